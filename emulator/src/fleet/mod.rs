@@ -1,0 +1,1 @@
+//! The processes: one per node, in its namespaces, within its limits, with its logs.

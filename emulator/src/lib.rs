@@ -1,0 +1,20 @@
+//! The testbed: one command turns a scenario into a result that a person can trust.
+//!
+//! ```text
+//! scenario → planner → sandbox → fabric → fleet → fault → record → report
+//! ```
+//!
+//! Each room hands a typed value to the next; `run.rs` reads like that sentence. A [`scenario`] is what
+//! the user wrote, checked. The [`sandbox`] is a set of private namespaces in which everything a run
+//! makes lives and dies. The [`fabric`] builds the nodes' namespaces and the links and media between
+//! them; the [`fleet`] runs one process on each node; [`fault`] breaks things on time; [`record`]
+//! appends every event; [`report`] computes what people read from that record alone.
+
+pub mod cli;
+pub mod fabric;
+pub mod fault;
+pub mod fleet;
+pub mod record;
+pub mod report;
+pub mod sandbox;
+pub mod scenario;

@@ -1,0 +1,146 @@
+//! The event log: one JSON object per line, appended as things happen. It is the truth of a run;
+//! whatever people read is computed from it.
+
+use std::time::Duration;
+
+use node::clock::Instant;
+use planner::units::duration;
+use serde::{Deserialize, Serialize};
+
+/// One line of the event log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Entry {
+    /// A node said it.
+    Node {
+        /// When it happened.
+        at: Instant,
+        /// Who said it.
+        node: String,
+        /// What.
+        #[serde(flatten)]
+        event: node::telemetry::Event,
+    },
+    /// The testbed itself did or saw it.
+    Run {
+        /// When it happened.
+        at: Instant,
+        /// What.
+        #[serde(flatten)]
+        event: RunEvent,
+    },
+}
+
+impl Entry {
+    /// When it happened.
+    pub fn at(&self) -> Instant {
+        match self {
+            Entry::Node { at, .. } | Entry::Run { at, .. } => *at,
+        }
+    }
+}
+
+/// Something the testbed did or saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The first line: the run began.
+    RunStarted {
+        /// Version of this log's form.
+        log_version: u32,
+    },
+    /// A phase of set-up or teardown was completed.
+    PhaseDone {
+        /// Its name.
+        phase: String,
+        /// How long it took.
+        #[serde(with = "duration")]
+        took: Duration,
+    },
+    /// The digest that each input's output must have, from the unsplit model.
+    Reference {
+        /// One digest for each input, in order.
+        digests: Vec<String>,
+    },
+    /// A node's process was started.
+    NodeStarted {
+        /// The node.
+        node: String,
+        /// Its process id inside the sandbox.
+        pid: i32,
+    },
+    /// A node's process ended.
+    NodeExited {
+        /// The node.
+        node: String,
+        /// How.
+        cause: ExitCause,
+    },
+    /// Load began: times in summaries count from here.
+    LoadStarted,
+    /// No more load is offered.
+    LoadEnded,
+    /// A fault was fired.
+    FaultFired {
+        /// Its index in the scenario as resolved.
+        fault: usize,
+        /// What it hit, by name: nodes, or `from→to` for each direction.
+        target: String,
+        /// The nodes it hit; for a fault of the network, the nodes at its ends.
+        nodes: Vec<String>,
+    },
+    /// A fault was seen to have its effect: the process is gone, the new shape was read back.
+    FaultEffective {
+        /// Its index.
+        fault: usize,
+    },
+    /// A fault was healed.
+    FaultHealed {
+        /// Its index.
+        fault: usize,
+    },
+    /// A fault could not be fired.
+    FaultFailed {
+        /// Its index.
+        fault: usize,
+        /// Why.
+        reason: String,
+    },
+    /// What passed in one direction since the run began.
+    Traffic {
+        /// The sender.
+        from: String,
+        /// The receiver.
+        to: String,
+        /// Counters.
+        counters: crate::fabric::Counters,
+    },
+    /// The result may not be trustworthy in this respect.
+    Warning {
+        /// What and why.
+        text: String,
+    },
+    /// The user interrupted the run.
+    Interrupted,
+    /// The last line: the run ended in order.
+    RunEnded {
+        /// Largest resident memory of `emu` itself, in bytes.
+        peak_memory: u64,
+    },
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitCause {
+    /// It was asked to end, and did.
+    Asked,
+    /// A fault of the scenario ended it.
+    Planned,
+    /// The kernel ended it: it needed more memory than its node has.
+    OutOfMemory,
+    /// It ended by itself, with this exit code.
+    Code(i32),
+    /// A signal ended it that no fault sent.
+    Signal(i32),
+}

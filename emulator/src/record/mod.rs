@@ -1,0 +1,3 @@
+//! The record.
+
+pub mod event;

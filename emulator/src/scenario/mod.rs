@@ -1,0 +1,227 @@
+//! What the user asks for. [`parse`] reads the text, purely and strictly, and finds every mistake in
+//! one pass; [`resolve`] checks meaning and turns it into a [`Scenario`], in which nothing is left to choose.
+
+pub mod network;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use node::config::{Deploy, Load};
+use planner::codec::Codec;
+use planner::strategy::StrategyKind;
+use planner::units::{ByteSize, duration};
+use serde::{Deserialize, Serialize};
+
+use network::{Network, Shape};
+
+/// A scenario with every default filled in and every name resolved: what a run does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scenario {
+    /// Short name; results land in a folder of this name.
+    pub name: String,
+    /// The story, for people.
+    pub description: String,
+    /// Seed of everything random in the run.
+    pub seed: u64,
+    /// How long load is offered, warm-up included.
+    #[serde(with = "duration")]
+    pub duration: Duration,
+    /// How long at the start nothing counts towards throughput and latency.
+    #[serde(with = "duration")]
+    pub warmup: Duration,
+    /// How long after the end outstanding requests are waited for.
+    #[serde(with = "duration")]
+    pub drain: Duration,
+    /// The model.
+    pub model: ModelSpec,
+    /// The nodes, in the order of their addresses.
+    pub nodes: Vec<NodeSpec>,
+    /// What connects them.
+    pub network: Network,
+    /// How the plan is found and kept.
+    pub plan: PlanSpec,
+    /// What load is offered.
+    pub load: Load,
+    /// How many different inputs are used in turn.
+    pub inputs: u32,
+    /// What breaks, each as one planned instance: `every` is unrolled, random choices are drawn.
+    pub faults: Vec<FaultSpec>,
+    /// What must hold for exit code 0.
+    pub expect: Expect,
+}
+
+/// The model of a scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelSpec {
+    /// Where it comes from.
+    pub source: ModelSource,
+    /// How tensors are encoded between stages.
+    pub codec: Codec,
+    /// How segments reach the workers.
+    pub deploy: Deploy,
+}
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelSource {
+    /// A model of the zoo, by name.
+    Zoo(String),
+    /// An ONNX file.
+    File(PathBuf),
+}
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Offers load.
+    Client,
+    /// Plans and dispatches.
+    Dispatcher,
+    /// Holds stages.
+    Worker,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeSpec {
+    /// Its name, also its hostname.
+    pub name: String,
+    /// What it does.
+    pub role: Role,
+    /// Memory its process may use.
+    pub memory: ByteSize,
+    /// Cores of this host its process may use at most (0.5 is half a core); `None`: no limit.
+    pub cpu: Option<f64>,
+    /// How many times longer it computes than the profiled host.
+    pub slowdown: f64,
+    /// Size of its state folder.
+    pub storage: ByteSize,
+}
+
+/// How the plan is found and kept.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PlanSpec {
+    /// How plans are found.
+    pub strategy: StrategyKind,
+    /// How often a worker sends a heartbeat.
+    #[serde(with = "duration")]
+    pub heartbeat: Duration,
+    /// How many heartbeats in a row may be missing.
+    pub missed_heartbeats: u32,
+    /// Most requests inside the pipeline at once; `None`: two for each stage and two more.
+    pub window: Option<u32>,
+    /// Most accepted requests that wait in front of the pipeline.
+    pub queue: u32,
+}
+
+/// One fault, once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultSpec {
+    /// When, since load began.
+    #[serde(with = "duration")]
+    pub at: Duration,
+    /// How long until it is healed; `None`: never.
+    pub lasting: Option<Duration>,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// What breaks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The process is ended by SIGKILL; healed by starting it again.
+    Kill {
+        /// Whose.
+        target: NodeTarget,
+    },
+    /// The process is frozen; healed by thawing it.
+    Pause {
+        /// Whose.
+        target: NodeTarget,
+    },
+    /// Nothing passes a link (or between a pair of nodes on a medium), either way.
+    Down {
+        /// Which.
+        target: PairTarget,
+    },
+    /// What one node sends to another vanishes at the receiver, however it is routed.
+    Blackhole {
+        /// Which.
+        target: PairTarget,
+        /// Also the other way.
+        both: bool,
+    },
+    /// A link (or a pair of nodes on a medium) gets another shape.
+    Degrade {
+        /// Which.
+        target: PairTarget,
+        /// The values that change; the others stay.
+        change: ShapeChange,
+        /// Also the other way.
+        both: bool,
+    },
+    /// Groups of nodes that don't hear each other. A node in no group hears everybody.
+    Partition {
+        /// The groups, by node name.
+        groups: Vec<Vec<String>>,
+    },
+}
+
+/// Which node a fault hits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeTarget {
+    /// This one.
+    Node(String),
+    /// Whichever holds this stage when the fault fires.
+    Stage(u16),
+    /// A worker that holds no stage when the fault fires; the first by name.
+    Spare,
+}
+
+/// Which ordered pair of nodes a fault hits. In a network of links, `Down` and `Degrade` need neighbours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PairTarget {
+    /// From one to the other.
+    Nodes(String, String),
+    /// From whichever holds this stage when the fault fires to whichever holds the next (or the dispatcher).
+    AfterStage(u16),
+}
+
+/// The values of a [`Shape`] that a fault changes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ShapeChange(pub BTreeMap<String, serde_json::Value>);
+
+impl ShapeChange {
+    /// The shape with the changed values put in; `None` if a value doesn't fit (checked when the scenario is resolved).
+    pub fn apply(&self, shape: &Shape) -> Option<Shape> {
+        let mut value = serde_json::to_value(shape).ok()?;
+        let fields = value.as_object_mut()?;
+        for (name, change) in &self.0 {
+            fields.insert(name.clone(), change.clone());
+        }
+        serde_json::from_value(value).ok()
+    }
+}
+
+/// What must hold for exit code 0. Lost, duplicated and wrong results always fail.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Expect {
+    /// Completed requests per second, at least.
+    pub throughput_per_s: Option<f64>,
+    /// 99th percentile of latency, at most, in milliseconds.
+    pub p99_ms: Option<f64>,
+    /// Completed requests, at least.
+    pub completed: Option<u64>,
+    /// Errors that the client saw, at most.
+    pub errored: Option<u64>,
+    /// Time from a fault's effect to the first result afterwards, at most, in milliseconds.
+    pub recovery_ms: Option<f64>,
+    /// Throughput as a share of the plan's bound, at least (a run without faults).
+    pub of_bound: Option<f64>,
+}

@@ -1,0 +1,188 @@
+//! What connects the nodes: links, media, and the shape of each direction.
+
+use std::time::Duration;
+
+use planner::units::{ByteSize, Rate, duration};
+use serde::{Deserialize, Serialize};
+
+/// Links and media over hosts. Hosts are numbered: the nodes of the scenario first, in their order,
+/// then the switches. Every host has one address, and forwards for others where routes lead through it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Network {
+    /// Number of nodes.
+    pub nodes: usize,
+    /// Hosts that only forward, by name.
+    pub switches: Vec<String>,
+    /// Links.
+    pub links: Vec<Link>,
+    /// Media.
+    pub media: Vec<Medium>,
+}
+
+/// Two ends and what passes between them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// The host at one end.
+    pub a: usize,
+    /// The host at the other end.
+    pub b: usize,
+    /// Shape from `a` to `b`.
+    pub a_to_b: Shape,
+    /// Shape from `b` to `a`.
+    pub b_to_a: Shape,
+}
+
+/// One interface for each member; every ordered pair of members has its own shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Medium {
+    /// Its name.
+    pub name: String,
+    /// The hosts on it.
+    pub members: Vec<usize>,
+    /// `shapes[i][j]`: from `members[i]` to `members[j]`; the diagonal is not used.
+    pub shapes: Vec<Vec<Shape>>,
+}
+
+/// What happens to packets on their way from one host to another. The default does nothing to them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shape {
+    /// Rate, counted in bytes on the wire with the Ethernet header; `None`: not limited.
+    pub rate: Option<Rate>,
+    /// Time that every packet takes besides its transmission.
+    #[serde(with = "duration")]
+    pub delay: Duration,
+    /// Variation of the delay: the standard deviation, or half the width of the uniform distribution.
+    #[serde(with = "duration")]
+    pub jitter: Duration,
+    /// How the delay varies.
+    pub distribution: Distribution,
+    /// Which packets are lost.
+    pub loss: Loss,
+    /// Share of packets that skip the delay and so overtake others, 0 to 1. Needs a delay.
+    pub reorder: f64,
+    /// Share of packets that arrive twice, 0 to 1.
+    pub duplicate: f64,
+    /// Share of packets in which one bit is flipped, 0 to 1.
+    pub corrupt: f64,
+    /// How much may wait for the rate before packets are dropped; `None`: sized from rate and delay,
+    /// see [`Shape::queue_bytes`].
+    pub queue: Option<Queue>,
+}
+
+/// How a delay varies around its mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distribution {
+    /// Evenly in delay ± jitter.
+    Uniform,
+    /// Normally, jitter being the standard deviation.
+    #[default]
+    Normal,
+    /// Pareto, as in iproute2's table.
+    Pareto,
+}
+
+/// Which packets are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// Each with the same probability, 0 to 1.
+    Random(f64),
+    /// In bursts: the Gilbert-Elliott model (Gilbert 1960, Elliott 1963), a good and a bad state.
+    GilbertElliott {
+        /// Probability, per packet, to go from good to bad.
+        p: f64,
+        /// Probability, per packet, to go from bad to good.
+        r: f64,
+        /// Probability of loss in the bad state (1 − h).
+        bad: f64,
+        /// Probability of loss in the good state (1 − k).
+        good: f64,
+    },
+}
+
+impl Default for Loss {
+    fn default() -> Loss {
+        Loss::Random(0.0)
+    }
+}
+
+/// How much may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Queue {
+    /// So many bytes.
+    Bytes(ByteSize),
+    /// So many packets of full size.
+    Packets(u32),
+    /// As much as the rate carries in this time.
+    Time(#[serde(with = "duration")] Duration),
+}
+
+impl Shape {
+    /// Bytes on the wire of a full-size packet: 1500 bytes of IP and the Ethernet header.
+    pub const PACKET: u64 = 1514;
+
+    /// What may wait when the scenario doesn't say: what the rate carries in 50 ms or in the round
+    /// trip, whichever is more, and at least 16 full-size packets. Enough to keep TCP at full rate,
+    /// little enough that a heartbeat behind it is not taken for a dead node.
+    pub fn queue_bytes(&self) -> ByteSize {
+        let least = ByteSize::from_bytes(16 * Shape::PACKET);
+        let in_time = |time| self.rate.map_or(ByteSize::from_mib(16), |rate| rate.amount_in(time)).max(least);
+        match self.queue {
+            Some(Queue::Bytes(size)) => size,
+            Some(Queue::Packets(count)) => ByteSize::from_bytes(u64::from(count) * Shape::PACKET),
+            Some(Queue::Time(time)) => in_time(time),
+            None => in_time(Duration::from_millis(50).max(2 * self.delay)),
+        }
+    }
+
+    /// The same shape through which nothing passes.
+    pub fn severed(&self) -> Shape {
+        Shape { loss: Loss::Random(1.0), ..self.clone() }
+    }
+}
+
+/// One direction between two neighbours: from host to host, over the link or medium that joins them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Direction {
+    /// The sending host.
+    pub from: usize,
+    /// The receiving host.
+    pub to: usize,
+}
+
+impl Direction {
+    /// The other way.
+    pub fn reversed(self) -> Direction {
+        Direction { from: self.to, to: self.from }
+    }
+}
+
+impl Network {
+    /// Every direction there is, with its shape: each link both ways, each ordered pair of each medium.
+    pub fn directions(&self) -> impl Iterator<Item = (Direction, &Shape)> {
+        let links = self.links.iter().flat_map(|link| {
+            [
+                (Direction { from: link.a, to: link.b }, &link.a_to_b),
+                (Direction { from: link.b, to: link.a }, &link.b_to_a),
+            ]
+        });
+        let media = self.media.iter().flat_map(|medium| {
+            medium.members.iter().zip(&medium.shapes).flat_map(move |(&from, row)| {
+                medium
+                    .members
+                    .iter()
+                    .zip(row)
+                    .filter_map(move |(&to, shape)| (from != to).then_some((Direction { from, to }, shape)))
+            })
+        });
+        links.chain(media)
+    }
+
+    /// Number of hosts: nodes and switches.
+    pub fn hosts(&self) -> usize {
+        self.nodes + self.switches.len()
+    }
+}

@@ -1,0 +1,146 @@
+//! What one node is told at start: a JSON file, the same on an emulated node and on a real device.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use planner::cluster::Cluster;
+use planner::codec::Codec;
+use planner::strategy::StrategyKind;
+use planner::units::duration;
+use serde::{Deserialize, Serialize};
+
+/// Port on which a worker takes the dispatcher's control connection (TCP).
+pub const CONTROL_PORT: u16 = 7001;
+/// Port on which a worker takes tensors from the stage before it, and the dispatcher from the last (TCP).
+pub const DATA_PORT: u16 = 7002;
+/// Port on which the dispatcher takes clients (TCP).
+pub const CLIENT_PORT: u16 = 7003;
+/// Port on which the dispatcher takes heartbeats (UDP).
+pub const HEARTBEAT_PORT: u16 = 7004;
+
+/// Configuration of one node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeConfig {
+    /// The node's name.
+    pub name: String,
+    /// Its own address, which it listens on and sends from.
+    pub address: IpAddr,
+    /// A folder it may write to.
+    pub state: PathBuf,
+    /// What it does.
+    pub role: RoleConfig,
+}
+
+/// What a node does, and what it needs to know for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "role", rename_all = "kebab-case")]
+pub enum RoleConfig {
+    /// Offers load.
+    Client(ClientConfig),
+    /// Plans, deploys, dispatches.
+    Dispatcher(Box<DispatcherConfig>),
+    /// Holds a segment.
+    Worker(WorkerConfig),
+}
+
+/// Configuration of the client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientConfig {
+    /// The dispatcher's address.
+    pub dispatcher: IpAddr,
+    /// Shape of the model's input.
+    pub input_shape: Vec<usize>,
+    /// Element type of the model's input, as ONNX names it.
+    pub input_element: String,
+    /// How the input is encoded.
+    pub codec: Codec,
+    /// How many different inputs are used in turn: request `r` carries input `r % inputs`.
+    pub inputs: u32,
+    /// Seed of the inputs and of Poisson arrivals.
+    pub seed: u64,
+    /// What load is offered.
+    pub load: Load,
+}
+
+/// What load is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Load {
+    /// A fixed number of requests is always outstanding: the next is scheduled when one completes.
+    Closed {
+        /// How many.
+        concurrency: u32,
+    },
+    /// Requests are scheduled at a rate, whether or not earlier ones have completed.
+    Open {
+        /// Requests per second.
+        rate_per_s: f64,
+        /// How they are spaced.
+        arrival: Arrival,
+    },
+}
+
+/// How the requests of an open load are spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrival {
+    /// Evenly.
+    #[default]
+    Constant,
+    /// With exponential gaps.
+    Poisson,
+}
+
+/// Configuration of the dispatcher.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DispatcherConfig {
+    /// The cluster, this node and the client among its nodes.
+    pub cluster: Cluster,
+    /// Address of each node of the cluster, in its order.
+    pub addresses: Vec<IpAddr>,
+    /// File with the model's profile ([`planner::profile::ModelProfile`], JSON).
+    pub profile: PathBuf,
+    /// The model file: read only with [`Deploy::Network`], to send segments of it.
+    pub model: PathBuf,
+    /// How segments reach the workers.
+    pub deploy: Deploy,
+    /// How tensors are encoded between stages.
+    pub codec: Codec,
+    /// How plans are found.
+    pub strategy: StrategyKind,
+    /// Seed of the strategy.
+    pub seed: u64,
+    /// How often a worker sends a heartbeat.
+    #[serde(with = "duration")]
+    pub heartbeat: Duration,
+    /// How many heartbeats in a row may be missing before a worker is taken for dead.
+    pub missed_heartbeats: u32,
+    /// Most requests inside the pipeline at once; `None`: two for each stage and two more.
+    pub window: Option<u32>,
+    /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from.
+    pub queue: u32,
+}
+
+/// How segments reach the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deploy {
+    /// Each device has the model file in its storage and loads its segment from there.
+    #[default]
+    Local,
+    /// The dispatcher sends each worker its segment over the network.
+    Network,
+}
+
+/// Configuration of a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerConfig {
+    /// The model file in the device's own storage.
+    pub model: PathBuf,
+    /// File with the model's profile.
+    pub profile: PathBuf,
+    /// How many times longer this device computes than the profiled host: a stage's result is held
+    /// back until `slowdown` times the profiled time has passed since it started.
+    pub slowdown: f64,
+}

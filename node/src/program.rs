@@ -1,0 +1,1 @@
+//! The program: reads its configuration, opens telemetry, runs its role.

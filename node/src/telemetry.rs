@@ -1,0 +1,200 @@
+//! What a node tells the testbed, and is told by it, outside the network under test.
+//!
+//! One connected Unix stream socket, inherited as a file descriptor; each direction carries one JSON
+//! object per line. A node without a telemetry socket runs just the same and serves until it is ended.
+
+use std::time::Duration;
+
+use planner::plan::Plan;
+use planner::units::ByteSize;
+use planner::units::duration;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Instant;
+
+/// An event and the instant at which it happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// When.
+    pub at: Instant,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Something that happened on a node. Requests are numbered by the client from zero.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The process is up and listens.
+    Ready,
+
+    /// Client: a request's scheduled instant has come. It may still wait for the connection.
+    Offered {
+        /// The request.
+        request: u64,
+        /// Which of the inputs it carries.
+        input: u32,
+        /// When it was to be sent.
+        scheduled: Instant,
+    },
+    /// Client: the request's bytes have been given to the network for the first time.
+    Sent {
+        /// The request.
+        request: u64,
+    },
+    /// Client: the dispatcher said that it has accepted the request.
+    Accepted {
+        /// The request.
+        request: u64,
+    },
+    /// Client: a result arrived. A second one for the same request is reported just the same.
+    Completed {
+        /// The request.
+        request: u64,
+        /// Epoch of the plan that produced it.
+        epoch: u32,
+        /// Digest of the output tensor's bytes.
+        digest: String,
+    },
+    /// Client: the dispatcher answered with an error.
+    Errored {
+        /// The request.
+        request: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Client: no more requests are offered and none is outstanding, or the wait for them ended.
+    Drained {
+        /// Requests still without an answer.
+        outstanding: u64,
+    },
+
+    /// Dispatcher: a plan was made.
+    Planned {
+        /// Its epoch.
+        epoch: u32,
+        /// Why a plan was needed: `start`, or what was detected.
+        reason: String,
+        /// The plan.
+        plan: Plan,
+        /// Time it took to find.
+        #[serde(with = "duration")]
+        took: Duration,
+    },
+    /// Dispatcher: every stage of the epoch has loaded its segment; requests flow from here on.
+    Deployed {
+        /// The epoch.
+        epoch: u32,
+        /// Nodes that had to load a segment; the others kept theirs.
+        loaded: Vec<String>,
+        /// Time since [`Event::Planned`].
+        #[serde(with = "duration")]
+        took: Duration,
+    },
+    /// Dispatcher: no plan exists with the nodes that are left.
+    Unplannable {
+        /// Why.
+        reason: String,
+    },
+    /// Dispatcher: a worker is taken for dead.
+    NodeSuspected {
+        /// The worker.
+        node: String,
+        /// What told.
+        by: Detection,
+    },
+    /// Dispatcher: nothing arrives any more from one node at another.
+    PathSuspected {
+        /// The sender.
+        from: String,
+        /// The receiver.
+        to: String,
+    },
+    /// Dispatcher: a worker that was taken for dead is back, without a stage.
+    Rejoined {
+        /// The worker.
+        node: String,
+    },
+    /// Dispatcher: requests that were in flight when the epoch began were sent again.
+    Replayed {
+        /// The new epoch.
+        epoch: u32,
+        /// The requests.
+        requests: Vec<u64>,
+    },
+    /// Dispatcher: a result of a request that already had one, or of an epoch that is over, was dropped.
+    StaleDropped {
+        /// The request.
+        request: u64,
+        /// The epoch of the dropped result.
+        epoch: u32,
+    },
+
+    /// Worker: a segment is loaded and ready.
+    SegmentLoaded {
+        /// The epoch it was loaded for.
+        epoch: u32,
+        /// Its place in the pipeline, from zero.
+        stage: u16,
+        /// Time it took.
+        #[serde(with = "duration")]
+        took: Duration,
+        /// Resident memory of the process afterwards.
+        resident: ByteSize,
+    },
+    /// Worker: a request went through the stage.
+    Processed {
+        /// The request.
+        request: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The stage.
+        stage: u16,
+        /// Last byte of the input received.
+        received: Instant,
+        /// Computing began.
+        started: Instant,
+        /// Output ready (after the hold-back of a slower device).
+        finished: Instant,
+        /// Last byte of the output given to the network.
+        sent: Instant,
+    },
+    /// Worker: the request ended here because its epoch was over or its stage failed.
+    Dropped {
+        /// The request.
+        request: u64,
+        /// The epoch.
+        epoch: u32,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What told that a worker is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detection {
+    /// Its connection was closed or reset, or could not be made.
+    Connection,
+    /// Its heartbeats stopped.
+    Heartbeat,
+    /// It said itself that it can't hold its segment.
+    Refused,
+}
+
+/// What the testbed tells a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Client: begin to offer load.
+    Start,
+    /// Client: offer no more; report [`Event::Drained`] when nothing is outstanding, or after `wait`.
+    Finish {
+        /// How long to wait for outstanding requests.
+        #[serde(with = "duration")]
+        wait: Duration,
+    },
+    /// Any node: end with exit code 0.
+    Exit,
+}

@@ -1,0 +1,94 @@
+//! What dispatcher and workers say to each other on the control connection: postcard in a frame.
+//!
+//! The dispatcher connects to each worker. A worker serves one dispatcher at a time; a new control
+//! connection replaces the old one. A worker that loses its control connection drops its stage.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use planner::codec::Codec;
+use planner::profile::Segment;
+use planner::units::ByteSize;
+use serde::{Deserialize, Serialize};
+
+/// From the dispatcher to a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// First message of a connection: where heartbeats go, and how often.
+    Hello {
+        /// The worker's index in the cluster, which it puts into its heartbeats.
+        worker: u32,
+        /// UDP address for heartbeats.
+        heartbeat_to: SocketAddr,
+        /// Time between them.
+        interval: Duration,
+        /// How many missing ones mean that a peer is gone.
+        missed: u32,
+    },
+    /// Hold this stage from now on. A worker that already holds the same segment keeps it loaded.
+    Assign {
+        /// The epoch this stage belongs to.
+        epoch: u32,
+        /// Place in the pipeline, from zero.
+        stage: u16,
+        /// Which part of the model.
+        segment: Segment,
+        /// The segment as an ONNX file, when it is deployed over the network.
+        file: Option<Vec<u8>>,
+        /// How the output is encoded.
+        codec: Codec,
+        /// Where the output goes: the next stage's data port, or the dispatcher's.
+        next: SocketAddr,
+    },
+    /// Hold no stage: drop the segment and give its memory back.
+    Release {
+        /// The epoch from which on the worker is free.
+        epoch: u32,
+    },
+}
+
+/// From a worker to the dispatcher.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToDispatcher {
+    /// The stage of `epoch` is loaded and connected to the next one.
+    Loaded {
+        /// The epoch.
+        epoch: u32,
+        /// Whether the segment had to be loaded (`false`: it was kept).
+        loaded: bool,
+        /// Resident memory of the process.
+        resident: ByteSize,
+    },
+    /// The stage of `epoch` can't be held here.
+    Refused {
+        /// The epoch.
+        epoch: u32,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing has come back from the next stage for too long, or the connection to it broke.
+    NextLost {
+        /// The epoch.
+        epoch: u32,
+    },
+    /// A request could not be computed.
+    Failed {
+        /// The epoch.
+        epoch: u32,
+        /// The request.
+        request: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A heartbeat: one UDP datagram, postcard, from a worker to the dispatcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// The worker's index in the cluster.
+    pub worker: u32,
+    /// Random number drawn when the process started: a restarted worker differs from its predecessor.
+    pub incarnation: u64,
+    /// Counts up from zero.
+    pub sequence: u64,
+}

@@ -1,0 +1,3 @@
+//! How nodes speak: frames on TCP, tensors encoded by a codec, control messages, heartbeats.
+
+pub mod message;

@@ -1,0 +1,105 @@
+//! What each part of a model costs: parameters, activations, FLOPs, time, and bytes across each cut.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Codec;
+use crate::units::ByteSize;
+
+/// Version of the stored form of a [`ModelProfile`]; a cached profile of another version is measured again.
+pub const PROFILE_VERSION: u32 = 1;
+
+/// What is known of a model before it is planned: where it can be cut and what lies between the cuts.
+///
+/// `cuts` has one entry more than `pieces`: `pieces[i]` lies between `cuts[i]` and `cuts[i + 1]`;
+/// the first cut is the model's input, the last its output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelProfile {
+    /// See [`PROFILE_VERSION`].
+    pub version: u32,
+    /// The model's name: that of the zoo, or the file's stem.
+    pub model: String,
+    /// Digest of the model file this was measured on, in hexadecimal.
+    pub digest: String,
+    /// Where the times were measured: the host's name and CPU.
+    pub host: String,
+    /// Resident memory of a process that holds an empty segment: code, runtime, stacks.
+    pub process_memory: ByteSize,
+    /// The tensors at which the model can be cut, in the order in which they are computed.
+    pub cuts: Vec<Cut>,
+    /// What lies between neighbouring cuts.
+    pub pieces: Vec<Piece>,
+}
+
+/// A tensor at which a model can be cut: everything before it reaches everything behind it through this tensor alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cut {
+    /// The tensor's name in the ONNX file.
+    pub tensor: String,
+    /// Its shape, with a batch of one.
+    pub shape: Vec<usize>,
+    /// Its element type as ONNX names it (`float32`, `int64`, …).
+    pub element: String,
+    /// Its size encoded by each codec, measured on the activation of a seeded input.
+    pub encoded: BTreeMap<Codec, ByteSize>,
+}
+
+/// The part of a model between two neighbouring cuts: the smallest segment there is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Piece {
+    /// Names of the operators, in order.
+    pub operators: Vec<String>,
+    /// Bytes of weights and other constants.
+    pub parameters: ByteSize,
+    /// Most bytes of activations alive at once while it runs, its input and output among them.
+    pub activations: ByteSize,
+    /// Floating-point operations of one inference (a multiply-add counts two).
+    pub flops: u64,
+    /// Time of one inference on [`ModelProfile::host`], one thread, otherwise idle.
+    #[serde(with = "crate::units::duration")]
+    pub time: Duration,
+}
+
+/// A segment: the part of a model between two cuts, by their index in [`ModelProfile::cuts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Segment {
+    /// Index of the cut whose tensor is the segment's input.
+    pub from: usize,
+    /// Index of the cut whose tensor is the segment's output; greater than `from`.
+    pub to: usize,
+}
+
+impl Segment {
+    /// The pieces that make up the segment.
+    pub fn pieces(self) -> Range<usize> {
+        self.from..self.to
+    }
+}
+
+impl ModelProfile {
+    /// The whole model as one segment.
+    pub fn whole(&self) -> Segment {
+        Segment { from: 0, to: self.pieces.len() }
+    }
+
+    /// Memory that a process holding `segment` needs while it runs: process, weights, activation peak.
+    pub fn memory(&self, segment: Segment) -> ByteSize {
+        let pieces = &self.pieces[segment.pieces()];
+        let parameters: ByteSize = pieces.iter().map(|piece| piece.parameters).sum();
+        let activations = pieces.iter().map(|piece| piece.activations).max().unwrap_or_default();
+        self.process_memory + parameters + activations
+    }
+
+    /// Time of one inference of `segment` on the profiled host, one thread.
+    pub fn time(&self, segment: Segment) -> Duration {
+        self.pieces[segment.pieces()].iter().map(|piece| piece.time).sum()
+    }
+
+    /// Bytes that cross the network at `cut` with `codec`.
+    pub fn transfer(&self, cut: usize, codec: Codec) -> ByteSize {
+        self.cuts[cut].encoded.get(&codec).copied().unwrap_or_default()
+    }
+}
