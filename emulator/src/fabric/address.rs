@@ -12,12 +12,13 @@ pub fn address(host: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + (host as u32 & 0x00ff_ffff)))
 }
 
-/// The hardware address of a host's interface, counting its interfaces from 0: locally administered,
-/// `02:00`, the interface in one byte, the host in three. The last four bytes tell all interfaces of a
-/// network apart, so that a filter needs to look at nothing else.
+/// The hardware address of a host's interface, counting its interfaces from 0: locally administered
+/// (`02`), the interface in two bytes, the host in three. The last four bytes tell the members of a medium
+/// apart, so that a filter needs to look at nothing else.
 pub fn mac(host: usize, interface: usize) -> Mac {
     let [_, high, middle, low] = (host as u32).to_be_bytes();
-    Mac([0x02, 0, interface as u8, high, middle, low])
+    let [above, below] = (interface as u16).to_be_bytes();
+    Mac([0x02, above, below, high, middle, low])
 }
 
 #[cfg(test)]

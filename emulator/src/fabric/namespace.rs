@@ -30,12 +30,13 @@ const LOCAL_PRIORITY: u32 = 1000;
 
 /// Settings of every namespace, where the kernel has them: forward for others, take packets whichever way
 /// they come, and never speak unasked (no router solicitations, no duplicate address detection).
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"),
     ("/proc/sys/net/ipv4/ip_forward", "1"),
     ("/proc/sys/net/ipv4/conf/all/rp_filter", "0"),
     ("/proc/sys/net/ipv4/conf/default/rp_filter", "0"),
     ("/proc/sys/net/ipv4/conf/all/send_redirects", "0"),
+    ("/proc/sys/net/ipv4/conf/default/send_redirects", "0"),
 ];
 
 /// A namespace could not be made or entered.

@@ -57,8 +57,6 @@ fn interface(end: &End<'_>) -> LinkMessage {
         LinkAttribute::IfName(end.name.to_owned()),
         LinkAttribute::Address(end.mac.0.to_vec()),
         LinkAttribute::Mtu(MTU),
-        // Nothing waits in the interface itself: queues are the carrier's.
-        LinkAttribute::TxQueueLen(1000),
     ];
     message
 }
