@@ -5,6 +5,7 @@
 //! The order of calls: [`Carrier::add_link`] and [`Carrier::add_medium`] for all of the network, then
 //! [`Carrier::start`] once, then [`Carrier::set_shape`] and [`Carrier::counters`] as often as wanted.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::namespace::{Namespace, NamespaceError};
@@ -48,8 +49,8 @@ pub trait Carrier: Send {
     /// force, as read back from whatever enforces it, after comparing it with what was asked.
     fn set_shape(&mut self, direction: Direction, shape: &Shape) -> Result<Shape, CarrierError>;
 
-    /// What passed in one direction since the start.
-    fn counters(&mut self, direction: Direction) -> Result<Counters, CarrierError>;
+    /// What passed in every direction since the start.
+    fn counters(&mut self) -> Result<BTreeMap<Direction, Counters>, CarrierError>;
 
     /// How many full-size packets may travel as one super-frame (segmentation offload) through a direction of
     /// this shape without the shape acting differently from what it would do to the packets one by one.

@@ -8,12 +8,14 @@
 pub mod address;
 mod build;
 pub mod carrier;
-pub mod choice;
+pub mod distribution;
 mod gso;
 pub mod namespace;
 pub mod netem;
 pub mod netlink;
-mod routes;
+pub mod probe;
+pub mod routes;
+pub mod software;
 pub mod veth;
 
 use serde::{Deserialize, Serialize};
@@ -21,8 +23,8 @@ use serde::{Deserialize, Serialize};
 pub use crate::scenario::network::{Direction, Network, Shape};
 pub use build::{Fabric, FabricError};
 pub use carrier::{Carrier, CarrierError};
-pub use choice::CarrierChoice;
 pub use namespace::Namespace;
+pub use probe::CarrierChoice;
 
 /// What passed in one direction, as its carrier counted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
