@@ -1,15 +1,12 @@
 //! The stage that delays: a constant, and jitter around it.
 
-use std::f64::consts::TAU;
 use std::time::Duration;
 
 use node::clock::Instant;
 
 use super::dice::Dice;
+use crate::fabric::distribution;
 use crate::scenario::network::Distribution;
-
-/// Beyond this many times the jitter nothing is drawn: where iproute2's tables for netem end as well.
-const FURTHEST: f64 = 4.0;
 
 /// A delay with its variation. Jitter doesn't change the order of packets: one that would overtake waits for the
 /// one before it, as on a real link (and as in netem when it has a rate).
@@ -18,20 +15,20 @@ pub struct Delay {
     dice: Dice,
     delay: Duration,
     jitter: Duration,
-    distribution: Distribution,
+    table: &'static [i16],
     latest: Instant,
 }
 
 impl Delay {
     /// Delays by `delay` ± `jitter`.
     pub fn new(dice: Dice, delay: Duration, jitter: Duration, distribution: Distribution) -> Delay {
-        Delay { dice, delay, jitter, distribution, latest: Instant(0) }
+        Delay { dice, delay, jitter, table: distribution::table(distribution), latest: Instant(0) }
     }
 
     /// Goes on with other values. Packets that come now may overtake those under way if the delay shrinks,
     /// as when a route changes.
     pub fn set(&mut self, delay: Duration, jitter: Duration, distribution: Distribution) {
-        (self.delay, self.jitter, self.distribution) = (delay, jitter, distribution);
+        (self.delay, self.jitter, self.table) = (delay, jitter, distribution::table(distribution));
         self.latest = Instant(0);
     }
 
@@ -45,11 +42,8 @@ impl Delay {
         if self.jitter.is_zero() {
             return 0.0;
         }
-        let times = match self.distribution {
-            Distribution::Uniform => 2.0 * self.dice.unit() - 1.0,
-            Distribution::Normal => normal(self.dice.unit(), self.dice.unit()),
-            Distribution::Pareto => pareto(self.dice.unit()),
-        };
+        let entry = self.dice.number() as usize % self.table.len();
+        let times = f64::from(self.table[entry]) / distribution::SCALE;
         times * self.jitter.as_nanos() as f64
     }
 
@@ -59,18 +53,6 @@ impl Delay {
         self.latest = self.latest.max(Instant(through.0.saturating_add(delay.max(0.0) as u64)));
         self.latest
     }
-}
-
-/// Box and Muller (1958): a standard normal number from two even ones.
-fn normal(a: f64, b: f64) -> f64 {
-    // 1 - a is in (0, 1], of which there is a logarithm.
-    ((-2.0 * (1.0 - a).ln()).sqrt() * (TAU * b).cos()).clamp(-FURTHEST, FURTHEST)
-}
-
-/// The Pareto distribution with shape 3 behind iproute2's `pareto.dist`, moved to a mean of 0 and scaled
-/// by 4/3 as there (a standard deviation of 1.15, less what the end of the table cuts off).
-fn pareto(a: f64) -> f64 {
-    (((1.0 - a).powf(-1.0 / 3.0) - 1.5) * 4.0 / 3.0).min(FURTHEST)
 }
 
 #[cfg(test)]
