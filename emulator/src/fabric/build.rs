@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -55,7 +55,7 @@ struct State {
 }
 
 struct Host {
-    namespace: Namespace,
+    namespace: Arc<Namespace>,
     interfaces: Vec<Interface>,
     /// For each neighbour, the interface towards it and the neighbour's hardware address there.
     neighbours: BTreeMap<usize, (u32, Mac)>,
@@ -81,7 +81,7 @@ impl Fabric {
         seed: u64,
     ) -> Result<Fabric, FabricError> {
         check(network, names, next_hops)?;
-        let carrier = probe::open(choice, seed)?;
+        let carrier = probe::open(choice, !network.media.is_empty(), seed)?;
         Fabric::build_with(carrier, network, names, next_hops)
     }
 
@@ -100,7 +100,7 @@ impl Fabric {
             .iter()
             .enumerate()
             .map(|(host, name)| {
-                let namespace = Namespace::create(name)?;
+                let namespace = Arc::new(Namespace::create(name)?);
                 namespace.add_address(address::address(host))?;
                 Ok(Host { namespace, interfaces: Vec::new(), neighbours: BTreeMap::new() })
             })
@@ -132,7 +132,7 @@ impl Fabric {
     ///
     /// # Errors
     /// [`FabricError::NoSuchHost`].
-    pub fn namespace(&self, host: usize) -> Result<&Namespace, FabricError> {
+    pub fn namespace(&self, host: usize) -> Result<&Arc<Namespace>, FabricError> {
         Ok(&self.host(host)?.namespace)
     }
 
@@ -296,8 +296,7 @@ fn plug_in(hosts: &mut [Host], carrier: &mut dyn Carrier, network: &Network) -> 
     for medium in &network.media {
         let members: Vec<(usize, usize)> =
             medium.members.iter().map(|&host| (host, hosts[host].reserve(host))).collect();
-        let plugs: Vec<Plug<'_>> =
-            members.iter().map(|&(host, interface)| hosts[host].plug(host, interface)).collect();
+        let plugs: Vec<Plug<'_>> = members.iter().map(|&(host, interface)| hosts[host].plug(host, interface)).collect();
         carrier.add_medium(&medium.name, &plugs, &medium.shapes)?;
         meet(hosts, &members)?;
     }

@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use super::namespace::{Namespace, NamespaceError};
 use super::netlink::NetlinkError;
-use super::veth::Mac;
+use super::veth::{End, Mac};
 use super::{Counters, Direction, Shape};
 
 /// Where a carrier is to make an interface of a host.
@@ -19,7 +20,7 @@ pub struct Plug<'a> {
     /// The host, as [`Direction`] numbers it.
     pub host: usize,
     /// Its namespace.
-    pub namespace: &'a Namespace,
+    pub namespace: &'a Arc<Namespace>,
     /// The interface's name there, `eth0` and so on.
     pub name: &'a str,
     /// The interface's index there, not yet in use: given on creation, so that nobody has to look it up.
@@ -27,6 +28,13 @@ pub struct Plug<'a> {
     /// The interface's hardware address: unique in the network, and what every frame for this host over
     /// this link or medium is addressed to, since neighbours are pre-filled.
     pub mac: Mac,
+}
+
+impl<'a> Plug<'a> {
+    /// The interface as one end of a pair.
+    pub fn end(self) -> End<'a> {
+        End { namespace: self.namespace, name: self.name, index: self.index, mac: self.mac }
+    }
 }
 
 /// Makes links and media, shapes them and counts what passes.

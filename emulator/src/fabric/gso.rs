@@ -24,8 +24,7 @@ pub(super) fn limits(
         for to in (0..next_hops.len()).filter(|to| *to != from) {
             let Some(hops) = path(next_hops, from, to) else { continue };
             let starts = std::iter::once(from).chain(hops.iter().copied());
-            let strictest =
-                starts.zip(&hops).filter_map(|(from, &to)| own.get(&Direction { from, to }).copied()).min();
+            let strictest = starts.zip(&hops).filter_map(|(from, &to)| own.get(&Direction { from, to }).copied()).min();
             let first = hops.first().and_then(|&to| limits.get_mut(&Direction { from, to }));
             if let (Some(first), Some(strictest)) = (first, strictest) {
                 *first = strictest.min(*first);

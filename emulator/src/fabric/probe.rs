@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::carrier::{Carrier, CarrierError};
 use super::namespace::Namespace;
@@ -52,24 +53,24 @@ impl FromStr for CarrierChoice {
     }
 }
 
-/// Tries netem for real, on a pair of interfaces and a medium in throwaway namespaces.
+/// Tries netem for real, in a throwaway namespace: on a link, and on a medium if `media` is set.
 ///
 /// # Errors
 /// [`CarrierError::Unavailable`] with the kernel's reason when the kernel lacks what netem links need; any other
 /// error when not even a namespace can be made.
-pub fn netem() -> Result<(), CarrierError> {
-    Namespace::create("probe").map_err(CarrierError::from).and_then(|namespace| Netem::try_in(&namespace))
+pub fn netem(media: bool) -> Result<(), CarrierError> {
+    Netem::try_in(&Arc::new(Namespace::create("probe")?), media)
 }
 
 /// The carrier for a choice.
 ///
 /// # Errors
 /// As for [`netem`] when netem is asked for by name; what the software carrier says otherwise.
-pub(super) fn open(choice: CarrierChoice, seed: u64) -> Result<Box<dyn Carrier>, CarrierError> {
+pub(super) fn open(choice: CarrierChoice, media: bool, seed: u64) -> Result<Box<dyn Carrier>, CarrierError> {
     let netem_works = match choice {
         CarrierChoice::Software => false,
-        CarrierChoice::Netem => netem().map(|()| true)?,
-        CarrierChoice::Auto => match netem() {
+        CarrierChoice::Netem => netem(media).map(|()| true)?,
+        CarrierChoice::Auto => match netem(media) {
             Ok(()) => true,
             Err(CarrierError::Unavailable { .. }) => false,
             Err(error) => return Err(error),

@@ -72,10 +72,8 @@ pub(super) fn add_neighbour(
     message.header.ifindex = index;
     message.header.state = NeighbourState::Permanent;
     message.header.kind = RouteType::Unicast;
-    message.attributes = vec![
-        NeighbourAttribute::Destination(neighbour.into()),
-        NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()),
-    ];
+    message.attributes =
+        vec![NeighbourAttribute::Destination(neighbour.into()), NeighbourAttribute::LinkLayerAddress(mac.0.to_vec())];
     namespace.request("adding a neighbour", RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE)
 }
 

@@ -1,7 +1,7 @@
 //! Attributes of queueing disciplines, classes and filters as bytes: `packet-route` has no types for those
 //! that netem and HTB need, and netem's don't even begin with an attribute.
 
-use netlink_packet_core::{NLA_F_NESTED, NlasIterator};
+use netlink_packet_core::NLA_F_NESTED;
 
 /// Kind of an attribute without its flags (`NLA_TYPE_MASK`).
 const KIND: u16 = 0x3fff;
@@ -35,11 +35,16 @@ impl Attributes {
 }
 
 /// The value of the first attribute of this kind.
-pub(super) fn find(attributes: &[u8], kind: u16) -> Option<&[u8]> {
-    NlasIterator::new(attributes)
-        .map_while(Result::ok)
-        .find(|attribute| attribute.kind() & KIND == kind)
-        .map(|attribute| attribute.value())
+pub(super) fn find(mut attributes: &[u8], kind: u16) -> Option<&[u8]> {
+    loop {
+        let (header, _) = attributes.split_first_chunk::<4>()?;
+        let length = usize::from(u16::from_ne_bytes([header[0], header[1]]));
+        let value = attributes.get(4..length)?;
+        if u16::from_ne_bytes([header[2], header[3]]) & KIND == kind {
+            return Some(value);
+        }
+        attributes = attributes.get(length.next_multiple_of(4)..)?;
+    }
 }
 
 /// Writes numbers one after the other, as a C structure without holes.

@@ -30,9 +30,7 @@ pub(super) fn class() -> Vec<u8> {
     // Twice a `tc_ratespec` of 12 bytes (link layer in its second byte, rate in its last four), then buffer,
     // cbuffer, quantum, level and priority.
     let layer = u32::from_ne_bytes([0, ETHERNET as u8, 0, 0]);
-    Attributes::default()
-        .put(PARMS, &words([layer, 0, RATE, layer, 0, RATE, BURST, BURST, QUANTUM, 0, 0]))
-        .into_bytes()
+    Attributes::default().put(PARMS, &words([layer, 0, RATE, layer, 0, RATE, BURST, BURST, QUANTUM, 0, 0])).into_bytes()
 }
 
 /// Whether a class's options, as read back, are those of [`class`]: otherwise the first that differs, asked and got.

@@ -86,8 +86,7 @@ impl Parameters {
             LossParameters::Random(share) => share,
             LossParameters::GilbertElliott { .. } => 0,
         };
-        let table: Vec<u8> =
-            distribution::table(distribution).iter().flat_map(|entry| entry.to_ne_bytes()).collect();
+        let table: Vec<u8> = distribution::table(distribution).iter().flat_map(|entry| entry.to_ne_bytes()).collect();
         let mut attributes = Attributes::after(&words([0, self.limit, random, self.gap, self.duplicate, 0]))
             .put(LATENCY64, &self.delay.to_ne_bytes())
             .put(JITTER64, &self.jitter.to_ne_bytes())
@@ -210,8 +209,12 @@ mod tests {
         let share = 0.0..=1.0f64;
         prop_oneof![
             share.clone().prop_map(Loss::Random),
-            (share.clone(), share.clone(), share.clone(), share)
-                .prop_map(|(p, r, bad, good)| Loss::GilbertElliott { p, r, bad, good }),
+            (share.clone(), share.clone(), share.clone(), share).prop_map(|(p, r, bad, good)| Loss::GilbertElliott {
+                p,
+                r,
+                bad,
+                good
+            }),
         ]
     }
 
