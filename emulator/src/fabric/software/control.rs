@@ -2,9 +2,9 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::lateness::{Histogram, bump};
+use super::lateness::{Monitor, bump};
 use super::wait::{self, Bell};
 use crate::fabric::{Counters, Shape};
 
@@ -50,10 +50,8 @@ impl Tally {
 pub struct Shared {
     /// By path, as the forwarder counts them.
     pub tallies: Box<[Tally]>,
-    /// How late departures were.
-    pub lateness: Histogram,
-    /// Frames that were for nobody, or couldn't be understood.
-    pub strays: AtomicU64,
+    /// How well the thread keeps up.
+    pub monitor: Arc<Monitor>,
     changes: Mutex<Changes>,
     made: Condvar,
     bell: Bell,
@@ -65,6 +63,7 @@ struct Changes {
     // How many have been asked for and made since the start.
     asked: u64,
     made: u64,
+    begun: bool,
     stop: bool,
     /// Why the thread has ended.
     ended: Option<String>,
@@ -76,11 +75,10 @@ impl Shared {
     ///
     /// # Errors
     /// When the kernel has no eventfd left.
-    pub fn new(paths: usize) -> io::Result<Shared> {
+    pub fn new(paths: usize, monitor: Arc<Monitor>) -> io::Result<Shared> {
         Ok(Shared {
             tallies: (0..paths).map(|_| Tally::default()).collect(),
-            lateness: Histogram::new(),
-            strays: AtomicU64::new(0),
+            monitor,
             changes: Mutex::default(),
             made: Condvar::new(),
             bell: wait::bell()?,
@@ -108,6 +106,20 @@ impl Shared {
             }
             changes = self.made.wait(changes).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Returns when the forwarding thread is at work, or has ended.
+    pub fn await_beginning(&self) {
+        let mut changes = self.changes();
+        while !changes.begun && changes.ended.is_none() {
+            changes = self.made.wait(changes).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// For the forwarding thread: it is at work.
+    pub fn begin(&self) {
+        self.changes().begun = true;
+        self.made.notify_all();
     }
 
     /// Asks the forwarding thread to end.

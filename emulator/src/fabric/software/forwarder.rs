@@ -11,7 +11,6 @@ use node::clock::Instant;
 use super::control::Shared;
 use super::frame::{ETHERNET, Layout, MOST_HEADER, OFFLOAD_BYTES, Offload};
 use super::landing::{self, Landing};
-use super::lateness::bump;
 use super::outbox::{self, Outbox};
 use super::pool::{FrameId, Pool};
 use super::schedule::{Leaving, Schedule};
@@ -33,9 +32,12 @@ const BELL: u64 = u64::MAX;
 pub struct Port {
     /// Receives them.
     pub socket: Arc<OwnedFd>,
-    /// The path for each destination's hardware address, sorted by it.
-    pub destinations: Vec<([u8; 6], u32)>,
+    /// Where they may go.
+    pub destinations: Destinations,
 }
+
+/// The path for each destination's hardware address, sorted by it.
+pub type Destinations = Vec<([u8; 6], u32)>;
 
 /// One direction.
 pub struct Path {
@@ -86,6 +88,7 @@ impl Forwarder {
             sender,
             shared: Arc::clone(&shared),
         };
+        shared.begin();
         loop {
             flight.send_due();
             let ready = waiter.wait(flight.pause(precise))?;
@@ -111,7 +114,7 @@ fn take(port: &Port, landing: &mut Landing, flight: &mut Flight) {
         Err(error) => {
             // An interface that went down says so once; a frame that can't be described is gone.
             if error.kind() != io::ErrorKind::WouldBlock {
-                bump(&flight.shared.strays, 1);
+                flight.shared.monitor.stray();
             }
             return;
         }
@@ -126,7 +129,7 @@ fn take(port: &Port, landing: &mut Landing, flight: &mut Flight) {
         });
         match path {
             Some((frame, path)) => flight.take(path, frame, landed.offload, at),
-            None => bump(&flight.shared.strays, 1),
+            None => flight.shared.monitor.stray(),
         }
     }
 }
@@ -221,8 +224,8 @@ impl Flight {
 
     /// Notes when packets of a frame leave.
     fn plan(&mut self, path: u32, frame: FrameId, (first, count): (u16, u16), departure: Departure) -> bool {
-        let Departure { due, through } = departure;
-        let fits = self.schedule.add(Leaving { due, through, frame, path, first, count });
+        let Departure { due, through, overtakes } = departure;
+        let fits = self.schedule.add(Leaving { due, through, overtakes, frame, path, first, count });
         if fits {
             self.pool.retain(frame);
         }
@@ -268,7 +271,7 @@ impl Flight {
                     Ok(()) => {
                         let bytes = pool.layout(leaving.frame).wire_bytes(leaving.first, leaving.count);
                         tally.delivered(leaving.count, bytes);
-                        shared.lateness.count(now.since(leaving.due));
+                        shared.monitor.late(now.since(leaving.due));
                     }
                     // The receiver's queue is full, or its interface is down.
                     Err(_) => tally.overflowed(leaving.count),

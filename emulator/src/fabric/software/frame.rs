@@ -31,13 +31,7 @@ impl Offload {
     /// Reads the header. In packet sockets it has the byte order of the machine.
     pub fn read(bytes: &[u8; OFFLOAD_BYTES]) -> Offload {
         let number = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
-        Offload {
-            flags: bytes[0],
-            gso: bytes[1],
-            gso_size: number(4),
-            csum_start: number(6),
-            csum_offset: number(8),
-        }
+        Offload { flags: bytes[0], gso: bytes[1], gso_size: number(4), csum_start: number(6), csum_offset: number(8) }
     }
 
     /// Writes the header for a frame whose headers take `header` bytes.
@@ -83,13 +77,16 @@ impl Layout {
             GSO_UDP => 8,
             _ => return None,
         };
-        let over_ip = matches!(frame.get(12..14), Some(ethertype) if ethertype == IPV4 || ethertype == IPV6);
+        let least_ip = match frame.get(12..14)? {
+            ethertype if ethertype == IPV4 => 20,
+            ethertype if ethertype == IPV6 => 40,
+            _ => return None,
+        };
         let header = transport + transport_header;
         let segment = usize::from(offload.gso_size);
-        let understood = over_ip
-            && offload.flags & NEEDS_CHECKSUM != 0
+        let understood = offload.flags & NEEDS_CHECKSUM != 0
             && transport_header >= 8
-            && transport >= ETHERNET + 20
+            && transport >= ETHERNET + least_ip
             && header <= MOST_HEADER
             && segment > 0;
         let payload = frame.len().checked_sub(header).filter(|payload| *payload > 0 && understood)?;
@@ -130,7 +127,13 @@ impl Layout {
 
     /// Writes what precedes the payload of these packets: the bytes for the kernel and, in a super-frame,
     /// their own headers made from those of the super-frame, with which `frame` begins. Returns how many bytes.
-    pub fn write_head(&self, frame: &[u8], first: u16, count: u16, out: &mut [u8; OFFLOAD_BYTES + MOST_HEADER]) -> usize {
+    pub fn write_head(
+        &self,
+        frame: &[u8],
+        first: u16,
+        count: u16,
+        out: &mut [u8; OFFLOAD_BYTES + MOST_HEADER],
+    ) -> usize {
         let mut offload = self.offload;
         let length = usize::from(self.header);
         let (before, rest) = out.split_at_mut(OFFLOAD_BYTES);
@@ -192,7 +195,8 @@ impl Layout {
 
     /// Fills in the checksum of a single packet that the kernel would have filled in.
     pub fn finish_checksum(packet: &mut [u8], offload: Offload) {
-        let (start, at) = (usize::from(offload.csum_start), usize::from(offload.csum_start + offload.csum_offset));
+        let start = usize::from(offload.csum_start);
+        let at = start + usize::from(offload.csum_offset);
         if offload.flags & NEEDS_CHECKSUM != 0 && at + 2 <= packet.len() {
             let sum = match !fold(sum(&packet[start..])) {
                 // In UDP, zero would say that there is none; in TCP the two are the same.

@@ -6,30 +6,42 @@ use std::time::Duration;
 /// Buckets: below 1 ns, 2 ns, 4 ns, … 2^39 ns (nine minutes).
 const BUCKETS: usize = 40;
 
-/// A histogram that one thread writes and any thread reads.
-pub struct Histogram([AtomicU64; BUCKETS]);
+/// How well the forwarding thread keeps up: it alone writes, any thread may read.
+pub struct Monitor {
+    lateness: [AtomicU64; BUCKETS],
+    strays: AtomicU64,
+}
 
-impl Histogram {
-    /// An empty one.
-    pub fn new() -> Histogram {
-        Histogram([const { AtomicU64::new(0) }; BUCKETS])
+impl Monitor {
+    pub(super) fn new() -> Monitor {
+        Monitor { lateness: [const { AtomicU64::new(0) }; BUCKETS], strays: AtomicU64::new(0) }
     }
 
-    /// Counts something that was so late.
-    pub fn count(&self, late: Duration) {
+    /// Counts a departure that was so late.
+    pub(super) fn late(&self, late: Duration) {
         let nanos = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
         let bucket = (u64::BITS - nanos.leading_zeros()) as usize;
-        bump(&self.0[bucket.min(BUCKETS - 1)], 1);
+        bump(&self.lateness[bucket.min(BUCKETS - 1)], 1);
     }
 
-    /// What has been counted so far.
-    pub fn read(&self) -> Lateness {
-        Lateness(std::array::from_fn(|bucket| self.0[bucket].load(Ordering::Relaxed)))
+    /// Counts a frame that was for nobody.
+    pub(super) fn stray(&self) {
+        bump(&self.strays, 1);
+    }
+
+    /// How late departures were so far.
+    pub fn lateness(&self) -> Lateness {
+        Lateness(std::array::from_fn(|bucket| self.lateness[bucket].load(Ordering::Relaxed)))
+    }
+
+    /// How many frames were for nobody on their link or medium, or couldn't be read.
+    pub fn strays(&self) -> u64 {
+        self.strays.load(Ordering::Relaxed)
     }
 }
 
 /// Adds to a counter that no other thread writes, which is cheaper than an atomic addition.
-pub fn bump(counter: &AtomicU64, by: u64) {
+pub(super) fn bump(counter: &AtomicU64, by: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
 }
 
@@ -69,15 +81,15 @@ mod tests {
 
     #[test]
     fn quantiles_are_off_by_less_than_a_factor_of_two() {
-        let histogram = Histogram::new();
-        (1..=1000).for_each(|micros| histogram.count(Duration::from_micros(micros)));
-        let lateness = histogram.read();
+        let monitor = Monitor::new();
+        (1..=1000).for_each(|micros| monitor.late(Duration::from_micros(micros)));
+        let lateness = monitor.lateness();
         assert_eq!(lateness.total(), 1000);
         for share in [0.5, 0.99] {
             let exact = Duration::from_micros((1000.0 * share) as u64);
             assert!((exact..exact * 2).contains(&lateness.quantile(share)), "{:?}", lateness.quantile(share));
         }
-        histogram.count(Duration::MAX);
-        assert_eq!(histogram.read().total(), 1001);
+        monitor.late(Duration::MAX);
+        assert_eq!(monitor.lateness().total(), 1001);
     }
 }

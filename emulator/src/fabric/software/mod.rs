@@ -28,14 +28,14 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::os::fd::OwnedFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use self::control::Shared;
-use self::forwarder::{Forwarder, Path, Port};
-use self::lateness::Lateness;
+use self::forwarder::{Destinations, Forwarder, Path, Port};
+use self::lateness::Monitor;
 use self::shape::{Shaper, longest_lump};
 use super::carrier::Plug;
 use super::veth::{self, Mac};
@@ -54,8 +54,10 @@ pub struct Software {
     precise: bool,
     hub: Namespace,
     sender: Option<OwnedFd>,
-    ports: Vec<Port>,
+    // By interface of the hub, from FIRST_INDEX on.
+    ports: Vec<Destinations>,
     indices: BTreeMap<Direction, Planned>,
+    monitor: Arc<Monitor>,
     running: Option<Running>,
 }
 
@@ -140,6 +142,7 @@ impl Software {
             sender: Some(sender),
             ports: Vec::new(),
             indices: BTreeMap::new(),
+            monitor: Arc::new(Monitor::new()),
             running: None,
         })
     }
@@ -151,14 +154,9 @@ impl Software {
         self
     }
 
-    /// How late packets left so far; `None` before the start.
-    pub fn lateness(&self) -> Option<Lateness> {
-        self.running.as_ref().map(|running| running.shared.lateness.read())
-    }
-
-    /// How many frames were for nobody on their link or medium, or no frames at all.
-    pub fn strays(&self) -> u64 {
-        self.running.as_ref().map_or(0, |running| running.shared.strays.load(Ordering::Relaxed))
+    /// How well the forwarding thread keeps up, also after the carrier has been handed on.
+    pub fn monitor(&self) -> Arc<Monitor> {
+        Arc::clone(&self.monitor)
     }
 
     /// In which respects the carrier can't do all that it should, so far.
@@ -166,8 +164,8 @@ impl Software {
         self.running.as_ref().map(Running::warnings).unwrap_or_default()
     }
 
-    /// Plugs in an interface: makes the pair and opens the socket. Returns its index in the hub.
-    fn plug_in(&mut self, plug: &Plug<'_>, destinations: Vec<([u8; 6], u32)>) -> Result<u32, CarrierError> {
+    /// Makes the pair whose one end is the host's interface.
+    fn plug_in(&mut self, plug: &Plug<'_>, destinations: Destinations) -> Result<(), CarrierError> {
         let index = FIRST_INDEX + self.ports.len() as u32;
         let name = format!("p{}", self.ports.len());
         let [_, rest @ ..] = plug.mac.0;
@@ -179,18 +177,14 @@ impl Software {
             veth::End { namespace: &self.hub, name: &name, index, mac },
         )
         .map_err(CarrierError::netlink(format!("making the interface {} of host {}", plug.name, plug.host)))?;
-        let socket = self
-            .hub
-            .enter(|| socket::receiver(index))?
-            .map_err(CarrierError::io(format!("opening a packet socket for host {}", plug.host)))?;
-        self.ports.push(Port { socket: Arc::new(socket), destinations });
-        Ok(index)
+        self.ports.push(destinations);
+        Ok(())
     }
 
     /// Plugs in all members, every one able to reach every other.
     fn join(&mut self, members: &[Plug<'_>], shape: impl Fn(usize, usize) -> Shape) -> Result<(), CarrierError> {
         let first = self.ports.len() as u32 + FIRST_INDEX;
-        let mut destinations: Vec<Vec<([u8; 6], u32)>> = vec![Vec::new(); members.len()];
+        let mut destinations: Vec<Destinations> = vec![Vec::new(); members.len()];
         for (i, from) in members.iter().enumerate() {
             for (j, to) in members.iter().enumerate().filter(|(j, _)| *j != i) {
                 let direction = Direction { from: from.host, to: to.host };
@@ -234,9 +228,13 @@ impl Carrier for Software {
                 index: planned.index,
             })
             .collect();
-        let shared = Arc::new(Shared::new(self.indices.len()).map_err(CarrierError::io("opening an eventfd"))?);
-        let ports = std::mem::take(&mut self.ports);
-        let sockets = ports.iter().map(|port| Arc::clone(&port.socket)).collect();
+        let shared =
+            Arc::new(Shared::new(self.indices.len(), self.monitor()).map_err(CarrierError::io("opening an eventfd"))?);
+        let open = || (FIRST_INDEX..).take(self.ports.len()).map(socket::receiver).collect::<Result<Vec<_>, _>>();
+        let sockets = self.hub.enter(open)?.map_err(CarrierError::io("opening packet sockets"))?;
+        let sockets: Vec<Arc<OwnedFd>> = sockets.into_iter().map(Arc::new).collect();
+        let ports = sockets.iter().cloned().zip(std::mem::take(&mut self.ports));
+        let ports = ports.map(|(socket, destinations)| Port { socket, destinations }).collect();
         let forwarder = Forwarder { ports, paths, sender, shared: Arc::clone(&shared), precise: self.precise };
         let thread = thread::Builder::new()
             .name("forwarder".to_owned())
@@ -252,6 +250,7 @@ impl Carrier for Software {
                 }
             })
             .map_err(CarrierError::io("starting the forwarding thread"))?;
+        shared.await_beginning();
         self.running = Some(Running { shared, sockets, unread: AtomicU64::new(0), thread: Some(thread) });
         Ok(())
     }
@@ -294,7 +293,7 @@ impl Running {
         if let Some(reason) = self.shared.priority_refused() {
             warnings.push(Warning::NoPriority { reason });
         }
-        let lateness = self.shared.lateness.read();
+        let lateness = self.shared.monitor.lateness();
         let late: u64 = lateness.buckets().filter(|(time, _)| *time > LATE).map(|(_, count)| count).sum();
         let share = late as f64 / lateness.total().max(1) as f64;
         if share > LATE_SHARE {

@@ -15,6 +15,8 @@ pub struct Leaving {
     pub due: Instant,
     /// When their transmission is through.
     pub through: Instant,
+    /// Whether it skips the delay, and so overtakes others.
+    pub overtakes: bool,
     /// The frame.
     pub frame: FrameId,
     /// The direction, as the forwarder counts them.
@@ -82,11 +84,10 @@ impl Schedule {
         entries.sort_unstable_by_key(|entry| entry.order);
         let mut latest = Instant(0);
         for Entry { leaving, .. } in entries.iter_mut().filter(|entry| entry.leaving.path == path) {
-            let skips_delay = leaving.due == leaving.through;
             let through = retiming.apply(leaving.through);
-            leaving.due = Instant((leaving.due.0 - leaving.through.0.min(leaving.due.0)).saturating_add(through.0));
+            leaving.due = through + leaving.due.since(leaving.through);
             leaving.through = through;
-            if !skips_delay {
+            if !leaving.overtakes {
                 latest = latest.max(leaving.due);
                 leaving.due = latest;
             }
@@ -134,11 +135,13 @@ mod tests {
         let mut schedule = Schedule::new(3);
         for (n, due) in [30, 10, 10, 20].into_iter().enumerate() {
             let (due, through) = (Instant(due), Instant(0));
-            let added = schedule.add(Leaving { due, through, frame, path: n as u32, first: 0, count: 1 });
+            let added =
+                schedule.add(Leaving { due, through, overtakes: false, frame, path: n as u32, first: 0, count: 1 });
             assert_eq!(added, n < 3);
         }
         assert!(schedule.pop_due(Instant(9)).is_none());
-        let order: Vec<u32> = std::iter::from_fn(|| schedule.pop_due(Instant(40))).map(|leaving| leaving.path).collect();
+        let order: Vec<u32> =
+            std::iter::from_fn(|| schedule.pop_due(Instant(40))).map(|leaving| leaving.path).collect();
         assert_eq!(order, [1, 2, 0]);
     }
 
@@ -154,8 +157,18 @@ mod tests {
         let mut shaper = Shaper::new(&slow, 3, Direction { from: 0, to: 1 });
         let mut schedule = Schedule::new(100);
         for n in 0..16 {
-            let Verdict::Leaves { first, .. } = shaper.offer(Instant(0), 1250) else { panic!("the queue has room for 16") };
-            schedule.add(Leaving { due: first.due, through: first.through, frame, path: 0, first: n, count: 1 });
+            let Verdict::Leaves { first, .. } = shaper.offer(Instant(0), 1250) else {
+                panic!("the queue has room for 16")
+            };
+            schedule.add(Leaving {
+                due: first.due,
+                through: first.through,
+                overtakes: false,
+                frame,
+                path: 0,
+                first: n,
+                count: 1,
+            });
         }
         let fast = Shape { rate: Some(Rate::from_mbits_per_second(1000.0)), ..slow };
         let retiming = shaper.set(Instant(20_000_000), &fast);

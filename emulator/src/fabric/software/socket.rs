@@ -93,9 +93,8 @@ fn open() -> io::Result<OwnedFd> {
 fn set(socket: &OwnedFd, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
     let length = mem::size_of::<c_int>() as socklen_t;
     // SAFETY: the value is a c_int, and its length is given.
-    let set = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast::<c_void>(), length)
-    };
+    let set =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast::<c_void>(), length) };
     check(set).map(|_| ())
 }
 

@@ -21,7 +21,28 @@ fn super_frame(ipv6: bool, payload: usize, segment: u16, options: usize, flags: 
         put(&mut frame, ETHERNET + 10, header);
     }
     let transport = frame.len();
-    frame.extend([0x1f, 0x90, 0x50, 0x00, 0xff, 0xff, 0xff, 0x00, 0, 0, 0, 9, (tcp as u8 / 4) << 4, flags, 1, 0, 0, 0, 0, 0]);
+    frame.extend([
+        0x1f,
+        0x90,
+        0x50,
+        0x00,
+        0xff,
+        0xff,
+        0xff,
+        0x00,
+        0,
+        0,
+        0,
+        9,
+        (tcp as u8 / 4) << 4,
+        flags,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]);
     frame.extend(std::iter::repeat_n(1, options));
     frame.extend((0..payload).map(|n| (n % 251) as u8));
     let pseudo = fold(pseudo_header(&frame, transport));
@@ -47,7 +68,10 @@ fn packets(frame: &[u8], offload: Offload, together: u16) -> Vec<Vec<u8>> {
         let left = Offload::read(head[..OFFLOAD_BYTES].try_into().expect("ten bytes"));
         let mut packet = head[OFFLOAD_BYTES..length].to_vec();
         packet.extend(&frame[layout.payload(first, count)]);
-        assert_eq!(packet.len() as u32 + u32::from(count - 1) * u32::from(layout.header), layout.wire_bytes(first, count));
+        assert_eq!(
+            packet.len() as u32 + u32::from(count - 1) * u32::from(layout.header),
+            layout.wire_bytes(first, count)
+        );
         if count > 1 {
             // A smaller super-frame: taken apart further, it must give the same packets.
             packets.extend(self::packets(&packet, left, 1));
@@ -76,7 +100,7 @@ proptest! {
         prop_assert_eq!(packets.len(), payload.div_ceil(usize::from(segment)));
         let transport = usize::from(offload.csum_start);
         let header = transport + 20 + options;
-        let mut content = Vec::new();
+        let mut content: Vec<u8> = Vec::new();
         for (n, packet) in packets.iter().enumerate() {
             if !ipv6 {
                 prop_assert_eq!(usize::from(get(packet, ETHERNET + 2)), packet.len() - ETHERNET);

@@ -65,6 +65,8 @@ pub struct Departure {
     pub through: Instant,
     /// When it arrives at the other end.
     pub due: Instant,
+    /// Whether it skips the delay.
+    pub overtakes: bool,
 }
 
 impl Shaper {
@@ -130,13 +132,13 @@ impl Shaper {
         }
     }
 
-    fn transmit(&mut self, now: Instant, bytes: u32, (more, skips_delay): (f64, bool)) -> Option<Departure> {
+    fn transmit(&mut self, now: Instant, bytes: u32, (more, overtakes): (f64, bool)) -> Option<Departure> {
         if !self.queue.admits(self.wire.backlog(now), bytes) {
             return None;
         }
         let through = self.wire.transmit(now, bytes);
-        let due = if skips_delay { through } else { self.delay.arrival(through, more) };
-        Some(Departure { through, due })
+        let due = if overtakes { through } else { self.delay.arrival(through, more) };
+        Some(Departure { through, due, overtakes })
     }
 }
 

@@ -78,8 +78,7 @@ impl Retiming {
         match (self.old, self.new) {
             _ if left == 0 => through,
             (Some(old), Some(new)) => {
-                let scaled =
-                    u128::from(left) * u128::from(old.bits_per_second()) / u128::from(new.bits_per_second());
+                let scaled = u128::from(left) * u128::from(old.bits_per_second()) / u128::from(new.bits_per_second());
                 Instant(self.now.0.saturating_add(u64::try_from(scaled).unwrap_or(u64::MAX)))
             }
             (Some(_), None) => self.now,
