@@ -68,12 +68,13 @@ mod tests {
         for distribution in [Distribution::Uniform, Distribution::Normal, Distribution::Pareto] {
             assert_eq!(table(distribution).len(), ENTRIES);
             assert!(table(distribution).is_sorted());
-            assert!(moments(distribution).0.abs() < 0.03, "{distribution:?}");
+            // Where the Pareto distribution's tail is cut off, a thirtieth of a jitter goes missing from the mean.
+            assert!(moments(distribution).0.abs() < 0.04, "{distribution:?} {:?}", moments(distribution));
         }
         assert!((moments(Distribution::Uniform).1 - 1.0 / 3f64.sqrt()).abs() < 1e-3);
         assert!((moments(Distribution::Normal).1 - 1.0).abs() < 2e-3);
-        // √(3/4) × 4/3, less what the tail's end at four jitters takes away.
-        assert!((0.85..1.16).contains(&moments(Distribution::Pareto).1));
+        // √(3/4) × 4/3 = 1.15 without an end to the tail.
+        assert!((moments(Distribution::Pareto).1 - 0.821).abs() < 2e-3);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub mod netlink;
 pub mod probe;
 pub mod routes;
 pub mod software;
+#[cfg(test)]
+mod tests;
 pub mod veth;
 
 use serde::{Deserialize, Serialize};

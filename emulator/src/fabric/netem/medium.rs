@@ -20,7 +20,7 @@ const BRIDGE: u32 = 10;
 const FIRST_PORT: u32 = 100;
 
 /// Makes the hub and connects the members to it.
-pub(super) fn join(name: &str, members: &[Plug<'_>]) -> Result<Namespace, CarrierError> {
+pub(in crate::fabric) fn join(name: &str, members: &[Plug<'_>]) -> Result<Namespace, CarrierError> {
     let hub = Namespace::create("hub")?;
     hub.netlink(|socket| socket.request(bridge(), NLM_F_CREATE | NLM_F_EXCL))
         .map_err(CarrierError::netlink(format!("making the bridge of medium {name}")))?;
@@ -35,7 +35,7 @@ pub(super) fn join(name: &str, members: &[Plug<'_>]) -> Result<Namespace, Carrie
 }
 
 /// Sorts what a sender sends by receiver: one class each. Returns where each receiver's netem belongs.
-pub(super) fn sort(
+pub(in crate::fabric) fn sort(
     socket: &mut Socket,
     sender: &Plug<'_>,
     receivers: &[(usize, Mac)],
@@ -59,7 +59,7 @@ pub(super) fn sort(
 }
 
 /// Reads back classes and filters: every class as asked, every receiver's address leading to its own.
-pub(super) fn verify_sorting(
+pub(in crate::fabric) fn verify_sorting(
     socket: &mut Socket,
     sender: &Plug<'_>,
     receivers: &[(usize, Mac)],
@@ -95,7 +95,11 @@ fn bridge() -> RouteNetlinkMessage {
         LinkAttribute::Mtu(veth::MTU),
         LinkAttribute::LinkInfo(vec![
             LinkInfo::Kind(InfoKind::Bridge),
-            LinkInfo::Data(InfoData::Bridge(vec![InfoBridge::ForwardDelay(0)])),
+            LinkInfo::Data(InfoData::Bridge(vec![
+                // A bridge that listens for group members speaks itself.
+                InfoBridge::MulticastSnooping(false),
+                InfoBridge::ForwardDelay(0),
+            ])),
         ]),
     ];
     RouteNetlinkMessage::NewLink(message)

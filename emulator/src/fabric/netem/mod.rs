@@ -9,9 +9,9 @@
 mod attributes;
 mod filter;
 mod htb;
-mod medium;
+pub(super) mod medium;
 mod parameters;
-mod qdisc;
+pub(super) mod qdisc;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

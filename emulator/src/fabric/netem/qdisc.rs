@@ -7,7 +7,7 @@ use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 use super::super::netlink::{Answer, NetlinkError, Socket};
 use super::attributes::{find, long, word};
 
-pub(super) const ROOT: u32 = u32::MAX;
+pub(in crate::fabric) const ROOT: u32 = u32::MAX;
 
 const KIND: u16 = 1;
 const OPTIONS: u16 = 2;
@@ -22,73 +22,97 @@ const HEADER: usize = 20;
 const FILTER_INFO: u32 = 1 << 16 | (libc::ETH_P_ALL as u16).to_be() as u32;
 
 /// A handle or class id, from its two halves.
-pub(super) const fn id(major: u16, minor: u16) -> u32 {
+pub(in crate::fabric) const fn id(major: u16, minor: u16) -> u32 {
     (major as u32) << 16 | minor as u32
 }
 
 /// Where something stands: on which interface, under which name, below what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) index: u32,
-    pub(super) handle: u32,
-    pub(super) parent: u32,
+pub(in crate::fabric) struct Place {
+    pub(in crate::fabric) index: u32,
+    pub(in crate::fabric) handle: u32,
+    pub(in crate::fabric) parent: u32,
 }
 
 /// Something that was listed.
 #[derive(Debug, Clone)]
-pub(super) struct Listed {
-    pub(super) place: Place,
-    pub(super) kind: String,
-    pub(super) options: Vec<u8>,
-    pub(super) statistics: Statistics,
+pub(in crate::fabric) struct Listed {
+    pub(in crate::fabric) place: Place,
+    pub(in crate::fabric) kind: String,
+    pub(in crate::fabric) options: Vec<u8>,
+    pub(in crate::fabric) statistics: Statistics,
 }
 
 /// What a qdisc counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Statistics {
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
-    pub(super) drops: u32,
+pub(in crate::fabric) struct Statistics {
+    pub(in crate::fabric) packets: u64,
+    pub(in crate::fabric) bytes: u64,
+    pub(in crate::fabric) drops: u32,
 }
 
-pub(super) fn add(socket: &mut Socket, place: Place, kind: &str, options: Vec<u8>) -> Result<(), NetlinkError> {
+pub(in crate::fabric) fn add(
+    socket: &mut Socket,
+    place: Place,
+    kind: &str,
+    options: Vec<u8>,
+) -> Result<(), NetlinkError> {
     let message = RouteNetlinkMessage::NewQueueDiscipline(message(place, 0, kind, options));
     socket.request(message, NLM_F_CREATE | NLM_F_EXCL)
 }
 
 /// Changes a qdisc in place: what it holds stays in it.
-pub(super) fn change(socket: &mut Socket, place: Place, kind: &str, options: Vec<u8>) -> Result<(), NetlinkError> {
+pub(in crate::fabric) fn change(
+    socket: &mut Socket,
+    place: Place,
+    kind: &str,
+    options: Vec<u8>,
+) -> Result<(), NetlinkError> {
     socket.request(RouteNetlinkMessage::NewQueueDiscipline(message(place, 0, kind, options)), 0)
 }
 
-pub(super) fn add_class(socket: &mut Socket, place: Place, kind: &str, options: Vec<u8>) -> Result<(), NetlinkError> {
+pub(in crate::fabric) fn add_class(
+    socket: &mut Socket,
+    place: Place,
+    kind: &str,
+    options: Vec<u8>,
+) -> Result<(), NetlinkError> {
     let message = RouteNetlinkMessage::NewTrafficClass(message(place, 0, kind, options));
     socket.request(message, NLM_F_CREATE | NLM_F_EXCL)
 }
 
-pub(super) fn add_filter(socket: &mut Socket, place: Place, kind: &str, options: Vec<u8>) -> Result<(), NetlinkError> {
+pub(in crate::fabric) fn add_filter(
+    socket: &mut Socket,
+    place: Place,
+    kind: &str,
+    options: Vec<u8>,
+) -> Result<(), NetlinkError> {
     let message = RouteNetlinkMessage::NewTrafficFilter(message(place, FILTER_INFO, kind, options));
     socket.request(message, NLM_F_CREATE | NLM_F_EXCL)
 }
 
 /// The qdiscs of one interface.
-pub(super) fn list(socket: &mut Socket, index: u32) -> Result<Vec<Listed>, NetlinkError> {
+pub(in crate::fabric) fn list(socket: &mut Socket, index: u32) -> Result<Vec<Listed>, NetlinkError> {
     // The kernel lists those of all interfaces, whatever it is asked.
     Ok(list_all(socket)?.into_iter().filter(|listed| listed.place.index == index).collect())
 }
 
 /// The qdiscs of all interfaces.
-pub(super) fn list_all(socket: &mut Socket) -> Result<Vec<Listed>, NetlinkError> {
+pub(in crate::fabric) fn list_all(socket: &mut Socket) -> Result<Vec<Listed>, NetlinkError> {
     dump(socket, RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default()))
 }
 
-pub(super) fn list_classes(socket: &mut Socket, index: u32) -> Result<Vec<Listed>, NetlinkError> {
+pub(in crate::fabric) fn list_classes(socket: &mut Socket, index: u32) -> Result<Vec<Listed>, NetlinkError> {
     let mut message = TcMessage::default();
     message.header.index = index.cast_signed();
     dump(socket, RouteNetlinkMessage::GetTrafficClass(message))
 }
 
-pub(super) fn list_filters(socket: &mut Socket, index: u32, parent: u32) -> Result<Vec<Listed>, NetlinkError> {
+pub(in crate::fabric) fn list_filters(
+    socket: &mut Socket,
+    index: u32,
+    parent: u32,
+) -> Result<Vec<Listed>, NetlinkError> {
     let mut message = TcMessage::default();
     message.header.index = index.cast_signed();
     message.header.parent = TcHandle::from(parent);
