@@ -1,1 +1,3 @@
 //! The processes: one per node, in its namespaces, within its limits, with its logs.
+
+pub mod cgroup;
