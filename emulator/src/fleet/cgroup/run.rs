@@ -1,6 +1,6 @@
 //! The groups of one run: one in each hierarchy that has something to offer, and in those one for each node.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -159,6 +159,13 @@ impl NodeGroup {
     /// Whether every process in it is frozen.
     pub fn is_frozen(&self) -> Result<bool, CgroupError> {
         self.freezer.as_ref().map_or(Ok(false), |(path, freezer)| freezer.is_frozen(path))
+    }
+
+    /// A file to poll for priority events: it has one when [`NodeGroup::is_frozen`] may tell something else.
+    pub(in super::super) fn news(&self) -> Result<File, CgroupError> {
+        let group = self.freezer.as_ref().map(|(path, _)| path.as_path()).unwrap_or(Path::new(""));
+        let path = group.join("cgroup.events");
+        File::open(&path).map_err(|source| CgroupError::Read { path, source })
     }
 
     /// Removes it when nothing runs in it any more; returns every failure.
