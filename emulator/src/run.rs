@@ -1,44 +1,41 @@
 //! One run, from the scenario to the record: the story that the rest of the crate makes possible.
 
 mod ground;
-mod holders;
-mod tally;
+mod launch;
+mod results;
+mod roster;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use node::clock::Instant;
-use node::telemetry::{Command, Event};
+use planner::profile::ModelProfile;
 
 use crate::exit::Exit;
 use crate::fabric::{CarrierChoice, Fabric, FabricError};
-use crate::fault::timeline::Timeline;
-use crate::fleet::{self, Fleet, FleetError};
-use crate::model::{self, Inputs, ModelError, Prepared};
-use crate::record::event::{ExitCause, RunEvent};
-use crate::record::{RecordError, Recorder};
+use crate::fleet::cgroup::{self, RunGroup};
+use crate::fleet::FleetError;
+use crate::model::{self, Inputs, ModelError};
 use crate::report::progress::Progress;
-use crate::report::{self, terminal};
-use crate::sandbox::{self, Sandbox, SandboxError, Signals};
+use crate::report::terminal::Looks;
+use crate::sandbox::{self, Sandbox, SandboxError};
 use crate::scenario::Scenario;
 
-use ground::Testbed;
-use holders::Roster;
-use tally::Tally;
+use results::{Results, ResultsError};
+use watch::Watch;
 
 /// What the user chose on the command line.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// What carries the links.
     pub links: CarrierChoice,
-    /// Whether software links spin for the last microseconds.
-    pub precise: bool,
     /// Folder that results are put into.
     pub results: PathBuf,
     /// Whether the summary goes to standard output.
     pub json: bool,
-    /// Whether standard error is a terminal.
-    pub terminal: bool,
+    /// How what is said on standard error may look.
+    pub looks: Looks,
 }
 
 /// Why a run ended before its time.
@@ -51,29 +48,32 @@ pub enum RunError {
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     /// The network.
-    #[error("the network could not be built: {0}")]
+    #[error("the network can't be built")]
     Fabric(#[from] FabricError),
     /// The processes.
     #[error(transparent)]
     Fleet(#[from] FleetError),
     /// The results.
     #[error(transparent)]
-    Record(#[from] RecordError),
-    /// The nodes came up but can't do what is asked of them.
+    Results(#[from] ResultsError),
+    /// This program can't find itself.
+    #[error("this program's own file can't be found")]
+    Program(#[source] std::io::Error),
+    /// The cluster can't hold the model.
     #[error("the cluster can't run this model: {0}")]
     Unplannable(String),
     /// A node ended while the cluster was being set up.
-    #[error("node {node} ended during set-up ({cause}); its output is in {log}")]
+    #[error("node {node} ended during set-up: {how}; what it said is in {}", log.display())]
     NodeEnded {
         /// Which.
         node: String,
         /// How.
-        cause: ExitCause,
+        how: String,
         /// Where to look.
         log: PathBuf,
     },
     /// The cluster did not get ready.
-    #[error("{phase} took longer than {limit:?}; the nodes' output is in {logs}")]
+    #[error("{phase} took longer than {} s; what the nodes said is in {}", limit.as_secs(), logs.display())]
     TooSlow {
         /// What was waited for.
         phase: &'static str,
@@ -82,7 +82,7 @@ pub enum RunError {
         /// Where to look.
         logs: PathBuf,
     },
-    /// The user interrupted set-up.
+    /// The user interrupted it.
     #[error("interrupted")]
     Interrupted(Exit),
 }
@@ -91,49 +91,124 @@ impl RunError {
     /// The way of ending that this error means.
     pub fn exit(&self) -> Exit {
         match self {
-            RunError::Sandbox(_) => Exit::HostLacks,
-            RunError::Fabric(error) if error.is_unavailable() => Exit::HostLacks,
+            RunError::Sandbox(error) => Exit::from_code(error.exit_code()).unwrap_or(Exit::SetupFailed),
+            RunError::Fabric(FabricError::Carrier(crate::fabric::CarrierError::Unavailable { .. })) => Exit::HostLacks,
             RunError::Interrupted(exit) => *exit,
             _ => Exit::SetupFailed,
         }
     }
 }
 
-/// How long set-up may wait for the nodes to do something.
+/// How long set-up waits for the nodes to get something done.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often progress is shown and the record is flushed.
-const BEAT: Duration = Duration::from_millis(100);
+/// How long nodes may take to end when they are asked to.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Runs a scenario in a sandbox of its own, and leaves its results in a folder of their own.
 ///
 /// # Errors
-/// When the run could not be begun or set up; what was recorded until then is kept, marked incomplete.
+/// When the run could not be begun. What goes wrong later is said on standard error and is in the exit code.
 pub fn run(scenario: &Scenario, text: &str, options: &Options) -> Result<Exit, RunError> {
     let began = Instant::now();
-    crate::fleet::cgroup::remove_stale();
-    let code = sandbox::run(|sandbox| match inside(scenario, text, options, sandbox, began) {
-        Ok(exit) => exit.code(),
-        Err(error) => {
-            crate::cli::complain(&error);
-            error.exit().code()
+    let program = std::env::current_exe().map_err(RunError::Program)?;
+    cgroup::remove_stale();
+    let groups = RunGroup::create();
+    let code = sandbox::run(|sandbox| {
+        let host = Host { program: &program, sandbox, groups: &groups };
+        match inside(scenario, text, options, &host, began) {
+            Ok(exit) => exit.code(),
+            Err(error) => {
+                crate::cli::complain(&error);
+                error.exit().code()
+            }
         }
-    })?;
-    Ok(Exit::from_code(code).unwrap_or(Exit::SetupFailed))
+    });
+    let left = groups.remove();
+    left.iter().for_each(|error| eprintln!("warning: left behind: {error}"));
+    match Exit::from_code(code?) {
+        Some(Exit::Success) if !left.is_empty() => Ok(Exit::LeftBehind),
+        exit => Ok(exit.unwrap_or(Exit::SetupFailed)),
+    }
 }
 
-/// The run itself, as the first process of the sandbox.
-fn inside(scenario: &Scenario, text: &str, options: &Options, sandbox: &Sandbox, began: Instant) -> Result<Exit, RunError> {
-    let recorder = Recorder::create(&options.results, scenario, text, began)?;
-    let mut run = Run { scenario, options, sandbox, recorder, progress: Progress::new(options.terminal), ended: None };
-    let outcome = run.all();
-    run.close(outcome)
-}
-
-struct Run<'a> {
-    scenario: &'a Scenario,
-    options: &'a Options,
+/// What a run stands on.
+#[derive(Clone, Copy)]
+struct Host<'a> {
+    program: &'a Path,
     sandbox: &'a Sandbox,
-    recorder: Recorder,
-    progress: Progress,
-    ended: Option<Exit>,
+    groups: &'a RunGroup,
+}
+
+/// The run, inside the sandbox. Whatever happens, the results are closed.
+fn inside(
+    scenario: &Scenario,
+    text: &str,
+    options: &Options,
+    host: &Host<'_>,
+    began: Instant,
+) -> Result<Exit, RunError> {
+    let mut results = Results::create(&options.results, scenario, text, began)?;
+    let mut progress = Progress::new(options.looks.width.is_some());
+    let outcome = emulate(scenario, options, host, &mut results, &mut progress);
+    progress.finish();
+    let exit = outcome.as_ref().copied().unwrap_or_else(|error| error.exit());
+    let exit = results.close(exit, options)?;
+    outcome.map(|_| exit)
+}
+
+/// Scenario → model → network → processes → plan → load and faults → teardown.
+fn emulate(
+    scenario: &Scenario,
+    options: &Options,
+    host: &Host<'_>,
+    results: &mut Results,
+    progress: &mut Progress,
+) -> Result<Exit, RunError> {
+    progress.phase("model");
+    let clock = Instant::now();
+    let inputs = Inputs { count: scenario.inputs, seed: scenario.seed };
+    let model = model::prepare(host.program, &scenario.model.source, inputs)?;
+    check_capacity(scenario, &model.profile)?;
+    results.model(&model);
+    results.phase_done("model", clock, progress);
+
+    progress.phase("network");
+    let clock = Instant::now();
+    let (names, routes) = (scenario.host_names(), scenario.network.routes());
+    let fabric = Fabric::build(&scenario.network, &names, &routes.next_hop, options.links, scenario.seed)?;
+    results.host(&fabric, host.sandbox, host.groups);
+    results.phase_done("network", clock, progress);
+
+    progress.phase("processes");
+    let clock = Instant::now();
+    let mut fleet = launch::fleet(scenario, &model, &fabric, host, results)?;
+    let mut watch = Watch::new(scenario, host.sandbox, results, progress);
+    let mut exit = watch
+        .until_ready(&mut fleet)
+        .and_then(|()| {
+            watch.phase_done("processes", clock);
+            let clock = Instant::now();
+            watch.until_deployed(&mut fleet)?;
+            watch.phase_done("plan and load", clock);
+            watch.load(&mut fleet, &fabric)
+        });
+    if let Err(RunError::Interrupted(how)) = exit {
+        exit = Ok(how);
+    }
+
+    let clock = Instant::now();
+    let errors = watch.teardown(fleet);
+    watch.phase_done("teardown", clock);
+    match exit {
+        Ok(Exit::Success) if !errors.is_empty() => Ok(Exit::LeftBehind),
+        exit => exit,
+    }
+}
+
+/// Says in one sentence why the model can't fit, before anything is started.
+fn check_capacity(scenario: &Scenario, profile: &ModelProfile) -> Result<(), RunError> {
+    match crate::scenario::check_capacity(scenario, profile).first() {
+        Some(shortage) => Err(RunError::Unplannable(format!("{shortage}; {}", shortage.help()))),
+        None => Ok(()),
+    }
 }

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
+use crate::report::terminal::Looks;
 
 /// Emulates a cluster of edge devices on one Linux machine, runs a real DNN split over it, breaks
 /// things on schedule and records what happened.
@@ -90,7 +91,13 @@ pub(crate) fn complain(error: &dyn std::error::Error) {
     }
 }
 
-/// Whether people see colour and pictures on standard error.
-pub(crate) fn is_terminal() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+/// How what is said on standard error may look: a terminal has a width, and colours unless NO_COLOR is set.
+pub(crate) fn looks() -> Looks {
+    let stderr = std::io::stderr();
+    if !stderr.is_terminal() {
+        return Looks::PLAIN;
+    }
+    let width = terminal_size::terminal_size_of(stderr).map_or(100, |(width, _)| width.0);
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    Looks { colour, ..Looks::terminal(width) }
 }

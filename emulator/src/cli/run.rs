@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::TypedValueParser;
 
 use crate::exit::Exit;
 use crate::fabric::CarrierChoice;
@@ -25,12 +26,9 @@ pub struct RunArgs {
     /// Replaces the scenario's seed.
     #[arg(long)]
     seed: Option<u64>,
-    /// What carries the links: the kernel's netem, software, or whichever works.
-    #[arg(long, value_enum, default_value_t)]
+    /// What carries the links: the kernel's netem, software, or whichever works (auto).
+    #[arg(long, default_value_t, value_parser = clap::builder::PossibleValuesParser::new(CarrierChoice::NAMES).try_map(|name| name.parse::<CarrierChoice>()))]
     links: CarrierChoice,
-    /// Spins for the last microseconds before a packet leaves: closer timing for more CPU (software links).
-    #[arg(long)]
-    precise: bool,
     /// Folder that results are put into.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
@@ -52,12 +50,11 @@ pub fn run(arguments: RunArgs) -> Exit {
     };
     let options = Options {
         links: arguments.links,
-        precise: arguments.precise,
         results: arguments.results,
         json: arguments.json,
-        terminal: super::is_terminal(),
+        looks: super::looks(),
     };
-    match run::run(scenario, &text, &options) {
+    match run::run(&scenario, &text, &options) {
         Ok(exit) => exit,
         Err(error) => {
             super::complain(&error);

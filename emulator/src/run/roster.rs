@@ -48,6 +48,11 @@ impl Roster {
         if up { self.down.remove(&node) } else { self.down.insert(node) };
     }
 
+    /// Whether a node's process is up.
+    pub fn is_up(&self, node: usize) -> bool {
+        !self.down.contains(&node)
+    }
+
     /// A node's index.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| known == name)
