@@ -1,5 +1,8 @@
 //! The cli.
 
+pub mod check;
+pub mod schema;
+
 use std::process::ExitCode;
 
 /// Runs the command line.
