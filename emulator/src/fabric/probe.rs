@@ -1,7 +1,5 @@
 //! Which carriers work here, found out by trying.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use super::carrier::{Carrier, CarrierError};
@@ -10,7 +8,7 @@ use super::netem::Netem;
 use super::software::Software;
 
 /// Which carrier a run is to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum CarrierChoice {
     /// netem where it works, else software.
     #[default]
@@ -19,38 +17,6 @@ pub enum CarrierChoice {
     Netem,
     /// Software.
     Software,
-}
-
-impl CarrierChoice {
-    /// The ways it can be written.
-    pub const NAMES: [&str; 3] = ["auto", "netem", "software"];
-}
-
-impl fmt::Display for CarrierChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CarrierChoice::Auto => "auto",
-            CarrierChoice::Netem => "netem",
-            CarrierChoice::Software => "software",
-        })
-    }
-}
-
-/// Not a carrier.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a carrier: use auto, netem or software")]
-pub struct UnknownCarrier(String);
-
-impl FromStr for CarrierChoice {
-    type Err = UnknownCarrier;
-    fn from_str(text: &str) -> Result<CarrierChoice, UnknownCarrier> {
-        match text {
-            "auto" => Ok(CarrierChoice::Auto),
-            "netem" => Ok(CarrierChoice::Netem),
-            "software" => Ok(CarrierChoice::Software),
-            _ => Err(UnknownCarrier(text.to_owned())),
-        }
-    }
 }
 
 /// Tries netem for real, in a throwaway namespace: on a link, and on a medium if `media` is set.
