@@ -46,6 +46,11 @@ impl RunGroup {
         RunGroup::create_in(&hierarchies(), &stale::name(std::process::id(), start_time()))
     }
 
+    /// No groups: nothing is limited, and pauses are by SIGSTOP.
+    pub fn none() -> RunGroup {
+        RunGroup { offers: Vec::new(), warnings: Vec::new() }
+    }
+
     /// Limits that can't be enforced, and why.
     pub fn warnings(&self) -> &[LimitWarning] {
         &self.warnings
