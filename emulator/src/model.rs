@@ -90,6 +90,11 @@ pub fn cache_folder() -> Result<PathBuf, ModelError> {
     candidates.into_iter().flatten().find(writable).ok_or(ModelError::NoCache)
 }
 
+/// The model's profile, if the cache has it.
+pub fn cached_profile(source: &ModelSource) -> Option<ModelProfile> {
+    Entry::of(&cache_folder().ok()?, source).ok()?.profile().ok()?
+}
+
 /// Finds the model in the cache, or lets a child process of this program (`emu model prepare`) put it there.
 ///
 /// # Errors

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use node::clock::Instant;
-use planner::profile::ModelProfile;
 
 use crate::exit::Exit;
 use crate::fabric::{CarrierChoice, Fabric, FabricError};
@@ -20,7 +19,7 @@ use crate::model::{self, Inputs, ModelError};
 use crate::report::progress::Progress;
 use crate::report::terminal::Looks;
 use crate::sandbox::{self, Sandbox, SandboxError};
-use crate::scenario::Scenario;
+use crate::scenario::{Loaded, ScenarioErrors};
 
 use results::{Results, ResultsError};
 use watch::Watch;
@@ -41,6 +40,9 @@ pub struct Options {
 /// Why a run ended before its time.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// The cluster can't hold the model.
+    #[error("the cluster can't hold the model")]
+    Capacity(#[from] ScenarioErrors),
     /// The model.
     #[error("the model can't be used: {0}")]
     Model(#[from] ModelError),
@@ -59,7 +61,7 @@ pub enum RunError {
     /// This program can't find itself.
     #[error("this program's own file can't be found")]
     Program(#[source] std::io::Error),
-    /// The cluster can't hold the model.
+    /// The dispatcher finds no plan.
     #[error("the cluster can't run this model: {0}")]
     Unplannable(String),
     /// A node ended while the cluster was being set up.
@@ -93,6 +95,7 @@ impl RunError {
         match self {
             RunError::Sandbox(error) => Exit::from_code(error.exit_code()).unwrap_or(Exit::SetupFailed),
             RunError::Fabric(FabricError::Carrier(crate::fabric::CarrierError::Unavailable { .. })) => Exit::HostLacks,
+            RunError::Capacity(_) => Exit::Usage,
             RunError::Interrupted(exit) => *exit,
             _ => Exit::SetupFailed,
         }
@@ -108,17 +111,20 @@ const FAREWELL: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// When the run could not be begun. What goes wrong later is said on standard error and is in the exit code.
-pub fn run(scenario: &Scenario, text: &str, options: &Options) -> Result<Exit, RunError> {
+pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
     let began = Instant::now();
     let program = std::env::current_exe().map_err(RunError::Program)?;
     cgroup::remove_stale();
     let groups = RunGroup::create();
     let code = sandbox::run(|sandbox| {
         let host = Host { program: &program, sandbox, groups: &groups };
-        match inside(scenario, text, options, &host, began) {
+        match inside(loaded, options, &host, began) {
             Ok(exit) => exit.code(),
             Err(error) => {
-                crate::cli::complain(&error);
+                match &error {
+                    RunError::Capacity(errors) => crate::cli::check::print(errors),
+                    error => crate::cli::complain(error),
+                }
                 error.exit().code()
             }
         }
@@ -141,15 +147,14 @@ struct Host<'a> {
 
 /// The run, inside the sandbox. Whatever happens, the results are closed.
 fn inside(
-    scenario: &Scenario,
-    text: &str,
+    loaded: &Loaded,
     options: &Options,
     host: &Host<'_>,
     began: Instant,
 ) -> Result<Exit, RunError> {
-    let mut results = Results::create(&options.results, scenario, text, began)?;
+    let mut results = Results::create(&options.results, loaded, began)?;
     let mut progress = Progress::new(options.looks.width.is_some());
-    let outcome = emulate(scenario, options, host, &mut results, &mut progress);
+    let outcome = emulate(loaded, options, host, &mut results, &mut progress);
     progress.finish();
     let exit = outcome.as_ref().copied().unwrap_or_else(|error| error.exit());
     let exit = results.close(exit, options)?;
@@ -158,17 +163,18 @@ fn inside(
 
 /// Scenario → model → network → processes → plan → load and faults → teardown.
 fn emulate(
-    scenario: &Scenario,
+    loaded: &Loaded,
     options: &Options,
     host: &Host<'_>,
     results: &mut Results,
     progress: &mut Progress,
 ) -> Result<Exit, RunError> {
+    let scenario = &loaded.scenario;
     progress.phase("model");
     let clock = Instant::now();
     let inputs = Inputs { count: scenario.inputs, seed: scenario.seed };
     let model = model::prepare(host.program, &scenario.model.source, inputs)?;
-    check_capacity(scenario, &model.profile)?;
+    loaded.check_capacity(&model.profile)?;
     results.model(&model);
     results.phase_done("model", clock, progress);
 
@@ -202,13 +208,5 @@ fn emulate(
     match exit {
         Ok(Exit::Success) if !errors.is_empty() => Ok(Exit::LeftBehind),
         exit => exit,
-    }
-}
-
-/// Says in one sentence why the model can't fit, before anything is started.
-fn check_capacity(scenario: &Scenario, profile: &ModelProfile) -> Result<(), RunError> {
-    match crate::scenario::check_capacity(scenario, profile).first() {
-        Some(shortage) => Err(RunError::Unplannable(format!("{shortage}; {}", shortage.help()))),
-        None => Ok(()),
     }
 }

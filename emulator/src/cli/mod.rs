@@ -72,10 +72,10 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Node(arguments) => return node::program::main(arguments),
         Command::Run(arguments) => run::run(arguments),
-        Command::Check(arguments) => check::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Report(arguments) => report::run(arguments),
-        Command::Schema(arguments) => schema::run(arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Model(arguments) => model::run(arguments),
     };
     result.into()

@@ -40,11 +40,10 @@ pub struct RunArgs {
 /// Runs it.
 pub fn run(arguments: RunArgs) -> Exit {
     let overrides = Overrides { set: arguments.set, seed: arguments.seed };
-    let text_and_scenario = scenario::load(&arguments.scenario, &overrides);
-    let (text, scenario) = match text_and_scenario {
-        Ok(loaded) => (loaded.text, loaded.scenario),
+    let loaded = match scenario::load(&arguments.scenario, &overrides) {
+        Ok(loaded) => loaded,
         Err(errors) => {
-            super::check::print(errors);
+            super::check::print(&errors);
             return Exit::Usage;
         }
     };
@@ -54,7 +53,7 @@ pub fn run(arguments: RunArgs) -> Exit {
         json: arguments.json,
         looks: super::looks(),
     };
-    match run::run(&scenario, &text, &options) {
+    match run::run(&loaded, &options) {
         Ok(exit) => exit,
         Err(error) => {
             super::complain(&error);

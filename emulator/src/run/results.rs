@@ -21,7 +21,7 @@ use crate::record::tally::Tally;
 use crate::report::progress::Progress;
 use crate::report::terminal;
 use crate::sandbox::Sandbox;
-use crate::scenario::Scenario;
+use crate::scenario::{Loaded, Scenario};
 
 /// Results can't be kept.
 #[derive(Debug, thiserror::Error)]
@@ -55,17 +55,16 @@ impl Results {
     /// A folder for the run that `began`, with the scenario as it was given and as it was resolved.
     pub(super) fn create(
         results: &Path,
-        scenario: &Scenario,
-        text: &str,
+        loaded: &Loaded,
         began: Instant,
     ) -> Result<Results, ResultsError> {
+        let scenario = loaded.scenario.clone();
         let now = jiff::Timestamp::now();
         let folder = Folder::create(results, &scenario.name, now)?;
-        folder.write("scenario.toml", text)?;
-        folder.write("resolved.json", serde_json::to_vec_pretty(scenario)?)?;
+        folder.write("scenario.toml", &loaded.text)?;
+        folder.write("resolved.json", serde_json::to_vec_pretty(&scenario)?)?;
         let log = LogWriter::create(&folder.path().join(outputs::EVENTS))?;
         let env = Env::gather(now, scenario.seed, std::env::args().collect());
-        let scenario = scenario.clone();
         let mut results = Results { scenario, folder, log, tally: Tally::default(), env, failed: None };
         results.push(Entry::Run { at: began, event: RunEvent::RunStarted { log_version: 1 } });
         Ok(results)
