@@ -9,7 +9,7 @@ pub mod report;
 pub mod run;
 pub mod schema;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
-        Command::Report(arguments) => report::run(arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Model(arguments) => model::run(arguments),
     };
@@ -88,6 +88,14 @@ pub(crate) fn complain(error: &dyn std::error::Error) {
     while let Some(error) = cause {
         eprintln!("  because: {error}");
         cause = error.source();
+    }
+}
+
+/// Prints a value for programs. A reader that has gone away has seen enough.
+pub(crate) fn print_json(value: &impl serde::Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => drop(writeln!(std::io::stdout(), "{text}")),
+        Err(error) => complain(&error),
     }
 }
 

@@ -139,6 +139,8 @@ pub enum RunEvent {
     RunEnded {
         /// Largest resident memory of `emu` itself, in bytes.
         peak_memory: u64,
+        /// The exit code, expectations not yet looked at.
+        exit: u8,
     },
 }
 

@@ -151,7 +151,7 @@ pub fn crashes() -> Run {
     run(40.0, RunEvent::LoadEnded);
     let counters = Counters { packets: 91_000, bytes: 131_000_000, lost: 12, overflowed: 0 };
     run(41.0, RunEvent::Traffic { from: "n3".into(), to: "n4".into(), counters });
-    run(41.5, RunEvent::RunEnded { peak_memory: 38 << 20 });
+    run(41.5, RunEvent::RunEnded { peak_memory: 38 << 20, exit: 0 });
 
     let mut say = |node: &str, seconds: f64, event| {
         entries.push(Entry::Node { at: at(seconds), node: node.into(), event });

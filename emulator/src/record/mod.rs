@@ -18,6 +18,7 @@ pub mod latency;
 pub mod log;
 pub mod outputs;
 pub mod recovery;
+pub mod reopen;
 pub mod series;
 pub mod summary;
 pub mod tally;

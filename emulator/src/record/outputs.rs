@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::env::Env;
+use super::env::Env;
 use super::latency::{self, Kind, LatencyError};
 use super::series;
 use super::summary::Summary;
@@ -24,6 +25,10 @@ pub const LATENCY: &str = "latency.hlog";
 pub const LATENCY_UNCORRECTED: &str = "latency-uncorrected.hlog";
 /// What the run ran on.
 pub const ENV: &str = "env.json";
+/// The scenario as the user gave it.
+pub const SCENARIO: &str = "scenario.toml";
+/// The scenario as it was resolved.
+pub const RESOLVED: &str = "resolved.json";
 
 /// Why a file can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +77,12 @@ pub fn write(
         put(folder, file, &log)?;
     }
     Ok(())
+}
+
+/// The wall-clock time at which load began.
+pub fn load_began(tally: &Tally, env: &Env) -> SystemTime {
+    let until_load = tally.load_started.zip(tally.run_started).map(|(load, run)| load.since(run)).unwrap_or_default();
+    SystemTime::from(env.started) + until_load
 }
 
 fn put(folder: &Path, file: &str, content: &[u8]) -> Result<(), OutputError> {

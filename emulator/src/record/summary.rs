@@ -18,6 +18,9 @@ use crate::scenario::{FaultKind, ModelSource, NodeTarget, PairTarget, Scenario};
 /// Version of the summary's form. Fields may be added without a new version, never changed or removed.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// Exit code of a run whose record stops in the middle: killed, as a shell shows it.
+const INTERRUPTED: u8 = 137;
+
 /// What came out of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -264,7 +267,7 @@ impl Summary {
         }
         let faults: Vec<FaultSummary> =
             (0..scenario.faults.len()).map(|index| fault(scenario, tally, &arrivals, clock, index)).collect();
-        let complete = tally.ended && !tally.interrupted;
+        let complete = tally.ended && !tally.interrupted && tally.load_ended.is_some();
         warnings.extend(faults.iter().filter_map(|fault| not_fired(fault, complete)));
         warnings.extend(died.iter().map(|death| format!("{} died: {}", death.node, in_words(death.cause))));
         Summary {
@@ -278,7 +281,7 @@ impl Summary {
             carrier: tally.carrier.clone(),
             nodes: scenario.nodes.len(),
             complete,
-            exit: if tally.interrupted { 130 } else { u8::from(!died.is_empty()) * 5 },
+            exit: tally.exit.unwrap_or(INTERRUPTED),
             window: Span { from_s: clock.seconds(window.from), to_s: clock.seconds(window.to) },
             requests: requests(tally),
             throughput_per_s: rounded(throughput, 3),

@@ -58,6 +58,8 @@ pub struct Tally {
     pub interrupted: bool,
     /// Whether the run ended in order.
     pub ended: bool,
+    /// The exit code that it ended with, expectations not yet looked at.
+    pub exit: Option<u8>,
     /// Largest resident memory of `emu` itself.
     pub peak_memory: Option<ByteSize>,
 }
@@ -237,8 +239,9 @@ impl Tally {
             }
             RunEvent::Warning { text } => self.warn(text.clone()),
             RunEvent::Interrupted => self.interrupted = true,
-            RunEvent::RunEnded { peak_memory } => {
-                (self.ended, self.peak_memory) = (true, Some(ByteSize::from_bytes(*peak_memory)));
+            RunEvent::RunEnded { peak_memory, exit } => {
+                (self.ended, self.exit) = (true, Some(*exit));
+                self.peak_memory = Some(ByteSize::from_bytes(*peak_memory));
             }
             RunEvent::RunStarted { .. } => self.run_started = Some(at),
             RunEvent::NodeStarted { .. } => {}

@@ -12,9 +12,7 @@ use crate::scenario::Scenario;
 
 /// The summary of a run with what the scenario expected of it.
 ///
-/// Its exit code is 130 when the user interrupted the run, 5 when a process died that no fault ended,
-/// 1 when an expectation failed, and 0 otherwise. What the record can't know (a teardown that left
-/// something, a signal other than Ctrl-C) is for the caller to put in.
+/// Its exit code is the one that the run ended with; 1 when that was 0 and an expectation failed.
 pub fn summarise(scenario: &Scenario, tally: &Tally) -> Summary {
     let mut summary = Summary::of(scenario, tally);
     let violations = expect(scenario, &summary);

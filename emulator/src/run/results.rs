@@ -1,7 +1,6 @@
 //! The results of a run: its folder, its event log, and at the end the files computed from them.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use node::clock::Instant;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -16,7 +15,7 @@ use crate::record::env::{self, Env};
 use crate::record::event::{Entry, RunEvent};
 use crate::record::folder::{Folder, FolderError};
 use crate::record::log::{LogError, LogWriter};
-use crate::record::outputs::{self, OutputError};
+use crate::record::outputs::{self, OutputError, load_began};
 use crate::record::tally::Tally;
 use crate::report::progress::Progress;
 use crate::report::terminal;
@@ -61,8 +60,8 @@ impl Results {
         let scenario = loaded.scenario.clone();
         let now = jiff::Timestamp::now();
         let folder = Folder::create(results, &scenario.name, now)?;
-        folder.write("scenario.toml", &loaded.text)?;
-        folder.write("resolved.json", serde_json::to_vec_pretty(&scenario)?)?;
+        folder.write(outputs::SCENARIO, &loaded.text)?;
+        folder.write(outputs::RESOLVED, serde_json::to_vec_pretty(&scenario)?)?;
         let log = LogWriter::create(&folder.path().join(outputs::EVENTS))?;
         let env = Env::gather(now, scenario.seed, std::env::args().collect());
         let mut results = Results { scenario, folder, log, tally: Tally::default(), env, failed: None };
@@ -145,10 +144,10 @@ impl Results {
         let Results { scenario, folder, tally, env, .. } = self;
         folder.write(outputs::ENV, serde_json::to_vec_pretty(&env)?)?;
         let summary = crate::report::summarise(&scenario, &tally);
-        outputs::write(folder.path(), &scenario, &tally, &summary, load_began(&tally))?;
+        outputs::write(folder.path(), &scenario, &tally, &summary, load_began(&tally, &env))?;
         let place = folder.finish()?;
         if options.json {
-            println!("{}", serde_json::to_string_pretty(&summary)?);
+            crate::cli::print_json(&summary);
         }
         // Before load there is nothing to tell but the error, which is said elsewhere.
         if tally.load_started.is_some() {
@@ -167,13 +166,6 @@ impl Results {
             self.failed = Some(error);
         }
     }
-}
-
-/// The wall-clock time at which load began.
-fn load_began(tally: &Tally) -> SystemTime {
-    let now = SystemTime::now();
-    let ago = tally.load_started.map_or(Duration::ZERO, |began| Instant::now().since(began));
-    now.checked_sub(ago).unwrap_or(now)
 }
 
 /// Largest resident memory of this process so far, in bytes.
