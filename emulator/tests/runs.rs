@@ -18,9 +18,16 @@ fn quickstart_survives_a_kill_and_tells_so() {
         assert!(fault[instant].is_number(), "{instant} is missing: {fault:#}");
     }
     let run = user.path().join("results/quickstart/latest");
-    for file in
-        ["scenario.toml", "resolved.json", "env.json", "events.jsonl", "latency.hlog", "latency-uncorrected.hlog", "throughput.csv", "summary.json"]
-    {
+    for file in [
+        "scenario.toml",
+        "resolved.json",
+        "env.json",
+        "events.jsonl",
+        "latency.hlog",
+        "latency-uncorrected.hlog",
+        "throughput.csv",
+        "summary.json",
+    ] {
         assert!(run.join(file).exists(), "{file} is missing");
     }
     assert_eq!(fs::read_dir(run.join("nodes")).expect("a folder for nodes").count(), 5);
@@ -70,7 +77,8 @@ fn the_same_seed_gives_the_same_plan_and_the_same_faults() {
     let story = |seed: &str| {
         let summary = user.run(&["run", &shipped("quickstart"), "--json", "--seed", seed]).expect(0).json();
         let faults = summary["faults"].as_array().expect("faults").clone();
-        let faults: Vec<_> = faults.iter().map(|f| (f["kind"].clone(), f["target"].clone(), f["planned_s"].clone())).collect();
+        let faults: Vec<_> =
+            faults.iter().map(|f| (f["kind"].clone(), f["target"].clone(), f["planned_s"].clone())).collect();
         (summary["plan"].clone(), faults)
     };
     assert_eq!(story("7"), story("7"));

@@ -104,7 +104,7 @@ impl Namespace {
         self.net.as_fd()
     }
 
-    /// The UTS namespace.
+    /// The UTS namespace, which holds the hostname.
     pub fn uts(&self) -> BorrowedFd<'_> {
         self.uts.as_fd()
     }

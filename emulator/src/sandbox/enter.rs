@@ -65,16 +65,59 @@ fn started(inside: impl FnOnce(&Sandbox) -> u8) -> Result<u8, SandboxError> {
         }
         ForkResult::Parent { child } => {
             drop(report);
-            let mut said = Vec::new();
-            let _ = outside.read_to_end(&mut said);
-            match said[..] {
-                [IN_PLACE] | [] => wait(child, &signals),
-                [step, ref errno @ ..] => {
+            match hear(&mut outside) {
+                Ok(()) => wait(child, &signals),
+                Err((step, errno)) => {
                     let _ = waitpid(child, None);
-                    let errno = Errno::from_raw(errno.try_into().map_or(0, i32::from_le_bytes));
-                    Err(Step::from_number(step).map_or_else(|| starting(errno), |step| SandboxError::at(step, errno)))
+                    Err(SandboxError::at(step, errno))
                 }
             }
+        }
+    }
+}
+
+/// Whether this process may make a user namespace and be root in it, found out by a child that tries.
+///
+/// # Errors
+/// [`SandboxError::Refused`] with the reason and the fix.
+pub fn try_user_namespace() -> Result<(), SandboxError> {
+    let starting = |errno| SandboxError::System { step: Step::Start, errno };
+    let (mut outside, mut report) = UnixStream::pair().map_err(|error| starting(errno_of(&error)))?;
+    // SAFETY: the child reads and writes files, and ends; nothing of that needs a lock that another thread of
+    // the parent could have held but the allocator's, which the C library keeps usable in the child.
+    match unsafe { fork() }.map_err(starting)? {
+        ForkResult::Child => {
+            if let Err((step, errno)) = own_user_namespace() {
+                say(&mut report, step, errno);
+            }
+            // SAFETY: ends this process and nothing else: what the parent has buffered stays the parent's.
+            unsafe { libc::_exit(0) }
+        }
+        ForkResult::Parent { child } => {
+            drop(report);
+            let heard = hear(&mut outside);
+            let _ = waitpid(child, None);
+            heard.map_err(|(step, errno)| SandboxError::at(step, errno))
+        }
+    }
+}
+
+/// Reports a step that failed.
+fn say(report: &mut UnixStream, step: Step, errno: Errno) {
+    let mut text = vec![step as u8];
+    text.extend((errno as i32).to_le_bytes());
+    let _ = report.write_all(&text);
+}
+
+/// Waits for a report: a step that failed, or else that the child is in place, or has ended.
+fn hear(report: &mut UnixStream) -> Result<(), (Step, Errno)> {
+    let mut said = Vec::new();
+    let _ = report.read_to_end(&mut said);
+    match said[..] {
+        [IN_PLACE] | [] => Ok(()),
+        [step, ref errno @ ..] => {
+            let errno = Errno::from_raw(errno.try_into().map_or(0, i32::from_le_bytes));
+            Err((Step::from_number(step).unwrap_or(Step::Start), errno))
         }
     }
 }
@@ -84,22 +127,22 @@ fn started(inside: impl FnOnce(&Sandbox) -> u8) -> Result<u8, SandboxError> {
 fn leave() -> Result<bool, SandboxError> {
     let rootless = !(geteuid().is_root() && effective_capabilities() & NEEDED_CAPABILITIES == NEEDED_CAPABILITIES);
     if rootless {
-        own_user_namespace()?;
+        own_user_namespace().map_err(|(step, errno)| SandboxError::at(step, errno))?;
     }
     unshare(CloneFlags::CLONE_NEWPID).map_err(|errno| SandboxError::at(Step::Pid, errno))?;
     Ok(rootless)
 }
 
 /// Puts this process into a new user namespace and makes it root in there.
-pub(super) fn own_user_namespace() -> Result<(), SandboxError> {
+fn own_user_namespace() -> Result<(), (Step, Errno)> {
     let (user, group) = (geteuid(), getegid());
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| SandboxError::at(Step::User, errno))?;
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| (Step::User, errno))?;
     let map = |file: &str, text: String| fs::write(format!("/proc/self/{file}"), text);
     // Only who can't change groups any more may map one without being root outside.
     map("setgroups", "deny".to_owned())
         .and_then(|()| map("uid_map", format!("0 {user} 1")))
         .and_then(|()| map("gid_map", format!("0 {group} 1")))
-        .map_err(|error| SandboxError::at(Step::Map, errno_of(&error)))
+        .map_err(|error| (Step::Map, errno_of(&error)))
 }
 
 /// What the first process of the sandbox does, from its start to its exit code.
@@ -107,9 +150,7 @@ fn first_process(mut report: UnixStream, rootless: bool, inside: impl FnOnce(&Sa
     let sandbox = match settle(rootless) {
         Ok(sandbox) => sandbox,
         Err((step, errno)) => {
-            let mut text = vec![step as u8];
-            text.extend((errno as i32).to_le_bytes());
-            let _ = report.write_all(&text);
+            say(&mut report, step, errno);
             return 4;
         }
     };

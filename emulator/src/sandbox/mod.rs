@@ -23,7 +23,7 @@ mod signals;
 mod tmpfs;
 mod wait;
 
-pub use enter::run;
+pub use enter::{run, try_user_namespace};
 pub use error::{Refusal, SandboxError, Step};
 pub use signals::Signals;
 pub use tmpfs::{Tmpfs, TmpfsError};
