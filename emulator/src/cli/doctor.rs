@@ -26,7 +26,7 @@ pub struct DoctorArgs {
     /// Says what this scenario needs; without it, what any run needs.
     scenario: Option<PathBuf>,
     /// What is to carry the links: auto (netem where it works, else software), netem, or software.
-    #[arg(long, value_name = "CARRIER", default_value_t)]
+    #[arg(long, value_name = "CARRIER", value_enum, default_value_t)]
     links: CarrierChoice,
     /// Prints the findings as JSON on standard output.
     #[arg(long)]
@@ -39,13 +39,13 @@ pub fn run(arguments: DoctorArgs) -> Exit {
         None => None,
         Some(Ok(scenario)) => Some(scenario),
         Some(Err(errors)) => {
-            super::check::print(errors);
+            super::check::print(&errors);
             return Exit::Usage;
         }
     };
     let conclude = |found: Vec<Finding>| {
         let findings = probe::complete(found);
-        let needs = Needs::of(scenario.as_ref(), arguments.links, &findings);
+        let needs = Needs::of(scenario.as_ref().map(|loaded| &loaded.scenario), arguments.links, &findings);
         show(&findings, &needs, arguments.json)
     };
     remove_stale();

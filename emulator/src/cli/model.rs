@@ -93,7 +93,7 @@ fn make(name: &str, file: Option<PathBuf>, seed: u64) -> Result<(), ModelError> 
 fn inspect(prepared: &Prepared) {
     let profile: &ModelProfile = &prepared.profile;
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(["cut", "tensor", "shape", "raw", "lz4", "operators", "parameters", "MFLOP", "ms"]);
     for (index, cut) in profile.cuts.iter().enumerate() {
         let shape = cut.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×");

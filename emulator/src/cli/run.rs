@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::TypedValueParser;
 
 use crate::exit::Exit;
 use crate::fabric::CarrierChoice;
@@ -27,7 +26,7 @@ pub struct RunArgs {
     #[arg(long)]
     seed: Option<u64>,
     /// What carries the links: the kernel's netem, software, or whichever works (auto).
-    #[arg(long, default_value_t, value_parser = clap::builder::PossibleValuesParser::new(CarrierChoice::NAMES).try_map(|name| name.parse::<CarrierChoice>()))]
+    #[arg(long, value_enum, default_value_t)]
     links: CarrierChoice,
     /// Folder that results are put into.
     #[arg(long, value_name = "FOLDER", default_value = "results")]

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::env::Env;
-use super::env::Env;
 use super::latency::{self, Kind, LatencyError};
 use super::series;
 use super::summary::Summary;

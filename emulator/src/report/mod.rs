@@ -2,6 +2,7 @@
 //! [`terminal`] says it in words and tables.
 
 mod expect;
+pub mod progress;
 pub mod terminal;
 
 pub use expect::{Violation, expect};

@@ -17,7 +17,7 @@ use super::{FAREWELL, PATIENCE, RunError};
 use crate::exit::Exit;
 use crate::fabric::Fabric;
 use crate::fault::timeline::Timeline;
-use crate::fault::{Holders, name};
+use crate::fault::name;
 use crate::fleet::{Fleet, FleetError, Heard};
 use crate::record::event::{ExitCause, RunEvent};
 use crate::report::progress::{LoadState, Progress};
