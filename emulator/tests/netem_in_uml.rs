@@ -198,8 +198,8 @@ fn losses_come_in_bursts_and_are_counted() {
     let bursts = (0..COUNT).filter(|n| !heard.contains(n) && (*n == 0 || heard.contains(&(n - 1)))).count();
     let (share, length) = (lost as f64 / f64::from(COUNT), lost as f64 / bursts as f64);
     eprintln!("lost {share:.4} (p / (p + r) is 0.1667), in bursts of {length:.2} (1 / r is 4)");
-    assert!((0.13..0.20).contains(&share), "{share}");
-    assert!((3.3..4.7).contains(&length), "{length}");
+    assert!((0.12..0.215).contains(&share), "{share}");
+    assert!((3.1..4.9).contains(&length), "{length}");
     let counters = fabric.counters().unwrap()[&THERE];
     assert_eq!((counters.packets, counters.lost, counters.overflowed), (heard.len() as u64, lost as u64, 0));
 
