@@ -104,6 +104,11 @@ impl Namespace {
         self.net.as_fd()
     }
 
+    /// The UTS namespace.
+    pub fn uts(&self) -> BorrowedFd<'_> {
+        self.uts.as_fd()
+    }
+
     /// Runs `work` on a fresh thread inside the namespaces, and returns what it returns. Sockets opened
     /// there stay there, and so do processes started there.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, NamespaceError> {

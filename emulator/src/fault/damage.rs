@@ -71,6 +71,11 @@ impl Damage {
         self.held.contains_key(&Place::Life(node))
     }
 
+    /// Whether a fault holds this node frozen.
+    pub fn is_frozen(&self, node: usize) -> bool {
+        self.held.contains_key(&Place::Motion(node))
+    }
+
     /// Adds what a fault does.
     ///
     /// # Errors
@@ -119,7 +124,14 @@ impl Damage {
             Place::Shape(direction) => ground.shape(direction, &self.shape(direction, held))?,
             _ if !turned => {}
             Place::Life(node) if harmed => ground.kill(node)?,
-            Place::Life(node) => ground.start(node)?,
+            Place::Life(node) => {
+                ground.start(node)?;
+                if self.is_frozen(node) {
+                    ground.freeze(node, true)?;
+                }
+            }
+            // A process that is dead has nothing to freeze; when it starts again it is looked at above.
+            Place::Motion(node) if self.is_dead(node) => {}
             Place::Motion(node) => ground.freeze(node, harmed)?,
             Place::Delivery(Direction { from, to }) => ground.block(from, to, harmed)?,
         }

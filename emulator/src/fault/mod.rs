@@ -35,7 +35,7 @@ pub trait Ground {
     /// # Errors
     /// When it can't be started.
     fn start(&mut self, node: usize) -> Result<(), FleetError>;
-    /// Freezes or thaws a node's process, and returns when it is.
+    /// Freezes or thaws a node's process. When it stands still is seen later.
     ///
     /// # Errors
     /// When the kernel refuses.

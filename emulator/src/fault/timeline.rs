@@ -29,10 +29,17 @@ struct Planned {
 #[derive(Debug, Clone, PartialEq)]
 enum State {
     Waiting,
-    /// Fired; processes that were told to end have not all been seen to end.
-    Striking(Vec<usize>),
+    /// Fired; not all of its effects have been seen.
+    Striking(Vec<Awaited>),
     Holding,
     Over,
+}
+
+/// An effect that takes a moment to be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    End(usize),
+    Pause(usize),
 }
 
 impl Timeline {
@@ -62,11 +69,6 @@ impl Timeline {
         self.faults.iter().filter_map(Planned::due).min().map(|due| began + due)
     }
 
-    /// Whether a fault holds this node dead, so that its end is no surprise.
-    pub fn is_dead(&self, node: usize) -> bool {
-        self.damage.is_dead(node)
-    }
-
     /// Fires and heals what is due. The events are in order; each has its own instant.
     pub fn turn(&mut self, ground: &mut dyn Ground, holders: &dyn Holders) -> Vec<(Instant, RunEvent)> {
         let mut events = Vec::new();
@@ -84,14 +86,23 @@ impl Timeline {
     }
 
     /// A node's process was seen to end.
-    pub fn process_ended(&mut self, node: usize) -> Vec<(Instant, RunEvent)> {
+    pub fn ended(&mut self, node: usize) -> Vec<RunEvent> {
+        self.seen(Awaited::End(node))
+    }
+
+    /// A node's process was seen to stand still.
+    pub fn paused(&mut self, node: usize) -> Vec<RunEvent> {
+        self.seen(Awaited::Pause(node))
+    }
+
+    fn seen(&mut self, sight: Awaited) -> Vec<RunEvent> {
         let mut events = Vec::new();
         for (fault, planned) in self.faults.iter_mut().enumerate() {
-            let State::Striking(alive) = &mut planned.state else { continue };
-            alive.retain(|other| *other != node);
-            if alive.is_empty() {
+            let State::Striking(awaited) = &mut planned.state else { continue };
+            awaited.retain(|other| *other != sight);
+            if awaited.is_empty() {
                 planned.state = State::Holding;
-                events.push((Instant::now(), RunEvent::FaultEffective { fault }));
+                events.push(RunEvent::FaultEffective { fault });
             }
         }
         events
@@ -110,24 +121,24 @@ impl Timeline {
         };
         let nodes = hit.nodes.iter().map(|&node| self.names[node].clone()).collect();
         events.push((Instant::now(), RunEvent::FaultFired { fault, target: hit.target, nodes }));
-        let already_dead = |node: &usize| self.damage.is_dead(*node);
-        let dying: Vec<usize> = hit
-            .harms
-            .iter()
-            .filter_map(|harm| match harm {
-                Harm::Dead(node) => Some(*node),
-                _ => None,
-            })
-            .filter(|node| !already_dead(node))
-            .collect();
+        let awaited: Vec<Awaited> = hit.harms.iter().filter_map(|harm| self.awaited(harm)).collect();
         if let Err(error) = self.damage.inflict(fault, &hit.harms, ground) {
             return self.fail(fault, &error, events);
         }
-        if dying.is_empty() {
+        if awaited.is_empty() {
             events.push((Instant::now(), RunEvent::FaultEffective { fault }));
             self.faults[fault].state = State::Holding;
         } else {
-            self.faults[fault].state = State::Striking(dying);
+            self.faults[fault].state = State::Striking(awaited);
+        }
+    }
+
+    /// What must be seen before a harm has its effect; nothing, if it acts at once or another fault has done it already.
+    fn awaited(&self, harm: &Harm) -> Option<Awaited> {
+        match *harm {
+            Harm::Dead(node) if !self.damage.is_dead(node) => Some(Awaited::End(node)),
+            Harm::Frozen(node) if !self.damage.is_frozen(node) => Some(Awaited::Pause(node)),
+            _ => None,
         }
     }
 

@@ -1,7 +1,9 @@
 //! What connects the nodes: links, media, and the shape of each direction.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use planner::cluster::paths::{Edge, Routes};
 use planner::units::{ByteSize, Rate, duration};
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +140,11 @@ impl Shape {
         }
     }
 
+    /// Whether nothing passes.
+    pub fn is_severed(&self) -> bool {
+        matches!(self.loss, Loss::Random(share) if share >= 1.0)
+    }
+
     /// The same shape through which nothing passes.
     pub fn severed(&self) -> Shape {
         Shape { loss: Loss::Random(1.0), ..self.clone() }
@@ -185,4 +192,66 @@ impl Network {
     pub fn hosts(&self) -> usize {
         self.nodes + self.switches.len()
     }
+
+    /// The way packets go between any two hosts. Planner and fabric share these, so that what the
+    /// planner expects is what packets meet. Directions through which nothing passes are no way.
+    pub fn routes(&self) -> Routes {
+        let on_links = 2 * self.links.len();
+        let edges: Vec<Edge> = self
+            .directions()
+            .enumerate()
+            .filter(|(_, (_, shape))| !shape.is_severed())
+            .map(|(index, (direction, shape))| Edge {
+                from: direction.from,
+                to: direction.to,
+                rate: shape.rate,
+                delay: shape.delay,
+                // Links come first, both ways each.
+                medium: index >= on_links,
+            })
+            .collect();
+        Routes::shortest(self.hosts(), &edges)
+    }
+
+    /// The hosts that share a link or a medium with `host`.
+    pub fn neighbours(&self, host: usize) -> BTreeSet<usize> {
+        let links = self.links.iter().filter_map(|link| match (link.a == host, link.b == host) {
+            (true, _) => Some(link.b),
+            (_, true) => Some(link.a),
+            _ => None,
+        });
+        let media = self.media.iter().filter(|medium| medium.members.contains(&host));
+        links.chain(media.flat_map(|medium| medium.members.iter().copied())).filter(|other| *other != host).collect()
+    }
+
+    /// A host that can't reach some others, and those; `None` if every host reaches every other.
+    pub fn cut_off(&self) -> Option<(usize, BTreeSet<usize>)> {
+        let mut out = vec![Vec::new(); self.hosts()];
+        let mut into = vec![Vec::new(); self.hosts()];
+        for (direction, _) in self.directions().filter(|(_, shape)| !shape.is_severed()) {
+            out[direction.from].push(direction.to);
+            into[direction.to].push(direction.from);
+        }
+        // If the first reaches all and all reach the first, each reaches each.
+        let unreached = unreached(&out);
+        if !unreached.is_empty() {
+            return Some((0, unreached));
+        }
+        unreached_from(&into).map(|host| (host, BTreeSet::from([0])))
+    }
+}
+
+/// The hosts to which no edge leads from host 0, over however many others.
+fn unreached(edges: &[Vec<usize>]) -> BTreeSet<usize> {
+    let mut left: BTreeSet<usize> = (1..edges.len()).collect();
+    let mut next = vec![0];
+    while let Some(host) = next.pop() {
+        next.extend(edges.get(host).into_iter().flatten().copied().filter(|other| left.remove(other)));
+    }
+    left
+}
+
+/// The first host from which no way leads to host 0, given the edges backwards.
+fn unreached_from(backwards: &[Vec<usize>]) -> Option<usize> {
+    unreached(backwards).into_iter().next()
 }

@@ -1,1 +1,3 @@
 //! The dispatcher.
+
+pub mod core;

@@ -1,10 +1,20 @@
 //! The machines a model can be spread over: memory, speed, and the bandwidth between each pair.
+//!
+//! [`wifi`] and [`matrix`] make the rates between nodes; [`paths`] turns a network of links and media
+//! into what each node can send to each other.
+
+pub mod matrix;
+pub mod paths;
+pub mod wifi;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::units::{ByteSize, Rate};
+
+/// `rates[from][to]`: what one node can send to another; `None` where it can't, and on the diagonal.
+pub type Rates = Vec<Vec<Option<Rate>>>;
 
 /// A cluster as the planner sees it. Nodes are named by their index.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +27,16 @@ pub struct Cluster {
     pub client: usize,
     /// The node that accepts requests, feeds the first stage and collects from the last.
     pub dispatcher: usize,
+}
+
+impl Cluster {
+    /// The path from one node to another. From a node to itself everything passes at once.
+    pub fn path(&self, from: usize, to: usize) -> Option<Path> {
+        if from == to {
+            return Some(Path { rate: None, delay: Duration::ZERO });
+        }
+        *self.paths.get(from)?.get(to)?
+    }
 }
 
 /// One node.

@@ -69,6 +69,7 @@ impl Forwarder {
     pub fn run(self) -> io::Result<()> {
         wait::sharpen_timers();
         if let Err(error) = wait::take_priority() {
+            wait::shorten_slice();
             self.shared.refuse_priority(error.to_string());
         }
         let mut waiter = Waiter::new()?;

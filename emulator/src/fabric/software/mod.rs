@@ -294,7 +294,8 @@ impl Running {
             warnings.push(Warning::NoPriority { reason });
         }
         let lateness = self.shared.monitor.lateness();
-        let late: u64 = lateness.buckets().filter(|(time, _)| *time > LATE).map(|(_, count)| count).sum();
+        // A bucket ends at twice where it begins.
+        let late: u64 = lateness.buckets().filter(|(time, _)| *time >= 2 * LATE).map(|(_, count)| count).sum();
         let share = late as f64 / lateness.total().max(1) as f64;
         if share > LATE_SHARE {
             warnings.push(Warning::Late { late: Tenths((share * 1000.0) as u64), p99: lateness.quantile(0.99) });

@@ -110,6 +110,30 @@ pub fn take_priority() -> io::Result<()> {
     Ok(Errno::result(set).map(|_| ())?)
 }
 
+/// Lets the calling thread, though it is an ordinary one, run soon after it wakes up: with a short time slice it
+/// comes before threads that use theirs up (Linux 6.12 and later; earlier ones don't mind). Anybody may ask for that.
+pub fn shorten_slice() {
+    /// `struct sched_attr` in its first version, of Linux's uapi/linux/sched/types.h.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Attributes {
+        size: u32,
+        policy: u32,
+        flags: u64,
+        nice: i32,
+        priority: u32,
+        runtime: u64,
+        deadline: u64,
+        period: u64,
+    }
+    const SHORTEST: u64 = 100_000;
+    let size = size_of::<Attributes>() as u32;
+    let attributes = Attributes { size, runtime: SHORTEST, ..Attributes::default() };
+    // SAFETY: the pointer is to a local value of the size that it begins with, which the kernel reads. Whether it agrees
+    // or not, the thread works, and lateness is measured.
+    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+}
+
 /// An eventfd, by which another thread wakes the one that waits.
 pub type Bell = nix::sys::eventfd::EventFd;
 

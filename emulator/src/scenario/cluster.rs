@@ -1,0 +1,34 @@
+//! A scenario's cluster as the planner sees it.
+
+use planner::cluster::{Cluster, Device};
+
+use super::{Role, Scenario};
+
+impl Scenario {
+    /// The nodes and what each can send to each other.
+    pub fn cluster(&self) -> Cluster {
+        let nodes = self.nodes.iter().map(|node| Device {
+            name: node.name.clone(),
+            worker: node.role == Role::Worker,
+            memory: node.memory,
+            slowdown: node.slowdown,
+        });
+        Cluster {
+            nodes: nodes.collect(),
+            paths: self.network.routes().paths(self.nodes.len()),
+            client: self.node_with(Role::Client),
+            dispatcher: self.node_with(Role::Dispatcher),
+        }
+    }
+
+    /// The first node with a role; every scenario has exactly one client and one dispatcher.
+    pub fn node_with(&self, role: Role) -> usize {
+        self.nodes.iter().position(|node| node.role == role).unwrap_or_default()
+    }
+
+    /// Names of the hosts, as [`super::network::Network`] numbers them: nodes, then switches.
+    pub fn host_names(&self) -> Vec<String> {
+        let nodes = self.nodes.iter().map(|node| node.name.clone());
+        nodes.chain(self.network.switches.iter().cloned()).collect()
+    }
+}

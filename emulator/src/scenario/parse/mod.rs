@@ -1,0 +1,53 @@
+//! From text to [raw structs](raw), purely. Every mistake of form is found in one pass: what is wrong
+//! is noted and left out, and the rest is read on.
+
+pub mod leaf;
+pub(crate) mod macros;
+pub mod mistake;
+pub mod quantity;
+pub mod raw;
+pub mod reader;
+pub mod shape;
+pub mod target;
+pub mod tree;
+
+use super::error::Problem;
+use super::source::Place;
+use mistake::Mistake;
+use reader::{Read, Reader};
+use tree::{Entry, Node, SyntaxError, Value};
+
+/// The entries of the file, whose offsets begin at 0, and what is wrong with its TOML.
+pub fn toml(text: &str) -> (Vec<Entry>, Vec<Problem>) {
+    let (entries, errors) = tree::document(text, 0);
+    let problems = errors.into_iter().map(|SyntaxError { message, place }| {
+        let probably = unquoted(line_around(text, place.start()));
+        Problem::new(Mistake::Syntax { message, probably }.into(), place)
+    });
+    (entries, problems.collect())
+}
+
+/// The line that the offset is on.
+pub fn line_around(text: &str, offset: usize) -> &str {
+    let bytes = text.as_bytes();
+    let offset = offset.min(bytes.len());
+    let start = bytes[..offset].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let end = bytes[offset..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |newline| offset + newline);
+    text.get(start..end).unwrap_or_default()
+}
+
+/// `key = "60 s"`, if the line is `key = 60 s`: the commonest mistake there is.
+fn unquoted(line: &str) -> Option<String> {
+    let (key, value) = line.split('#').next()?.split_once('=')?;
+    let (key, value) = (key.trim(), value.trim());
+    let plain = !value.is_empty() && !value.contains(['"', '\'', '[', ']', '{', '}', '=', '\\']);
+    let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    (plain && is_key).then(|| format!("{key} = {value:?}, with quotes"))
+}
+
+/// Reads a scenario.
+pub fn scenario(entries: Vec<Entry>, file: Place) -> (Option<raw::Scenario>, Vec<Problem>) {
+    let mut reader = Reader::default();
+    let scenario = raw::Scenario::read(&Node { value: Value::Table(entries), place: file }, &mut reader);
+    (scenario, reader.problems)
+}

@@ -1,0 +1,142 @@
+//! A scenario as it is written, each value with its place. The doc comments here are what users read:
+//! in their editor (through the schema) and in the table of keys of `docs/scenario.md`.
+
+mod fault;
+mod node;
+mod topology;
+
+pub use fault::{Blackhole, Degrade, Down, Fault, Kill, Partition, Pause, Timing};
+pub use node::{ListedNode, NodeKeys, Nodes};
+pub use topology::{Graph, Line, Link, Matrix, Mesh, NodeCount, Ring, Star, Switch, Topology, Tree, Wifi};
+
+use super::leaf::{Choice, ScenarioName, Tables, Text, Whole};
+use super::macros::{kinds, table};
+use super::quantity::{PerSecond, Period, Share, Time};
+use ::node::config::{Arrival, Deploy};
+use planner::codec::Codec;
+use planner::strategy::StrategyKind;
+
+table! {
+    /// A scenario of `emu`: a cluster, a model spread over it, a load, and what goes wrong meanwhile.
+    pub struct Scenario as "" {
+        /// Short name; results land in a folder of this name.
+        name: Required<ScenarioName>,
+        /// The story, for people.
+        description: Optional<Text> = "",
+        /// Seed of everything random: places, targets of faults, arrivals, inputs, lost packets. The
+        /// same seed gives the same run. `--seed` replaces it.
+        seed: Optional<Whole<0, { u64::MAX }>> = 1,
+        /// How long load is offered, warm-up included.
+        duration: Required<Period>,
+        /// How long at the start nothing counts towards throughput and latency.
+        warmup: Optional<Time> = "2 s",
+        /// How long after the end outstanding requests are waited for.
+        drain: Optional<Period> = "10 s",
+        /// What is computed.
+        model: Required<Model>,
+        /// What connects the nodes, and (but for a `graph`) how many there are.
+        topology: Required<Topology>,
+        /// What the nodes are: `[node]` for all of them, `[node.NAME]` for one, `[node.client]`,
+        /// `[node.dispatcher]` and `[node.worker]` for all of a role; or `[[node]]`, once for each, in a `graph`.
+        node: Optional<Nodes>,
+        /// Hosts of a `graph` that only forward.
+        switch: Optional<Tables<Switch>>,
+        /// Links of a `graph`.
+        link: Optional<Tables<Link>>,
+        /// How the model is spread over the workers, and how a dead one is noticed.
+        plan: Optional<Plan>,
+        /// What load is offered; four requests at a time when not given.
+        load: Optional<Load>,
+        /// What breaks, once for each.
+        fault: Optional<Tables<Fault>>,
+        /// What must hold for exit code 0. Lost, duplicated and wrong results always fail.
+        expect: Optional<Expect>,
+    }
+}
+
+table! {
+    /// What is computed: a model of the zoo by its `name`, or an ONNX file by its `path`.
+    pub struct Model as "{ name = \"resnet50\" }" {
+        /// A model of the zoo.
+        name: Optional<Text>,
+        /// An ONNX file, relative to the scenario's file.
+        path: Optional<Text>,
+        /// How tensors are encoded between stages. `f16` and `u8+lz4` lose precision, the others don't.
+        codec: Optional<Choice<Codec>> = "raw",
+        /// How segments reach the workers: each has the model file in its storage (`local`), or the
+        /// dispatcher sends them over the emulated network (`network`).
+        deploy: Optional<Choice<Deploy>> = "local",
+    }
+}
+
+table! {
+    /// How the model is spread over the workers, and how a dead one is noticed.
+    pub struct Plan as "{ strategy = \"greedy\" }" {
+        /// How plans are found.
+        strategy: Optional<Choice<StrategyKind>> = "greedy",
+        /// How often a worker sends a heartbeat.
+        heartbeat: Optional<Period> = "200 ms",
+        /// How many heartbeats in a row may be missing before a worker is taken for dead.
+        missed: Optional<Whole<1, 1000>> = 5,
+        /// Most requests inside the pipeline at once; two for each stage and two more when not given.
+        window: Optional<Whole<1, 10000>>,
+        /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from.
+        queue: Optional<Whole<1, 100000>> = 64,
+    }
+}
+
+kinds! {
+    /// What load is offered.
+    pub enum Load as "{ kind = \"closed\", concurrency = 4 }" {
+        /// A fixed number of requests is always outstanding: the next is sent when one completes.
+        "closed" => Closed(Closed),
+        /// Requests are sent at a rate, whether or not earlier ones have completed.
+        "open" => Open(Open),
+    }
+}
+
+table! {
+    /// A fixed number of requests is always outstanding.
+    pub struct Closed as "" {
+        /// How many.
+        concurrency: Optional<Whole<1, 10000>> = 4,
+        ..inputs: Inputs,
+    }
+}
+
+table! {
+    /// Requests are sent at a rate.
+    pub struct Open as "" {
+        /// How many, such as `"20 /s"` or `"90 /min"`.
+        rate: Required<PerSecond>,
+        /// How they are spaced: evenly (`constant`), or with exponential gaps (`poisson`).
+        arrival: Optional<Choice<Arrival>> = "constant",
+        ..inputs: Inputs,
+    }
+}
+
+table! {
+    /// What is sent.
+    pub struct Inputs as "" {
+        /// How many different inputs are used in turn.
+        inputs: Optional<Whole<1, 1000>> = 8,
+    }
+}
+
+table! {
+    /// What must hold for exit code 0.
+    pub struct Expect as "{ completed = 100 }" {
+        /// Completed requests per second, at least.
+        throughput: Optional<PerSecond>,
+        /// 99th percentile of latency, at most.
+        p99: Optional<Period>,
+        /// Completed requests, at least.
+        completed: Optional<Whole<0, { u64::MAX }>>,
+        /// Errors that the client saw, at most.
+        errored: Optional<Whole<0, { u64::MAX }>>,
+        /// Time from a fault's effect to the first result afterwards, at most.
+        recovery: Optional<Period>,
+        /// Throughput as a share of the plan's bound, at least; for scenarios without faults.
+        of_bound: Optional<Share>,
+    }
+}

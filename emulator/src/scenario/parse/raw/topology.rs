@@ -1,0 +1,139 @@
+//! What connects the nodes, as it is written.
+
+use crate::scenario::parse::leaf::{List, NodeName, Text, Whole};
+use crate::scenario::parse::macros::{kinds, table};
+use crate::scenario::parse::quantity::{Frequency, Length};
+use crate::scenario::parse::shape::{Impairments, ShapeKeys};
+
+/// Number of nodes: a client, a dispatcher, and at least one worker.
+pub type NodeCount = Whole<3, 500>;
+
+kinds! {
+    /// What connects the nodes.
+    pub enum Topology as "{ kind = \"wifi\", nodes = 20 }" {
+        /// SEIFER's square: nodes at random places of a square, one medium, and a rate for each pair
+        /// that falls with their distance.
+        "wifi" => Wifi(Wifi),
+        /// One medium on which every node hears every other, all pairs alike.
+        "mesh" => Mesh(Mesh),
+        /// A switch named `hub` in the middle, and a link from each node to it.
+        "star" => Star(Star),
+        /// Each node has a link to the next; those in between forward.
+        "line" => Line(Line),
+        /// A line whose last node has a link to the first.
+        "ring" => Ring(Ring),
+        /// Nodes at the leaves, switches `s0` (the root), `s1`, … above them.
+        "tree" => Tree(Tree),
+        /// Nodes, switches and links as listed in `[[node]]`, `[[switch]]` and `[[link]]`. The keys
+        /// here are what links have when they don't say otherwise.
+        "graph" => Graph(Graph),
+        /// One medium with the rate of each pair read from a CSV file: row `i`, value `j` is what node
+        /// `i` can send to node `j`, in Mbit/s; `-` where nothing arrives. `#` begins a comment.
+        "matrix" => Matrix(Matrix),
+    }
+}
+
+table! {
+    /// SEIFER's square.
+    pub struct Wifi as "" {
+        /// How many nodes; they are named `n00`, `n01`, …
+        nodes: Required<NodeCount>,
+        /// Side of the square.
+        side: Optional<Length> = "150 m",
+        /// Width of the channel: a pair `d` metres apart has log2(1 + 283230 / d²) Mbit/s for each MHz.
+        channel: Optional<Frequency> = "1 MHz",
+        ..shape: Impairments,
+    }
+}
+
+table! {
+    /// One medium, all pairs alike.
+    pub struct Mesh as "" {
+        /// How many nodes; they are named `n00`, `n01`, …
+        nodes: Required<NodeCount>,
+        ..shape: ShapeKeys,
+    }
+}
+
+table! {
+    /// A switch in the middle.
+    pub struct Star as "" {
+        /// How many nodes; they are named `n00`, `n01`, …
+        nodes: Required<NodeCount>,
+        /// What is different from a node towards the hub.
+        up: Optional<ShapeKeys>,
+        /// What is different from the hub towards a node.
+        down: Optional<ShapeKeys>,
+        ..shape: ShapeKeys,
+    }
+}
+
+table! {
+    /// Nodes one behind the other.
+    pub struct Line as "" {
+        /// How many nodes; they are named `n00`, `n01`, …
+        nodes: Required<NodeCount>,
+        ..shape: ShapeKeys,
+    }
+}
+
+table! {
+    /// Nodes in a circle.
+    pub struct Ring as "" {
+        /// How many nodes; they are named `n00`, `n01`, …
+        nodes: Required<NodeCount>,
+        ..shape: ShapeKeys,
+    }
+}
+
+table! {
+    /// Nodes below switches.
+    pub struct Tree as "" {
+        /// How many nodes; they are named `n00`, `n01`, …
+        nodes: Required<NodeCount>,
+        /// How many nodes or switches there are below a switch at most.
+        fanout: Optional<Whole<2, 100>> = 4,
+        /// What is different towards the root.
+        up: Optional<ShapeKeys>,
+        /// What is different away from the root.
+        down: Optional<ShapeKeys>,
+        ..shape: ShapeKeys,
+    }
+}
+
+table! {
+    /// Nodes, switches and links as listed.
+    pub struct Graph as "" {
+        ..shape: ShapeKeys,
+    }
+}
+
+table! {
+    /// Rates from a file.
+    pub struct Matrix as "" {
+        /// The CSV file, relative to the scenario's file; it has as many rows and columns as there are nodes.
+        path: Required<Text>,
+        ..shape: Impairments,
+    }
+}
+
+table! {
+    /// A host of a `graph` that only forwards.
+    pub struct Switch as "[[switch]]\nname = \"hall\"" {
+        /// Its name.
+        name: Required<NodeName>,
+    }
+}
+
+table! {
+    /// A link of a `graph`. What it doesn't say, `[topology]` does.
+    pub struct Link as "[[link]]\nends = [\"a\", \"b\"]" {
+        /// The two nodes or switches that it joins.
+        ends: Required<List<Text>>,
+        /// What is different from the first end to the second.
+        a_to_b: Optional<ShapeKeys>,
+        /// What is different from the second end to the first.
+        b_to_a: Optional<ShapeKeys>,
+        ..shape: ShapeKeys,
+    }
+}

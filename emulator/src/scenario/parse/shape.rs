@@ -1,0 +1,95 @@
+//! The keys that say what happens to packets.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::leaf::Choice;
+use super::macros::table;
+use super::quantity::{QueueSize, RateLimit, Share, Time};
+use super::reader::{Read, Reader};
+use super::tree::{Node, Value};
+use crate::scenario::network::Distribution;
+
+table! {
+    /// What happens to packets on a link, in one direction.
+    pub struct ShapeKeys as "{ rate = \"10 Mbit/s\", delay = \"5 ms\" }" {
+        /// How much passes at most, counted in bytes on the wire, or `"unlimited"`. Not limited when not given.
+        rate: Optional<RateLimit>,
+        ..rest: Impairments,
+    }
+}
+
+table! {
+    /// What happens to packets besides the limit of their rate.
+    pub struct Impairments as "{ delay = \"5 ms\" }" {
+        /// Time that every packet takes besides its transmission. None when not given.
+        delay: Optional<Time>,
+        /// How much the delay varies: the standard deviation, or half the width of the uniform
+        /// distribution. It doesn't when not given.
+        jitter: Optional<Time>,
+        /// How the delay varies; `"normal"` when not given.
+        distribution: Optional<Choice<Distribution>>,
+        /// Which packets are lost: a share of all, each alike (`0.01` or `"1 %"`), or in bursts by the
+        /// Gilbert-Elliott model: `{ p = "1 %", r = "25 %" }`. None when not given.
+        loss: Optional<LossModel>,
+        /// Share of packets that skip the delay and so overtake others; needs a `delay`.
+        reorder: Optional<Share>,
+        /// Share of packets that arrive twice.
+        duplicate: Optional<Share>,
+        /// Share of packets in which one bit is flipped.
+        corrupt: Optional<Share>,
+        /// How much may wait for the rate before packets are dropped: `"64 KiB"`, `"100 packets"`, or
+        /// as much as the rate carries in `"50 ms"`. Sized from rate and delay when not given.
+        queue: Optional<QueueSize>,
+    }
+}
+
+/// Which packets are lost.
+#[derive(Debug, Clone)]
+pub enum LossModel {
+    /// Each with the same probability.
+    Random(Share),
+    /// In bursts.
+    Bursts(Box<Bursts>),
+}
+
+table! {
+    /// Loss in bursts: the Gilbert-Elliott model, a good and a bad state.
+    pub struct Bursts as "{ p = \"1 %\", r = \"25 %\" }" {
+        /// Probability, per packet, to go from the good state to the bad one.
+        p: Required<Share>,
+        /// Probability, per packet, to go from the bad state to the good one; bursts are `1 / r` packets long.
+        r: Required<Share>,
+        /// Probability of loss in the bad state.
+        bad: Optional<Share> = 1.0,
+        /// Probability of loss in the good state.
+        good: Optional<Share> = 0.0,
+    }
+}
+
+impl Read for LossModel {
+    const WHAT: &'static str = "a share (0 to 1, or a percentage) or a table";
+    const EXAMPLE: &'static str = "\"1 %\"";
+    fn read(node: &Node, reader: &mut Reader) -> Option<LossModel> {
+        match &node.value {
+            Value::Table(_) => Bursts::read(node, reader).map(|bursts| LossModel::Bursts(Box::new(bursts))),
+            Value::Integer(_) | Value::Float(_) | Value::Text(_) => Share::read(node, reader).map(LossModel::Random),
+            _ => {
+                reader.wrong_type::<LossModel>(node);
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for LossModel {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Loss".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (share, bursts) = (generator.subschema_for::<Share>(), generator.subschema_for::<Bursts>());
+        json_schema!({ "title": "share or bursts", "anyOf": [share, bursts] })
+    }
+}

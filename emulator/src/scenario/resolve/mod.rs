@@ -1,0 +1,193 @@
+//! From [raw structs](super::parse::raw) to a [`Scenario`]: names are looked up, defaults filled in,
+//! lots drawn. Every mistake of meaning is found in one pass; what rests on something whose form is
+//! wrong is left unchecked, so that one slip is told once.
+
+pub mod capacity;
+mod faults;
+mod graph;
+mod hosts;
+pub mod mistake;
+mod nodes;
+mod shape;
+mod target;
+mod topology;
+
+use std::path::Path;
+use std::time::Duration;
+
+use node::config::Load;
+
+use super::error::Problem;
+use super::network::Network;
+use super::parse::raw;
+use super::parse::reader::Table;
+use super::source::{Place, Sources};
+use super::{Expect, ModelSource, ModelSpec, PlanSpec, Scenario};
+use hosts::{Hosts, unknown};
+use mistake::Mistake;
+
+/// The models of the zoo.
+const MODELS: [&str; 3] = ["mobilenet-v2", "resnet50", "tiny-cnn"];
+
+/// Resolves a scenario. Files that it names are looked for in `folder`; the text of those that are
+/// read joins `sources`. `None` if something is wrong, which has been noted then or before.
+pub fn resolve(
+    raw: &raw::Scenario,
+    folder: &Path,
+    sources: &mut Sources,
+    problems: &mut Vec<Problem>,
+) -> Option<Scenario> {
+    let before = problems.len();
+    let seed = raw.seed.get().map(|seed| seed.0);
+    let duration = raw.duration.at().map(|duration| (duration.value.0, duration.place));
+    let warmup = warmup(raw, duration, problems);
+    let model = model(raw, folder, problems);
+    let cluster = cluster(raw, seed, folder, sources, problems);
+    let faults = raw.fault.get().map_or(&[][..], |list| &list.0);
+    let faults = cluster.as_ref().map(|(hosts, _, network)| {
+        let setting = faults::Setting { hosts, network, end: duration, seed: seed.unwrap_or_default() };
+        faults::plan(faults, &setting, problems)
+    });
+    let expect = expect(raw, problems);
+    let (_, nodes, network) = cluster?;
+    let (load, inputs) = load(raw)?;
+    let scenario = Scenario {
+        name: raw.name.get()?.0.clone(),
+        description: raw.description.get()?.0.trim().to_owned(),
+        seed: seed?,
+        duration: duration?.0,
+        warmup: warmup?,
+        drain: raw.drain.get()?.0,
+        model: model?,
+        nodes,
+        network,
+        plan: plan(raw)?,
+        load,
+        inputs,
+        faults: faults?,
+        expect,
+    };
+    (problems.len() == before).then_some(scenario)
+}
+
+fn warmup(raw: &raw::Scenario, duration: Option<(Duration, Place)>, problems: &mut Vec<Problem>) -> Option<Duration> {
+    let warmup = raw.warmup.at()?;
+    let Some((duration, place)) = duration else { return Some(warmup.value.0) };
+    if warmup.value.0 < duration {
+        return Some(warmup.value.0);
+    }
+    if !warmup.place.is_written() {
+        // Nobody asked for a warm-up: a short run has a short one.
+        return Some(duration / 10);
+    }
+    let problem = Problem::new(Mistake::WarmupTooLong.into(), warmup.place);
+    problems.push(problem.also(place, "the whole run"));
+    None
+}
+
+fn model(raw: &raw::Scenario, folder: &Path, problems: &mut Vec<Problem>) -> Option<ModelSpec> {
+    let model = raw.model.at()?;
+    let (name, path) = (&model.value.name, &model.value.path);
+    let source = match (name.at(), path.at()) {
+        (Some(name), None) if !path.is_bad() => {
+            let known = MODELS.map(str::to_owned);
+            if !known.contains(&name.value.0) {
+                problems.push(unknown("model", &name.value.0, &known, name.place));
+                return None;
+            }
+            ModelSource::Zoo(name.value.0.clone())
+        }
+        (None, Some(path)) if !name.is_bad() => {
+            let file = folder.join(&path.value.0);
+            if let Err(error) = std::fs::File::open(&file) {
+                let mistake = Mistake::NoFile { path: file.display().to_string(), reason: error.to_string() };
+                problems.push(Problem::new(mistake.into(), path.place));
+                return None;
+            }
+            ModelSource::File(file)
+        }
+        (Some(name), Some(path)) => {
+            problems.push(Problem::new(Mistake::TwoModels.into(), path.place).also(name.place, "or this one"));
+            return None;
+        }
+        _ => {
+            if !name.is_bad() && !path.is_bad() {
+                problems.push(Problem::new(Mistake::NoModel.into(), model.place));
+            }
+            return None;
+        }
+    };
+    Some(ModelSpec { source, codec: model.value.codec.get()?.0, deploy: model.value.deploy.get()?.0 })
+}
+
+fn cluster(
+    raw: &raw::Scenario,
+    seed: Option<u64>,
+    folder: &Path,
+    sources: &mut Sources,
+    problems: &mut Vec<Problem>,
+) -> Option<(Hosts, Vec<super::NodeSpec>, Network)> {
+    let topology = raw.topology.at()?;
+    let layout = topology::layout(topology, raw, seed.unwrap_or_default(), folder, sources, problems)?;
+    let mut hosts = Hosts::new(layout.nodes.clone(), &layout.switches, layout.incomplete);
+    let nodes = nodes::describe(raw, topology.place, &layout, &mut hosts, problems);
+    let network = Network { nodes: nodes.len(), switches: layout.switches, links: layout.links, media: layout.media };
+    if !layout.incomplete
+        && let Some((from, unreached)) = network.cut_off()
+    {
+        let name = |host: usize| hosts.names[host].clone();
+        let place = |host: usize| layout.listed.get(host).map_or(topology.place, |(_, place)| *place);
+        let unreached: Vec<usize> = unreached.into_iter().collect();
+        if let Some(first) = unreached.first() {
+            let names = unreached.iter().map(|host| name(*host)).collect();
+            let mistake = Mistake::Unconnected { from: name(from), to: name(*first), unreached: names };
+            problems.push(Problem::new(mistake.into(), place(*first)));
+        }
+    }
+    Some((hosts, nodes, network))
+}
+
+fn load(raw: &raw::Scenario) -> Option<(Load, u32)> {
+    let closed = |closed: &raw::Closed| {
+        let load = Load::Closed { concurrency: closed.concurrency.get()?.0 as u32 };
+        Some((load, closed.inputs.inputs.get()?.0 as u32))
+    };
+    match raw.load.optional()? {
+        None => closed(&raw::Closed::defaults()),
+        Some(raw::Load::Closed(keys)) => closed(keys),
+        Some(raw::Load::Open(keys)) => {
+            let load = Load::Open { rate_per_s: keys.rate.get()?.0, arrival: keys.arrival.get()?.0 };
+            Some((load, keys.inputs.inputs.get()?.0 as u32))
+        }
+    }
+}
+
+fn plan(raw: &raw::Scenario) -> Option<PlanSpec> {
+    let defaults = raw::Plan::defaults();
+    let keys = raw.plan.optional()?.unwrap_or(&defaults);
+    Some(PlanSpec {
+        strategy: keys.strategy.get()?.0,
+        heartbeat: keys.heartbeat.get()?.0,
+        missed_heartbeats: keys.missed.get()?.0 as u32,
+        window: keys.window.optional()?.map(|window| window.0 as u32),
+        queue: keys.queue.get()?.0 as u32,
+    })
+}
+
+fn expect(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Expect {
+    let Some(keys) = raw.expect.get() else { return Expect::default() };
+    let first_fault = raw.fault.get().and_then(|list| list.0.first());
+    if let (Some(bound), Some(fault)) = (keys.of_bound.at(), first_fault) {
+        let problem = Problem::new(Mistake::BoundWithFaults.into(), bound.place);
+        problems.push(problem.also(fault.place, "the first fault"));
+    }
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    Expect {
+        throughput_per_s: keys.throughput.get().map(|rate| rate.0),
+        p99_ms: keys.p99.get().map(|time| millis(time.0)),
+        completed: keys.completed.get().map(|count| count.0),
+        errored: keys.errored.get().map(|count| count.0),
+        recovery_ms: keys.recovery.get().map(|time| millis(time.0)),
+        of_bound: keys.of_bound.get().map(|share| share.0),
+    }
+}

@@ -1,0 +1,109 @@
+//! What each node is and does.
+
+use planner::units::ByteSize;
+
+use super::hosts::{Hosts, unknown};
+use super::mistake::Mistake;
+use super::topology::Layout;
+use crate::scenario::error::Problem;
+use crate::scenario::parse::leaf::Word;
+use crate::scenario::parse::raw::{self, NodeKeys};
+use crate::scenario::source::Place;
+use crate::scenario::{NodeSpec, Role};
+
+/// Memory of a node that doesn't say otherwise.
+const MEMORY: ByteSize = ByteSize::from_mib(512);
+/// Storage of a node that doesn't say otherwise.
+const STORAGE: ByteSize = ByteSize::from_mib(256);
+
+/// What describes one node: from the general to the particular.
+struct Layers<'a> {
+    all: Option<&'a NodeKeys>,
+    /// By role, where no node has that name.
+    roles: Vec<(Role, &'a NodeKeys)>,
+    /// By node.
+    own: Vec<Option<&'a NodeKeys>>,
+}
+
+/// Describes the nodes of a layout, and gives `hosts` their roles.
+pub fn describe(
+    raw: &raw::Scenario,
+    topology: Place,
+    layout: &Layout,
+    hosts: &mut Hosts,
+    problems: &mut Vec<Problem>,
+) -> Vec<NodeSpec> {
+    let layers = layers(raw, layout, hosts, problems);
+    hosts.roles = roles(&layers, layout, topology, problems);
+    let describe = |node: usize| {
+        let role = hosts.roles[node];
+        let by_role = layers.roles.iter().find(|(of, _)| *of == role).map(|(_, keys)| *keys);
+        let keys = || [layers.own[node], by_role, layers.all].into_iter().flatten();
+        NodeSpec {
+            name: layout.nodes[node].clone(),
+            role,
+            memory: keys().find_map(|keys| keys.memory.get()).map_or(MEMORY, |size| size.0),
+            cpu: keys().find_map(|keys| keys.cpu.get()).map(|cores| cores.0),
+            slowdown: keys().find_map(|keys| keys.slowdown.get()).map_or(1.0, |factor| factor.0),
+            storage: keys().find_map(|keys| keys.storage.get()).map_or(STORAGE, |size| size.0),
+        }
+    };
+    (0..layout.nodes.len()).map(describe).collect()
+}
+
+fn layers<'a>(raw: &'a raw::Scenario, layout: &Layout, hosts: &Hosts, problems: &mut Vec<Problem>) -> Layers<'a> {
+    let mut layers = Layers { all: None, roles: Vec::new(), own: vec![None; layout.nodes.len()] };
+    match raw.node.get() {
+        None => {}
+        Some(raw::Nodes::Listed(list)) => {
+            for (node, (index, _)) in layout.listed.iter().enumerate() {
+                layers.own[node] = list.0.get(*index).map(|listed| &listed.value.keys);
+            }
+        }
+        Some(raw::Nodes::Defaults { all, some }) => {
+            layers.all = Some(all);
+            for (name, keys) in some {
+                let role = Role::WORDS.iter().find(|(word, _)| *word == name.value);
+                match (hosts.find(&name.value).filter(|host| *host < hosts.nodes), role) {
+                    (Some(node), _) => layers.own[node] = Some(keys),
+                    (None, Some((_, role))) => layers.roles.push((*role, keys)),
+                    (None, None) if layout.incomplete => {}
+                    (None, None) => problems.push(unknown("node", &name.value, &layout.nodes, name.place)),
+                }
+            }
+            let general = layers.roles.iter().map(|(_, keys)| *keys).chain([&**all]);
+            for role in general.filter_map(|keys| keys.role.at()) {
+                problems.push(Problem::new(Mistake::RoleOfMany.into(), role.place));
+            }
+        }
+    }
+    layers
+}
+
+fn roles(layers: &Layers<'_>, layout: &Layout, topology: Place, problems: &mut Vec<Problem>) -> Vec<Role> {
+    let given: Vec<Option<(Role, Place)>> = layers
+        .own
+        .iter()
+        .map(|keys| keys.and_then(|keys| keys.role.at()).map(|role| (role.value.0, role.place)))
+        .collect();
+    let spoilt = layout.incomplete || layers.own.iter().flatten().any(|keys| keys.role.is_bad());
+    let mut roles: Vec<Role> = given.iter().map(|given| given.map_or(Role::Worker, |(role, _)| role)).collect();
+    let mut taken = vec![false; roles.len()];
+    for (role, name) in [(Role::Client, "client"), (Role::Dispatcher, "dispatcher")] {
+        let mut with = given.iter().flatten().filter(|(given, _)| *given == role);
+        if let Some((_, first)) = with.next() {
+            if let Some((_, second)) = with.next() {
+                let problem = Problem::new(Mistake::SecondOfRole(name).into(), *second);
+                problems.push(problem.also(*first, "the first"));
+            }
+        } else if let Some(node) = (0..roles.len()).find(|node| given[*node].is_none() && !taken[*node]) {
+            (roles[node], taken[node]) = (role, true);
+        } else if !spoilt {
+            problems.push(Problem::new(Mistake::NoneOfRole(name).into(), topology));
+        }
+    }
+    if !roles.contains(&Role::Worker) && !spoilt && roles.len() >= 3 {
+        problems.push(Problem::new(Mistake::NoneOfRole("worker").into(), topology));
+    }
+    roles
+}

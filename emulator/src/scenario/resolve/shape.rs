@@ -1,0 +1,107 @@
+//! From written shape keys to shapes.
+
+use std::collections::BTreeMap;
+
+use super::mistake::Mistake;
+use crate::scenario::ShapeChange;
+use crate::scenario::error::Problem;
+use crate::scenario::network::{Loss, Shape};
+use crate::scenario::parse::reader::Field;
+use crate::scenario::parse::shape::{Impairments, LossModel, ShapeKeys};
+
+/// Puts the given values into `shape`. Wrong ones have been noted and count as not given.
+pub fn apply(keys: &ShapeKeys, shape: &mut Shape) {
+    if let Some(rate) = keys.rate.get() {
+        shape.rate = rate.0;
+    }
+    impair(&keys.rest, shape);
+}
+
+/// The same for all values but the rate.
+pub fn impair(keys: &Impairments, shape: &mut Shape) {
+    fn put<T, U>(field: &Field<T>, value: &mut U, of: impl FnOnce(&T) -> Option<U>) {
+        if let Some(given) = field.get().and_then(of) {
+            *value = given;
+        }
+    }
+    put(&keys.delay, &mut shape.delay, |time| Some(time.0));
+    put(&keys.jitter, &mut shape.jitter, |time| Some(time.0));
+    put(&keys.distribution, &mut shape.distribution, |choice| Some(choice.0));
+    put(&keys.loss, &mut shape.loss, loss);
+    put(&keys.reorder, &mut shape.reorder, |share| Some(share.0));
+    put(&keys.duplicate, &mut shape.duplicate, |share| Some(share.0));
+    put(&keys.corrupt, &mut shape.corrupt, |share| Some(share.0));
+    put(&keys.queue, &mut shape.queue, |queue| Some(Some(queue.0)));
+}
+
+fn loss(model: &LossModel) -> Option<Loss> {
+    match model {
+        LossModel::Random(share) => Some(Loss::Random(share.0)),
+        LossModel::Bursts(bursts) => Some(Loss::GilbertElliott {
+            p: bursts.p.get()?.0,
+            r: bursts.r.get()?.0,
+            bad: bursts.bad.get()?.0,
+            good: bursts.good.get()?.0,
+        }),
+    }
+}
+
+/// A shape of nothing but these values.
+pub fn shape_of(keys: &ShapeKeys, problems: &mut Vec<Problem>) -> Shape {
+    overlaid(&Shape::default(), keys, problems)
+}
+
+/// `base` with these values instead.
+pub fn overlaid(base: &Shape, keys: &ShapeKeys, problems: &mut Vec<Problem>) -> Shape {
+    let mut shape = base.clone();
+    apply(keys, &mut shape);
+    check(&keys.rest, &shape, problems);
+    shape
+}
+
+/// Notes what the values of `keys` make of a shape that no shape can be.
+pub fn check(keys: &Impairments, shape: &Shape, problems: &mut Vec<Problem>) {
+    let given = keys.reorder.place();
+    if shape.reorder > 0.0 && shape.delay.is_zero() && given.is_written() && !keys.delay.is_bad() {
+        problems.push(Problem::new(Mistake::ReorderWithoutDelay.into(), given));
+    }
+}
+
+/// The values that a fault changes; `None` if it changes none.
+pub fn change(keys: &ShapeKeys) -> Option<ShapeChange> {
+    let mut shape = Shape::default();
+    apply(keys, &mut shape);
+    let rest = &keys.rest;
+    let given = [
+        ("rate", keys.rate.at().is_some()),
+        ("delay", rest.delay.at().is_some()),
+        ("jitter", rest.jitter.at().is_some()),
+        ("distribution", rest.distribution.at().is_some()),
+        ("loss", rest.loss.at().is_some()),
+        ("reorder", rest.reorder.at().is_some()),
+        ("duplicate", rest.duplicate.at().is_some()),
+        ("corrupt", rest.corrupt.at().is_some()),
+        ("queue", rest.queue.at().is_some()),
+    ];
+    let value = serde_json::to_value(&shape).ok()?;
+    let changes: BTreeMap<String, serde_json::Value> = given
+        .into_iter()
+        .filter(|(_, given)| *given)
+        .filter_map(|(name, _)| value.get(name).map(|value| (name.to_owned(), value.clone())))
+        .collect();
+    (!changes.is_empty()).then_some(ShapeChange(changes))
+}
+
+/// Whether a wrong value was noted among these.
+pub fn is_spoilt(keys: &ShapeKeys) -> bool {
+    let rest = &keys.rest;
+    keys.rate.is_bad()
+        || rest.delay.is_bad()
+        || rest.jitter.is_bad()
+        || rest.distribution.is_bad()
+        || rest.loss.is_bad()
+        || rest.reorder.is_bad()
+        || rest.duplicate.is_bad()
+        || rest.corrupt.is_bad()
+        || rest.queue.is_bad()
+}
