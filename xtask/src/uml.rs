@@ -81,7 +81,7 @@ pub fn run(
     };
     match (ended, text("status").trim().parse()) {
         (Some(_), Ok(status)) => Ok(Outcome { status, output: text("output") }),
-        (None, _) => Err(Failed(format!("nothing after {limit:?}\n{}\n{}", text("output"), text("console")))),
+        (None, _) => Err(Failed(format!("not done after {limit:?}\n{}\n{}", text("output"), text("console")))),
         (Some(status), Err(_)) => {
             Err(Failed(format!("User-Mode Linux ended early ({status})\n{}\n{}", text("output"), text("console"))))
         }
@@ -172,9 +172,16 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Result<Scratch, Failed> {
-        let folder = std::env::temp_dir().join(format!("emu-uml-{}", std::process::id()));
-        fs::create_dir(&folder).map_err(failed(&folder))?;
-        Ok(Scratch(folder))
+        // Runs may go side by side, and an interrupted one may have left its folder.
+        let names = (0..).map(|number| format!("emu-uml-{}-{number}", std::process::id()));
+        for folder in names.map(|name| std::env::temp_dir().join(name)) {
+            match fs::create_dir(&folder) {
+                Ok(()) => return Ok(Scratch(folder)),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed(&folder)(error)),
+            }
+        }
+        Err(Failed("no name is free for a temporary folder".to_owned()))
     }
 }
 
@@ -223,4 +230,36 @@ fn join(words: &[&OsStr]) -> String {
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Failed {
     let path = path.display().to_string();
     move |error| Failed(format!("{path}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, limit: Duration) -> Option<Result<Outcome, Failed>> {
+        if !Path::new(MODULES).exists() {
+            eprintln!("skipped: needs Debian's package user-mode-linux");
+            return None;
+        }
+        let words = ["-c", script].map(OsStr::new);
+        Some(run(OsStr::new("sh"), &words, &BTreeMap::from([("WORD", "it's")]), limit))
+    }
+
+    #[test]
+    fn a_commands_output_and_status_come_back() {
+        let Some(outcome) =
+            shell("echo \"$WORD $(id -u)\"; tc qdisc add dev lo root netem delay 1ms; exit 7", TEST_LIMIT)
+        else {
+            return;
+        };
+        let outcome = outcome.unwrap();
+        assert_eq!((outcome.status, outcome.output.trim()), (7, "it's 0"));
+    }
+
+    #[test]
+    fn a_command_that_never_ends_is_cut_off() {
+        let Some(outcome) = shell("echo begun; sleep 1000", Duration::from_secs(15)) else { return };
+        let Failed(reason) = outcome.unwrap_err();
+        assert!(reason.starts_with("not done after 15s\nbegun"), "{reason}");
+    }
 }

@@ -80,23 +80,25 @@ impl Parameters {
     }
 
     /// What goes into `TCA_OPTIONS`. All parameters are there each time, since the kernel keeps those that aren't;
-    /// the uniform distribution, too, is sent as a table for that reason.
+    /// the uniform distribution, too, is sent as a table for that reason. Without jitter no table has a say.
     pub(super) fn encode(&self, distribution: Distribution) -> Vec<u8> {
         let random = match self.loss {
             LossParameters::Random(share) => share,
             LossParameters::GilbertElliott { .. } => 0,
         };
-        let table: Vec<u8> = distribution::table(distribution).iter().flat_map(|entry| entry.to_ne_bytes()).collect();
         let mut attributes = Attributes::after(&words([0, self.limit, random, self.gap, self.duplicate, 0]))
             .put(LATENCY64, &self.delay.to_ne_bytes())
             .put(JITTER64, &self.jitter.to_ne_bytes())
-            .put(DELAY_DIST, &table)
             .put(CORR, &words([0, 0, 0]))
             .put(REORDER, &words([self.reorder, 0]))
             .put(CORRUPT, &words([self.corrupt, 0]))
             // Rate, and no overhead or cells. 64 bits count where they are more than 32 can say.
             .put(RATE, &words([u32::try_from(self.rate).unwrap_or(u32::MAX), 0, 0, 0]))
             .put(RATE64, &self.rate.to_ne_bytes());
+        if self.jitter != 0 {
+            let table = distribution::table(distribution).iter().flat_map(|entry| entry.to_ne_bytes());
+            attributes = attributes.put(DELAY_DIST, &table.collect::<Vec<u8>>());
+        }
         if let LossParameters::GilbertElliott { p, r, h, k1 } = self.loss {
             attributes = attributes.nest(LOSS, Attributes::default().put(LOSS_GE, &words([p, r, h, k1])));
         }

@@ -182,6 +182,8 @@ fn netem_works_here_or_the_kernels_reason_is_told() {
             let (network, next_hops) = medium(2);
             let refused = Fabric::build(&network, &names(2), &next_hops, CarrierChoice::Netem, 1).err().unwrap();
             assert!(matches!(refused, FabricError::Carrier(CarrierError::Unavailable { carrier: "netem", .. })));
+            let fabric = Fabric::build(&network, &names(2), &next_hops, CarrierChoice::Auto, 1).unwrap();
+            assert_eq!(fabric.carrier_name(), "software");
         }
         Err(error) => panic!("{error}"),
     });
