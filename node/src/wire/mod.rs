@@ -10,5 +10,6 @@ pub mod connection;
 pub mod element;
 pub mod frame;
 pub mod message;
+pub mod pulse;
 mod socket;
 pub mod stream;
