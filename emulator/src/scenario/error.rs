@@ -164,7 +164,10 @@ impl ScenarioErrors {
             text.push('\n');
         }
         let text = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
-        format!("{text}\n{self}\n")
+        match self.errors.as_slice() {
+            [ScenarioError { mistake: Mistake::Unreadable { .. }, .. }] => format!("{text}\n"),
+            _ => format!("{text}\n{self}\n\n"),
+        }
     }
 }
 

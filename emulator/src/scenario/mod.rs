@@ -90,8 +90,9 @@ pub fn read(text: &str, name: &str, folder: &Path, overrides: &Overrides) -> Res
         // What is not TOML may hide keys and garble values: only what is certain is told besides.
         let certain = |problem: &Problem| {
             let missing = matches!(problem.mistake, Mistake::Form(parse::mistake::Mistake::MissingKey { .. }));
-            let line = parse::line_around(text, problem.place.start());
-            !missing && (problem.place.start() > text.len() || !broken.contains(&line))
+            let at = problem.place.start();
+            let lines = [parse::line_around(text, at), parse::header_above(text, at)];
+            !missing && (at > text.len() || !lines.iter().any(|line| broken.contains(line)))
         };
         others.retain(certain);
         problems.append(&mut others);

@@ -63,6 +63,10 @@ fn insert(entries: &mut Vec<Entry>, path: &[Step], value: Node) -> Result<(), Pr
     let found = entries.iter().position(|entry| entry.key == *key);
     let entry = match found {
         Some(index) => &mut entries[index],
+        None if rest.first().is_some_and(|(step, _)| step.parse::<usize>().is_ok()) => {
+            let (list, element) = (key.clone(), rest[0].0.clone());
+            return Err(Problem::new(Mistake::NoSuchElement { list, element, count: 0 }.into(), rest[0].1));
+        }
         None => {
             let node = Node { value: Value::Table(Vec::new()), place: *place };
             entries.push(Entry { key: key.clone(), place: *place, node });

@@ -15,13 +15,20 @@ pub use reference::reference;
 
 /// The schema of a scenario: JSON Schema, draft 7.
 pub fn schema() -> Value {
-    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
-    let schema = settings.into_generator().into_root_schema_for::<raw::Scenario>();
-    let mut schema = schema.to_value();
-    tidy(&mut schema);
+    let mut schema = generated(false);
+    strip(&mut schema);
     if let Some(root) = schema.as_object_mut() {
         root.insert("title".to_owned(), "emu scenario".into());
     }
+    schema
+}
+
+/// The schema with what only the [`reference`] needs, `inline` without any `$ref`.
+fn generated(inline: bool) -> Value {
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = inline);
+    let schema = settings.into_generator().into_root_schema_for::<raw::Scenario>();
+    let mut schema = schema.to_value();
+    tidy(&mut schema);
     schema
 }
 
@@ -33,16 +40,39 @@ pub fn schema_text() -> String {
 
 /// Tells the schema of a table which of its keys must be there, and the defaults of the others.
 pub fn describe<T: Table + JsonSchema>(schema: &mut Schema) {
-    let required: Vec<Value> = T::KEYS.iter().filter(|key| key.required).map(|key| key.name.into()).collect();
+    // Tables that were taken in have told theirs.
+    let mut required: Vec<Value> = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    required.extend(T::KEYS.iter().filter(|key| key.required).map(|key| key.name.into()));
     if !required.is_empty() {
         schema.insert("required".to_owned(), required.into());
     }
     let Some(Value::Object(properties)) = schema.get_mut("properties") else { return };
-    for key in T::KEYS {
+    for property in properties.values_mut().filter_map(Value::as_object_mut) {
+        let position = property.get(POSITION).and_then(Value::as_u64).unwrap_or_default();
+        property.insert(POSITION.to_owned(), (position + 100).into());
+    }
+    for (position, key) in T::KEYS.iter().enumerate() {
         let default = key.default.and_then(|text| tree::value(text, 0)).and_then(|node| json(&node));
-        if let (Some(Value::Object(property)), Some(default)) = (properties.get_mut(key.name), default) {
-            property.insert("default".to_owned(), default);
+        if let Some(Value::Object(property)) = properties.get_mut(key.name) {
+            property.insert(POSITION.to_owned(), position.into());
+            if let Some(default) = default {
+                property.insert("default".to_owned(), default);
+            }
         }
+    }
+}
+
+/// Where a key stands in its table, for the reference.
+const POSITION: &str = "x-position";
+
+fn strip(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.remove(POSITION);
+            map.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
     }
 }
 

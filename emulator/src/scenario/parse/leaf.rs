@@ -13,8 +13,18 @@ use super::tree::{Node, Value};
 use crate::scenario::Role;
 use crate::scenario::network::Distribution;
 
-/// Gives a leaf its schema, in place.
+/// Gives a leaf its schema: in place, or (`shared`) among the definitions.
 macro_rules! leaf_schema {
+    (shared $Type:ty, $name:literal, $schema:expr) => {
+        impl schemars::JsonSchema for $Type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $schema
+            }
+        }
+    };
     ($Type:ty $(where [$($generics:tt)*])?, $name:literal, $schema:expr) => {
         impl $(<$($generics)*>)? schemars::JsonSchema for $Type {
             fn inline_schema() -> bool {

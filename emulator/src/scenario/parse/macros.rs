@@ -15,7 +15,7 @@ macro_rules! table {
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Default, schemars::JsonSchema)]
-        #[schemars(default, deny_unknown_fields, inline, transform = $crate::scenario::schema::describe::<$Name>)]
+        #[schemars(default, deny_unknown_fields, transform = $crate::scenario::schema::describe::<$Name>)]
         pub struct $Name {
             $( $(#[$field_meta])* $(#[schemars(rename = $key)])? pub $field: $crate::scenario::parse::reader::Field<$Type>, )*
             $( #[doc = "The keys taken in."] #[schemars(flatten)] pub $rest: $Rest, )*

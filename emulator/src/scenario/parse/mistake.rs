@@ -162,11 +162,12 @@ impl Mistake {
             Mistake::MissingKey { key, .. } => Some(format!("`{key}` belongs here")),
             Mistake::WrongType { found, .. } => Some(format!("this is {found}")),
             Mistake::BadQuantity { suggestion: Some(suggestion), .. } => Some(format!("did you mean {suggestion:?}?")),
+            Mistake::BadQuantity { reason: QuantityError::OutOfRange { .. }, .. } => Some("out of range".to_owned()),
             Mistake::BadQuantity { what, .. } => Some(format!("expected {what}")),
             Mistake::OutOfRange { range, .. } => Some(format!("must be {range}")),
             Mistake::UnknownChoice { nearest: Some(nearest), .. } => Some(format!("did you mean {nearest:?}?")),
             Mistake::UnknownChoice { .. } => Some("not a choice".to_owned()),
-            Mistake::BadName { .. } => Some("not a name".to_owned()),
+            Mistake::BadName { what, .. } => Some(format!("not {what}")),
             Mistake::NotAnOverride { .. } => None,
             Mistake::NothingInside { key, .. } => Some(format!("goes through `{key}`")),
             Mistake::NoSuchElement { .. } => Some("no such element".to_owned()),
@@ -214,11 +215,23 @@ fn joined(words: Vec<String>, last: &str) -> String {
     }
 }
 
+/// Whether two words are the same but for the value of the number they end in: `n7` is as little a
+/// misspelling of `n03` as of any other, but `n3` is one.
+fn differ_in_number(one: &str, other: &str) -> bool {
+    let split = |word: &str| {
+        let stem = word.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        (word[..stem].to_owned(), word[stem..].parse::<u64>().ok())
+    };
+    let ((stem, number), (other_stem, other_number)) = (split(one), split(other));
+    stem == other_stem && number.is_some() && other_number.is_some() && number != other_number
+}
+
 /// Of `known`, the word that `found` is most likely a misspelling of.
 pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let found = found.to_lowercase();
     known
         .into_iter()
+        .filter(|word| !differ_in_number(&found, &word.to_lowercase()))
         .map(|word| (strsim::damerau_levenshtein(&found, &word.to_lowercase()), word))
         // A third of the letters may differ, and always one; short words are nearly all alike otherwise.
         .filter(|(distance, word)| *distance <= (word.len().max(found.len()) / 3).max(1) && *distance < word.len())

@@ -36,6 +36,15 @@ pub fn line_around(text: &str, offset: usize) -> &str {
     text.get(start..end).unwrap_or_default()
 }
 
+/// The line of the `[table]` that the offset belongs to; empty above the first.
+pub fn header_above(text: &str, offset: usize) -> &str {
+    let above = text.get(..offset).unwrap_or_default();
+    above.lines().rev().find(|line| line.trim_start().starts_with('[')).map_or("", |line| {
+        // Without the end of a line that `offset` cuts short.
+        line_around(text, line.as_ptr() as usize - text.as_ptr() as usize)
+    })
+}
+
 /// `key = "60 s"`, if the line is `key = 60 s`: the commonest mistake there is.
 fn unquoted(line: &str) -> Option<String> {
     let (key, value) = line.split('#').next()?.split_once('=')?;

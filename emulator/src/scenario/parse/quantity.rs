@@ -94,6 +94,25 @@ const SIZE: Quantity = Quantity {
     example: "64 MiB",
 };
 
+/// Only for its words: see [`QueueSize`].
+const QUEUE: Quantity = Quantity {
+    what: "a queue size",
+    of: "queue size",
+    units: &[
+        ("B", 1.0),
+        ("KiB", 1024.0),
+        ("MiB", 1048576.0),
+        ("kB", 1e3),
+        ("MB", 1e6),
+        ("packets", 1.0),
+        ("us", 1e3),
+        ("ms", 1e6),
+        ("s", 1e9),
+    ],
+    instead: &[("packet", "packets", 1.0), ("pkts", "packets", 1.0), ("p", "packets", 1.0)],
+    example: "64 KiB",
+};
+
 const LENGTH: Quantity = Quantity {
     what: "a length",
     of: "length",
@@ -159,14 +178,13 @@ impl Quantity {
         (*times == 1.0).then(|| format!("{number} {meant}"))
     }
 
-    fn mistake(&self, reason: QuantityError, text: &str, others: &str) -> Mistake {
+    fn mistake(&self, reason: QuantityError, text: &str) -> Mistake {
         let suggestion = match &reason {
             QuantityError::UnknownUnit { unit, .. } => self.suggestion(text, unit),
             _ => None,
         };
         let names: Vec<&str> = self.units.iter().map(|(name, _)| *name).collect();
-        let units = format!("{}{others}", names.join(", "));
-        Mistake::BadQuantity { reason, what: self.what, units, example: self.example, suggestion }
+        Mistake::BadQuantity { reason, what: self.what, units: names.join(", "), example: self.example, suggestion }
     }
 
     /// Reads a quantity and makes a value of it; `make` answers with what is wrong with the number.
@@ -191,7 +209,7 @@ impl Quantity {
         match result {
             Ok(value) => Some(value),
             Err(reason) => {
-                let mistake = self.mistake(reason, &text, "");
+                let mistake = self.mistake(reason, &text);
                 reader.note(mistake, node.place);
                 None
             }
@@ -300,7 +318,7 @@ impl Read for RateLimit {
     }
 }
 leaf_schema!(
-    RateLimit,
+    shared RateLimit,
     "RateLimit",
     json_schema!({
         "title": "rate or \"unlimited\"",
@@ -344,7 +362,7 @@ impl Read for Share {
     }
 }
 leaf_schema!(
-    Share,
+    shared Share,
     "Share",
     json_schema!({
         "title": "share",
@@ -384,25 +402,19 @@ impl Read for QueueSize {
                     return Some(QueueSize(Queue::Bytes(size)));
                 }
             }
-            (Err(reason @ QuantityError::UnknownUnit { .. }), _) => {
-                let reason = match reason {
-                    QuantityError::UnknownUnit { unit, .. } => QuantityError::UnknownUnit { unit, of: "queue size" },
-                    other => other,
-                };
-                let mistake = SIZE.mistake(reason, text, ", packets, or ns, us, ms, s");
-                reader.note(mistake, node.place);
-                return None;
-            }
             _ => {}
         }
-        let reason = QuantityError::NotANumber { found: text.clone(), what: "a queue size" };
-        let mistake = SIZE.mistake(reason, text, ", packets, or ns, us, ms, s");
+        let reason = match QUEUE.measure(text) {
+            Err(reason) => reason,
+            Ok(_) => QUEUE.out_of_range(text, "out of range"),
+        };
+        let mistake = QUEUE.mistake(reason, text);
         reader.note(mistake, node.place);
         None
     }
 }
 leaf_schema!(
-    QueueSize,
+    shared QueueSize,
     "QueueSize",
     json_schema!({
         "title": "size, packets or time",

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::mistake::{Mistake, nearest};
 use super::tree::{self, Entry, Node, Value};
-use crate::scenario::error::Problem;
+use crate::scenario::error::{self as of, Problem};
 use crate::scenario::source::Place;
 
 /// A value and where it was written.
@@ -64,10 +64,13 @@ impl<T> Field<T> {
 
 impl<T: JsonSchema> JsonSchema for Field<T> {
     fn inline_schema() -> bool {
-        true
+        T::inline_schema()
     }
     fn schema_name() -> std::borrow::Cow<'static, str> {
         T::schema_name()
+    }
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        T::schema_id()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         T::json_schema(generator)
@@ -203,13 +206,16 @@ pub struct TableReader<'a> {
     title: String,
     asked: Vec<&'static str>,
     all_known: bool,
+    /// How many mistakes there were before this table.
+    before: usize,
     reader: &'a mut Reader,
 }
 
 impl<'a> TableReader<'a> {
     /// A reader of these entries.
     pub fn new(entries: &'a [Entry], place: Place, title: &str, reader: &'a mut Reader) -> TableReader<'a> {
-        TableReader { entries, place, title: title.to_owned(), asked: Vec::new(), all_known: false, reader }
+        let before = reader.problems.len();
+        TableReader { before, entries, place, title: title.to_owned(), asked: Vec::new(), all_known: false, reader }
     }
 
     /// What is behind a key.
@@ -295,6 +301,22 @@ impl<'a> TableReader<'a> {
             for entry in self.rest() {
                 self.unknown(entry);
             }
+        }
+        // A misspelt key is one mistake, not two.
+        let own = self.reader.problems.split_off(self.before);
+        let misspelt: Vec<String> = own.iter().filter_map(|problem| self.meant(problem)).collect();
+        let doubled = |problem: &Problem| match &problem.mistake {
+            of::Mistake::Form(Mistake::MissingKey { key, .. }) => problem.place == self.place && misspelt.contains(key),
+            _ => false,
+        };
+        self.reader.problems.extend(own.into_iter().filter(|problem| !doubled(problem)));
+    }
+
+    /// The key of this table that an unknown one was probably meant to be.
+    fn meant(&self, problem: &Problem) -> Option<String> {
+        match &problem.mistake {
+            of::Mistake::Form(Mistake::UnknownKey { table, nearest, .. }) if *table == self.title => nearest.clone(),
+            _ => None,
         }
     }
 }

@@ -82,9 +82,6 @@ impl Read for LossModel {
 }
 
 impl JsonSchema for LossModel {
-    fn inline_schema() -> bool {
-        true
-    }
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Loss".into()
     }

@@ -130,7 +130,8 @@ impl Read for PairAim {
             Value::Text(text) => match stage(text, "after-stage:", node, reader) {
                 Some(stage) => stage.map(PairAim::AfterStage),
                 None => {
-                    reader.wrong_type::<PairAim>(node);
+                    let rule = "write two names, [\"n03\", \"n07\"], or \"after-stage:1\", or \"random\"";
+                    reader.note(Mistake::BadName { found: text.clone(), what: "a pair", rule }, node.place);
                     None
                 }
             },
@@ -138,6 +139,11 @@ impl Read for PairAim {
                 let List(names) = List::<Text>::read(node, reader)?;
                 let mut names = names.into_iter().map(|At { value: Text(value), place }| At { value, place });
                 Some(PairAim::Names(names.next()?, names.next()?))
+            }
+            Value::List(nodes) => {
+                let (key, found) = (reader.key(), format!("a list of {}", nodes.len()));
+                reader.note(Mistake::OutOfRange { key, found, range: "two names".to_owned() }, node.place);
+                None
             }
             Value::Table(_) => draw(node, reader).map(PairAim::Random),
             _ => {
@@ -151,11 +157,8 @@ impl Read for PairAim {
 macro_rules! aim_schema {
     ($Aim:ident, $title:literal, $named:expr) => {
         impl JsonSchema for $Aim {
-            fn inline_schema() -> bool {
-                true
-            }
             fn schema_name() -> std::borrow::Cow<'static, str> {
-                "Target".into()
+                stringify!($Aim).into()
             }
             fn json_schema(generator: &mut SchemaGenerator) -> Schema {
                 let drawn = generator.subschema_for::<DrawKeys>();

@@ -51,7 +51,7 @@ impl Value {
         match self {
             Value::Text(_) => "a string",
             Value::Integer(_) => "a whole number",
-            Value::Float(_) => "a number",
+            Value::Float(_) => "a number with a fraction",
             Value::Bool(_) => "true or false",
             Value::Date => "a date",
             Value::List(_) => "a list",

@@ -70,8 +70,16 @@ impl Hosts {
         problems: &mut Vec<Problem>,
     ) -> Option<usize> {
         let found = self.find(&name.value).filter(|host| *host < among);
-        if found.is_none() && !self.incomplete {
-            problems.push(unknown(what, &name.value, &self.names[..among], name.place));
+        if found.is_none() {
+            let problem = unknown(what, &name.value, &self.names[..among], name.place);
+            // A name close to one that exists is a slip in any case.
+            let close = matches!(
+                &problem.mistake,
+                crate::scenario::error::Mistake::Meaning(Mistake::UnknownName { nearest: Some(_), .. })
+            );
+            if close || !self.incomplete {
+                problems.push(problem);
+            }
         }
         found
     }

@@ -19,6 +19,7 @@ use node::config::Load;
 
 use super::error::Problem;
 use super::network::Network;
+use super::parse::mistake::Mistake::UnknownKey;
 use super::parse::raw;
 use super::parse::reader::Table;
 use super::source::{Place, Sources};
@@ -111,7 +112,11 @@ fn model(raw: &raw::Scenario, folder: &Path, problems: &mut Vec<Problem>) -> Opt
             return None;
         }
         _ => {
-            if !name.is_bad() && !path.is_bad() {
+            // A misspelt key has been noted as such.
+            let misspelt = problems.iter().any(|problem| {
+                matches!(&problem.mistake, super::error::Mistake::Form(UnknownKey { table, .. }) if table == "[model]")
+            });
+            if !name.is_bad() && !path.is_bad() && !misspelt {
                 problems.push(Problem::new(Mistake::NoModel.into(), model.place));
             }
             return None;

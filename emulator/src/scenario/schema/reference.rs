@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 /// Every table of a scenario with its keys: value, default, meaning.
 pub fn reference() -> String {
-    let schema = super::schema();
+    let schema = super::generated(true);
     let mut text = String::new();
     let root = &schema["properties"];
     section(
@@ -70,8 +70,8 @@ fn table(text: &mut String, schema: &Value, without: &[&str]) {
     if keys.is_empty() {
         return;
     }
-    // What must be there comes first; otherwise by name.
-    keys.sort_by_key(|(name, _)| !required.contains(&name.as_str()));
+    // What must be there comes first; otherwise in the order of the structs.
+    keys.sort_by_key(|(name, key)| (!required.contains(&name.as_str()), key[super::POSITION].as_u64()));
     text.push_str("| key | value | default | meaning |\n|---|---|---|---|\n");
     for (name, key) in keys {
         let default = match key.get("default") {
@@ -96,6 +96,5 @@ fn value(key: &Value) -> String {
         (Some(least), Some(most)) => format!(", {least} to {most}"),
         _ => String::new(),
     };
-    let example = key["examples"][0].as_str().map(|example| format!(" (`{example:?}`)")).unwrap_or_default();
-    format!("{title}{bounds}{example}")
+    format!("{title}{bounds}")
 }
