@@ -16,6 +16,7 @@
 
 pub mod cluster;
 pub mod codec;
+pub mod digest;
 pub mod onnx;
 pub mod plan;
 pub mod profile;
