@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::fcntl::{Flock, FlockArg};
+use node::wire::codec::{Tensor, encode};
 use planner::codec::Codec;
+use planner::onnx::Activation;
 use planner::profile::{self, ModelProfile, PROFILE_VERSION};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,9 @@ pub enum ModelError {
         /// Where it is wrong.
         error: serde_json::Error,
     },
+    /// A model of the zoo can't be written.
+    #[error(transparent)]
+    Zoo(#[from] planner::zoo::ZooError),
     /// The model can't be read, cut or run.
     #[error(transparent)]
     Model(#[from] planner::onnx::ModelError),
@@ -139,18 +144,15 @@ pub fn prepare_here(source: &ModelSource, inputs: Inputs) -> Result<Prepared, Mo
         planner::zoo::write(name, ZOO_SEED, &entry.model)?;
     }
     if entry.profile()?.is_none() {
-        let encoded = |codec: Codec| move |tensor: &planner::onnx::Activation| node::wire::codec::encoded_size(tensor, codec);
-        let closures = Codec::ALL.map(encoded);
-        let encoders: Vec<(Codec, &dyn Fn(&planner::onnx::Activation) -> usize)> = Codec::ALL
-            .iter()
-            .zip(&closures)
-            .map(|(codec, size)| (*codec, size as &dyn Fn(&planner::onnx::Activation) -> usize))
-            .collect();
-        let profile = profile::measure(&entry.model, &entry.name, &encoders)?;
+        let sizes = Codec::ALL.map(|codec| move |tensor: &Activation| encoded_size(tensor, codec));
+        let encoders: Vec<(Codec, &dyn Fn(&Activation) -> usize)> =
+            Codec::ALL.into_iter().zip(&sizes).map(|(codec, size)| (codec, size as &dyn Fn(&Activation) -> usize)).collect();
+        let profile = profile::measure(&entry.model, &entry.name, None, &encoders)?;
         write_json(&entry.profile_path(), &profile)?;
     }
     if entry.reference(inputs)?.is_none() {
-        let outputs = profile::reference(&entry.model, inputs.count, inputs.seed)?;
+        let profile = entry.profile()?.ok_or_else(|| ModelError::Child("the profile has vanished".to_owned()))?;
+        let outputs = profile::reference(&entry.model, &profile, inputs.count, inputs.seed)?;
         let digests: Vec<String> =
             outputs.iter().map(|output| format!("{:016x}", node::digest::digest(&output.data))).collect();
         write_json(&entry.reference_path(inputs), &digests)?;
@@ -211,6 +213,16 @@ impl Entry {
             reference,
         }))
     }
+}
+
+/// Bytes of a tensor as it crosses the network; of one that can't be sent, as it is in memory.
+fn encoded_size(tensor: &Activation, codec: Codec) -> usize {
+    let mut buffer = Vec::new();
+    let element = tensor.element.name().parse().ok();
+    let sent = element
+        .and_then(|element| Tensor::new(element, tensor.shape.clone(), tensor.data.clone()).ok())
+        .and_then(|tensor| encode(&tensor, codec, &mut buffer).ok());
+    sent.map_or(tensor.data.len(), |()| buffer.len())
 }
 
 fn in_file(path: &Path, error: io::Error) -> ModelError {

@@ -31,6 +31,14 @@ pub struct NodeArgs {
 /// Why a node could not start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
+    /// The model's input can't be made or sent.
+    #[error("an input of {element} elements can't be sent: {reason}")]
+    Input {
+        /// The type of its elements.
+        element: String,
+        /// Why.
+        reason: String,
+    },
     /// The configuration could not be read, or does not say what it must.
     #[error("configuration {path}: {source}")]
     Config {

@@ -70,7 +70,7 @@ pub fn main() -> ExitCode {
         }
     };
     let result = match cli.command {
-        Command::Node(arguments) => return node::program::main(arguments),
+        Command::Node(arguments) => return node::program::main(&arguments),
         Command::Run(arguments) => run::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
