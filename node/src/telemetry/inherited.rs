@@ -10,10 +10,10 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 /// opens any file of its own.
 ///
 /// # Errors
-/// When no such descriptor is open, or it is one of the three standard ones.
+/// When no such descriptor is open, or it is standard output or standard error.
 pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
-    if number <= 2 {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a standard stream can't carry telemetry"));
+    if matches!(number, 1 | 2) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "an output stream can't carry telemetry"));
     }
     // SAFETY: borrowed for this one call, which fails if the descriptor is not open.
     fcntl(unsafe { BorrowedFd::borrow_raw(number) }, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
