@@ -145,8 +145,11 @@ pub fn prepare_here(source: &ModelSource, inputs: Inputs) -> Result<Prepared, Mo
     }
     if entry.profile()?.is_none() {
         let sizes = Codec::ALL.map(|codec| move |tensor: &Activation| encoded_size(tensor, codec));
-        let encoders: Vec<(Codec, &dyn Fn(&Activation) -> usize)> =
-            Codec::ALL.into_iter().zip(&sizes).map(|(codec, size)| (codec, size as &dyn Fn(&Activation) -> usize)).collect();
+        let encoders: Vec<(Codec, &dyn Fn(&Activation) -> usize)> = Codec::ALL
+            .into_iter()
+            .zip(&sizes)
+            .map(|(codec, size)| (codec, size as &dyn Fn(&Activation) -> usize))
+            .collect();
         let profile = profile::measure(&entry.model, &entry.name, None, &encoders)?;
         write_json(&entry.profile_path(), &profile)?;
     }
@@ -244,9 +247,9 @@ fn digest_of_file(path: &Path) -> Result<u64, ModelError> {
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, ModelError> {
     match fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(|error| ModelError::Cache { path: path.to_owned(), error }),
+        Ok(text) => {
+            serde_json::from_slice(&text).map(Some).map_err(|error| ModelError::Cache { path: path.to_owned(), error })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(in_file(path, error)),
     }

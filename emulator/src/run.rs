@@ -13,8 +13,8 @@ use node::clock::Instant;
 
 use crate::exit::Exit;
 use crate::fabric::{CarrierChoice, Fabric, FabricError};
-use crate::fleet::cgroup::{self, RunGroup};
 use crate::fleet::FleetError;
+use crate::fleet::cgroup::{self, RunGroup};
 use crate::model::{self, Inputs, ModelError};
 use crate::report::progress::Progress;
 use crate::report::terminal::Looks;
@@ -146,12 +146,7 @@ struct Host<'a> {
 }
 
 /// The run, inside the sandbox. Whatever happens, the results are closed.
-fn inside(
-    loaded: &Loaded,
-    options: &Options,
-    host: &Host<'_>,
-    began: Instant,
-) -> Result<Exit, RunError> {
+fn inside(loaded: &Loaded, options: &Options, host: &Host<'_>, began: Instant) -> Result<Exit, RunError> {
     let mut results = Results::create(&options.results, loaded, began)?;
     let mut progress = Progress::new(options.looks.width.is_some());
     let outcome = emulate(loaded, options, host, &mut results, &mut progress);
@@ -189,15 +184,13 @@ fn emulate(
     let clock = Instant::now();
     let mut fleet = launch::fleet(scenario, &model, &fabric, host, results)?;
     let mut watch = Watch::new(scenario, host.sandbox, results, progress);
-    let mut exit = watch
-        .until_ready(&mut fleet)
-        .and_then(|()| {
-            watch.phase_done("processes", clock);
-            let clock = Instant::now();
-            watch.until_deployed(&mut fleet)?;
-            watch.phase_done("plan and load", clock);
-            watch.load(&mut fleet, &fabric)
-        });
+    let mut exit = watch.until_ready(&mut fleet).and_then(|()| {
+        watch.phase_done("processes", clock);
+        let clock = Instant::now();
+        watch.until_deployed(&mut fleet)?;
+        watch.phase_done("plan and load", clock);
+        watch.load(&mut fleet, &fabric)
+    });
     if let Err(RunError::Interrupted(how)) = exit {
         exit = Ok(how);
     }

@@ -46,12 +46,8 @@ pub fn run(arguments: RunArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let options = Options {
-        links: arguments.links,
-        results: arguments.results,
-        json: arguments.json,
-        looks: super::looks(),
-    };
+    let options =
+        Options { links: arguments.links, results: arguments.results, json: arguments.json, looks: super::looks() };
     match run::run(&loaded, &options) {
         Ok(exit) => exit,
         Err(error) => {

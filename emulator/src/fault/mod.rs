@@ -93,12 +93,7 @@ pub struct Hit {
 ///
 /// # Errors
 /// [`FaultError::NoTarget`] when nobody has the role that it aims at.
-pub fn aim(
-    kind: &FaultKind,
-    names: &[String],
-    network: &Network,
-    holders: &dyn Holders,
-) -> Result<Hit, FaultError> {
+pub fn aim(kind: &FaultKind, names: &[String], network: &Network, holders: &dyn Holders) -> Result<Hit, FaultError> {
     let aim = target::Aim { names, network, holders };
     match kind {
         FaultKind::Kill { target } => kill::aim(&aim, target),

@@ -26,10 +26,9 @@ impl Aim<'_> {
         match target {
             NodeTarget::Node(name) => self.host(name),
             NodeTarget::Stage(stage) => self.holder(*stage),
-            NodeTarget::Spare => self
-                .holders
-                .spare()
-                .ok_or_else(|| FaultError::NoTarget("no worker was without a stage".to_owned())),
+            NodeTarget::Spare => {
+                self.holders.spare().ok_or_else(|| FaultError::NoTarget("no worker was without a stage".to_owned()))
+            }
         }
     }
 

@@ -48,11 +48,7 @@ impl Timeline {
         Timeline {
             names: scenario.host_names(),
             network: scenario.network.clone(),
-            faults: scenario
-                .faults
-                .iter()
-                .map(|spec| Planned { spec: spec.clone(), state: State::Waiting })
-                .collect(),
+            faults: scenario.faults.iter().map(|spec| Planned { spec: spec.clone(), state: State::Waiting }).collect(),
             damage: Damage::new(&scenario.network),
             began: None,
         }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use node::clock::Instant;
 use nix::sys::resource::{UsageWho, getrusage};
+use node::clock::Instant;
 use node::telemetry::Stamped;
 
 use super::Options;
@@ -52,11 +52,7 @@ pub(super) struct Results {
 
 impl Results {
     /// A folder for the run that `began`, with the scenario as it was given and as it was resolved.
-    pub(super) fn create(
-        results: &Path,
-        loaded: &Loaded,
-        began: Instant,
-    ) -> Result<Results, ResultsError> {
+    pub(super) fn create(results: &Path, loaded: &Loaded, began: Instant) -> Result<Results, ResultsError> {
         let scenario = loaded.scenario.clone();
         let now = jiff::Timestamp::now();
         let folder = Folder::create(results, &scenario.name, now)?;
@@ -72,11 +68,6 @@ impl Results {
     /// Where nodes' folders go.
     pub(super) fn nodes_folder(&self) -> PathBuf {
         self.folder.path().join("nodes")
-    }
-
-    /// What is known so far.
-    pub(super) fn tally(&self) -> &Tally {
-        &self.tally
     }
 
     /// The testbed did or saw something, just now.

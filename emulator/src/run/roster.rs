@@ -45,7 +45,11 @@ impl Roster {
 
     /// A node's process is up or not.
     pub fn set_up(&mut self, node: usize, up: bool) {
-        if up { self.down.remove(&node) } else { self.down.insert(node) };
+        if up {
+            self.down.remove(&node)
+        } else {
+            self.down.insert(node)
+        };
     }
 
     /// Whether a node's process is up.

@@ -16,8 +16,8 @@ use super::roster::Roster;
 use super::{FAREWELL, PATIENCE, RunError};
 use crate::exit::Exit;
 use crate::fabric::Fabric;
-use crate::fault::timeline::Timeline;
 use crate::fault::name;
+use crate::fault::timeline::Timeline;
 use crate::fleet::{Fleet, FleetError, Heard};
 use crate::record::event::{ExitCause, RunEvent};
 use crate::report::progress::{LoadState, Progress};
@@ -317,7 +317,9 @@ impl<'a> Watch<'a> {
         let names = self.scenario.host_names();
         match fabric.counters() {
             Ok(counters) => {
-                for (direction, counters) in counters.into_iter().filter(|(_, counters)| *counters != Default::default()) {
+                for (direction, counters) in
+                    counters.into_iter().filter(|(_, counters)| *counters != Default::default())
+                {
                     let (from, to) = (names[direction.from].clone(), names[direction.to].clone());
                     self.results.happened(RunEvent::Traffic { from, to, counters });
                 }
