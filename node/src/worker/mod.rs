@@ -17,8 +17,6 @@ mod engine;
 mod heartbeat;
 mod inbound;
 mod stage;
-#[cfg(test)]
-mod tests;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
