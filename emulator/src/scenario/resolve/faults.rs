@@ -91,8 +91,15 @@ fn times(timing: &Timing, end: Option<(Duration, Place)>, problems: &mut Vec<Pro
         problems.push(Problem::new(mistake.into(), at.place).also(end_place, "the run ends here"));
         return None;
     }
-    let Some(every) = every? else { return Some(vec![at.value.0]) };
-    let count = (end - at.value.0).as_nanos().div_ceil(every.0.as_nanos().max(1));
+    let times = timing.times.optional();
+    let Some(every) = every? else {
+        if let Some(times) = timing.times.at() {
+            problems.push(Problem::new(Mistake::TimesWithoutEvery.into(), times.place));
+        }
+        return Some(vec![at.value.0]);
+    };
+    let until_end = (end - at.value.0).as_nanos().div_ceil(every.0.as_nanos().max(1));
+    let count = times?.map_or(until_end, |times| until_end.min(u128::from(times.0)));
     if count > MOST {
         problems.push(Problem::new(Mistake::TooOften(count).into(), timing.every.place()));
         return None;

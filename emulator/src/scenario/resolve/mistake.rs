@@ -114,6 +114,9 @@ pub enum Mistake {
     /// A fault without end that would fire again.
     #[error("this fault is never healed, so it can't happen again")]
     AgainWithoutHealing,
+    /// `times` without `every`.
+    #[error("`times` says how often, but not how long in between")]
+    TimesWithoutEvery,
     /// A fault that would fire absurdly often.
     #[error("this fault would fire {0} times")]
     TooOften(u128),
@@ -205,6 +208,7 @@ impl Mistake {
             Mistake::PastTheEnd { .. } => "too late",
             Mistake::Overlapping { .. } => "too soon",
             Mistake::AgainWithoutHealing => "again",
+            Mistake::TimesWithoutEvery => "needs `every`",
             Mistake::TooOften(_) => "too often",
             Mistake::Spared { .. } => "not this one",
             Mistake::NoSuchStage { .. } => "too high",
@@ -255,6 +259,7 @@ impl Mistake {
                 format!("`every` must be longer than `for`, which is {}", format_duration(*lasting))
             }
             Mistake::AgainWithoutHealing => "add `for`, or draw the target by lot: target = \"random\"".to_owned(),
+            Mistake::TimesWithoutEvery => "add every = \"5 s\", or leave it out".to_owned(),
             Mistake::TooOften(_) => "at most 1000 times; make `every` longer".to_owned(),
             Mistake::Spared { role: "client", .. } => "without the client, nothing would be measured".to_owned(),
             Mistake::Spared { .. } => {

@@ -27,9 +27,6 @@ use super::{Expect, ModelSource, ModelSpec, PlanSpec, Scenario};
 use hosts::{Hosts, unknown};
 use mistake::Mistake;
 
-/// The models of the zoo.
-const MODELS: [&str; 3] = ["mobilenet-v2", "resnet50", "tiny-cnn"];
-
 /// Resolves a scenario. Files that it names are looked for in `folder`; the text of those that are
 /// read joins `sources`. `None` if something is wrong, which has been noted then or before.
 pub fn resolve(
@@ -91,7 +88,7 @@ fn model(raw: &raw::Scenario, folder: &Path, problems: &mut Vec<Problem>) -> Opt
     let (name, path) = (&model.value.name, &model.value.path);
     let source = match (name.at(), path.at()) {
         (Some(name), None) if !path.is_bad() => {
-            let known = MODELS.map(str::to_owned);
+            let known = planner::zoo::NAMES.map(str::to_owned);
             if !known.contains(&name.value.0) {
                 problems.push(unknown("model", &name.value.0, &known, name.place));
                 return None;

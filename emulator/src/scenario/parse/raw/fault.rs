@@ -1,6 +1,6 @@
 //! What breaks, as it is written.
 
-use crate::scenario::parse::leaf::{Flag, List, Text};
+use crate::scenario::parse::leaf::{Flag, List, Text, Whole};
 use crate::scenario::parse::macros::{kinds, table};
 use crate::scenario::parse::quantity::{Period, Time};
 use crate::scenario::parse::shape::ShapeKeys;
@@ -33,6 +33,8 @@ table! {
         lasting as "for": Optional<Period>,
         /// Again and again, so long after the last time, until the end. What is drawn by lot is drawn anew.
         every: Optional<Period>,
+        /// With `every`: how often in all.
+        times: Optional<Whole<1, 1000>>,
     }
 }
 

@@ -83,7 +83,8 @@ impl JsonSchema for Nodes {
         "Nodes".into()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut defaults = generator.subschema_for::<NodeKeys>();
+        // Not by reference: names may stand besides its keys.
+        let mut defaults = NodeKeys::json_schema(generator);
         let listed = generator.subschema_for::<Tables<ListedNode>>();
         let one = generator.subschema_for::<NodeKeys>();
         defaults.insert("additionalProperties".to_owned(), one.into());
