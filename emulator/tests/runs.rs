@@ -56,7 +56,8 @@ fn the_scaling_cluster_runs_at_each_of_its_sizes() {
     for nodes in [5, 10, 15, 20] {
         let size = format!("topology.nodes={nodes}");
         let short = ["--set", "duration=\"6 s\"", "--set", "warmup=\"2 s\""];
-        let arguments = [&["run", &shipped("scaling"), "--json", "--set", &size][..], &short[..]].concat();
+        let scaling = shipped("scaling");
+        let arguments = [&["run", scaling.as_str(), "--json", "--set", size.as_str()][..], &short[..]].concat();
         let summary = user.run(&arguments).expect(0).json();
         assert_eq!(summary["nodes"], nodes);
         nothing_lost_twice_or_wrong(&summary);

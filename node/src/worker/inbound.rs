@@ -7,9 +7,9 @@
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 

@@ -127,7 +127,8 @@ impl Computing {
                 continue;
             }
             let started = Instant::now();
-            let output = match input.map_err(|error| error.to_string()).and_then(|input| compute(&mut *engine, &input)) {
+            let output = match input.map_err(|error| error.to_string()).and_then(|input| compute(&mut *engine, &input))
+            {
                 Ok(output) => output,
                 Err(reason) => {
                     self.failed(request, reason);
