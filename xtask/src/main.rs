@@ -1,7 +1,6 @@
 //! What a contributor or CI does to this repository, as one command: `cargo xtask test`.
 
 mod lint;
-mod python;
 mod run;
 mod test;
 mod uml;
@@ -9,7 +8,7 @@ mod uml;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-cargo xtask test    install what the tests need (Debian or Ubuntu), then lint and run every test
+cargo xtask test    install what the tests need (Debian or Ubuntu), then run the tests
 cargo xtask lint    formatting, clippy, documentation, licences
 cargo xtask uml     only the tests that need sch_netem, in User-Mode Linux";
 

@@ -617,7 +617,7 @@ mod tests {
         run.entries.truncate(run.entries.len() / 2);
         run.entries.push(Entry::Run { at: run.entries.last().unwrap().at(), event: RunEvent::Interrupted });
         let part = summary(&run);
-        assert_eq!((part.complete, part.exit), (false, 130));
+        assert_eq!((part.complete, part.exit), (false, 137));
         assert!(part.requests.completed > 100 && part.throughput_per_s > 4.0);
         run.entries.clear();
         let nothing = summary(&run);
