@@ -256,6 +256,19 @@ fn a_plan_that_still_holds_is_not_changed() {
 }
 
 #[test]
+fn a_dispatcher_that_is_a_worker_too_can_hold_the_whole_model() {
+    let mut dice = Dice::new(3);
+    let profile = model(5, &mut dice);
+    let mut cluster = wifi(1, 64, 64, &mut dice);
+    cluster.nodes[1].worker = true;
+    cluster.nodes[2].worker = false;
+    for kind in StrategyKind::ALL {
+        let plan = kind.strategy().plan(&Problem::new(&profile, &cluster, Codec::Raw), 0).unwrap();
+        assert_eq!(plan.placement(), [(1, profile.whole())], "{kind}");
+    }
+}
+
+#[test]
 fn what_can_not_be_planned_says_why() {
     let mut dice = Dice::new(2);
     let profile = model(8, &mut dice);

@@ -88,3 +88,30 @@ fn put(folder: &Path, file: &str, content: &[u8]) -> Result<(), OutputError> {
     let path = folder.join(file);
     fs::write(&path, content).map_err(|source| OutputError::Write { path, source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn a_run_has_its_files_and_a_second_report_is_the_same() {
+        let run = fixture::crashes();
+        let folder = tempfile::tempdir().unwrap();
+        let mut env = Env::gather(jiff::Timestamp::from_second(1_800_000_000).unwrap(), 7, Vec::new());
+        env.carrier = Some("software".into());
+        let files = || {
+            let tally = run.tally();
+            let summary = crate::report::summarise(&run.scenario, &tally);
+            write(folder.path(), &run.scenario, &tally, &summary, began(&env, &tally)).unwrap();
+            [SUMMARY, THROUGHPUT, LATENCY, LATENCY_UNCORRECTED].map(|file| fs::read(folder.path().join(file)).unwrap())
+        };
+        let first = files();
+        assert_eq!(first, files());
+        let summary: serde_json::Value = serde_json::from_slice(&first[0]).unwrap();
+        assert_eq!((&summary["schema_version"], &summary["requests"]["lost"]), (&1.into(), &0.into()));
+        let log = String::from_utf8(first[2].clone()).unwrap();
+        // Load began two seconds after the run.
+        assert!(log.contains("#[StartTime: 1800000002.000 (seconds since epoch)]"), "{log}");
+    }
+}

@@ -51,3 +51,21 @@ pub fn csv(tally: &Tally) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn the_seconds_add_up_to_the_whole_run_and_show_the_outage() {
+        let text = csv(&fixture::crashes().tally());
+        let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
+        let sum = |column: usize| rows.iter().map(|row| row[column].parse::<u64>().unwrap()).sum::<u64>();
+        assert_eq!((sum(1), sum(2), sum(3)), (320, 320, 0));
+        assert_eq!(rows[0][..3], ["0", "8", "6"]);
+        // Nothing comes out after the kill at 12 s; 41 s hold the last results of 40 s of load.
+        assert_eq!(rows[13][1..], ["8", "0", "0", "", ""]);
+        assert_eq!(rows.len(), 41);
+    }
+}

@@ -2,6 +2,7 @@
 //! [`terminal`] says it in words and tables.
 
 mod expect;
+mod numbers;
 pub mod progress;
 pub mod terminal;
 

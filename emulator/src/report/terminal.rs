@@ -5,6 +5,7 @@ use std::path::Path;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table};
 
+use super::numbers::{counted, grouped, mebibytes, significant, time};
 use crate::record::summary::{Bound, CutName, FaultSummary, Latency, PlanSummary, Summary};
 
 /// How the text may look.
@@ -32,6 +33,9 @@ impl Looks {
 pub fn closing(summary: &Summary, folder: &Path, looks: Looks) -> String {
     let writer = Writer { looks };
     let mut blocks = vec![writer.verdict(summary), writer.headline(summary), writer.requests(summary)];
+    if !summary.phases.is_empty() {
+        blocks[2] += &writer.phases(summary);
+    }
     blocks.extend(summary.plan.as_ref().map(|plan| writer.plan(plan, summary)));
     if !summary.faults.is_empty() {
         blocks.push(writer.faults(&summary.faults));
@@ -92,6 +96,38 @@ impl Writer {
         self.ink(Ink::Strong, text)
     }
 
+    /// A sentence behind `lead`, on as many lines as the terminal needs for it. Dim ink is the
+    /// sentence's, any other the lead's.
+    fn wrapped(&self, lead: &str, ink: Ink, text: &str) -> String {
+        let indent = lead.chars().count();
+        let room = self.looks.width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(indent).max(20));
+        let mut lines = vec![String::new()];
+        for word in self.plain(text).split(' ') {
+            match lines.last_mut() {
+                Some(line) if line.is_empty() => line.push_str(word),
+                Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                _ => lines.push(word.to_owned()),
+            }
+        }
+        let (lead, ink): (String, &dyn Fn(&str) -> String) = match ink {
+            Ink::Dim => (lead.to_owned(), &|line| self.ink(Ink::Dim, line)),
+            other => (self.ink(other, lead), &str::to_owned),
+        };
+        let indented = lines.iter().enumerate().map(|(index, line)| {
+            let before = if index == 0 { lead.clone() } else { " ".repeat(indent) };
+            format!("{before}{}\n", ink(line))
+        });
+        indented.collect()
+    }
+
+    /// Whether there is no room for everything.
+    fn narrow(&self) -> bool {
+        self.looks.width.is_some_and(|width| width < 96)
+    }
+
     /// Signs that a plain file may not show become letters.
     fn plain(&self, text: &str) -> String {
         if self.looks.unicode {
@@ -118,30 +154,23 @@ impl Writer {
     }
 
     fn headline(&self, summary: &Summary) -> String {
-        let mut lines = Vec::new();
+        let note = |text: &str| self.wrapped(&format!("  {:<11} ", ""), Ink::Dim, text);
         let throughput = self.title(&format!("{} requests/s", significant(summary.throughput_per_s)));
-        let bound = summary.bound.as_ref().map_or_else(String::new, |bound| self.bound(bound));
-        lines.push(format!("  {:<11} {throughput}{bound}", "throughput"));
+        let mut text = format!("  {:<11} {throughput}\n", "throughput");
+        text += &summary.bound.as_ref().map_or_else(String::new, |bound| note(&share(bound)));
         match &summary.latency_ms {
             Some(latency) => {
-                lines.push(format!("  {:<11} {}", "latency", self.latency(latency)));
-                let span = format!(
-                    "of {} scheduled from second {} to {}, from the instant each was due",
+                text += &format!("  {:<11} {}\n", "latency", self.latency(latency));
+                text += &note(&format!(
+                    "from the instant each was due, of {} due from second {} to {}",
                     counted(latency.count, "request"),
                     significant(summary.window.from_s),
                     significant(summary.window.to_s)
-                );
-                lines.push(format!("  {:<11} {}", "", self.ink(Ink::Dim, &span)));
+                ));
             }
-            None => lines.push(format!("  {:<11} {}", "latency", self.plain("– (no request was completed in time)"))),
+            None => text += &self.plain(&format!("  {:<11} – (no request was completed in time)\n", "latency")),
         }
-        lines.join("\n") + "\n"
-    }
-
-    fn bound(&self, bound: &Bound) -> String {
-        let share = format!("{:.0} %", bound.reached * 100.0);
-        let most = format!(" of {}/s, the most that {} allows", significant(bound.throughput_per_s), bound.limit);
-        self.plain(&format!(" · {share}{most}"))
+        text
     }
 
     fn latency(&self, latency: &Latency) -> String {
@@ -187,6 +216,12 @@ impl Writer {
         text
     }
 
+    fn phases(&self, summary: &Summary) -> String {
+        let phases: Vec<String> =
+            summary.phases.iter().map(|phase| format!("{} {}", phase.name, time(phase.took_s * 1e3))).collect();
+        self.wrapped(&format!("  {:<11} ", "phases"), Ink::Dim, &phases.join(" · "))
+    }
+
     fn table(&self, header: &[&str], right: &[usize]) -> Table {
         let fill = if self.looks.unicode { '─' } else { '-' };
         let mut table = Table::new();
@@ -215,19 +250,22 @@ impl Writer {
     fn plan(&self, plan: &PlanSummary, summary: &Summary) -> String {
         let title = self.title(&counted(plan.stages.len() as u64, "stage"));
         let note = format!(" planned for {}/s, slowest: {}", significant(plan.predicted_throughput_per_s), plan.limit);
-        let header = ["stage", "node", "from → to", "memory", "of", "compute", "measured", "receive"];
-        let mut table = self.table(&header, &[0, 3, 4, 5, 6, 7]);
+        let header = ["#", "node", "from → to", "memory", "receive", "compute", "measured"];
+        let shown = header.len() - usize::from(self.narrow());
+        let mut table = self.table(&header[..shown], &[0, 3, 4, 5, 6]);
+        let longest = if self.narrow() { 11 } else { 20 };
+        let tensor = |cut: &CutName| tensor(cut, longest);
         for stage in &plan.stages {
-            table.add_row([
+            let row = [
                 stage.stage.to_string(),
                 stage.node.clone(),
                 self.plain(&format!("{} → {}", tensor(&stage.from), tensor(&stage.to))),
-                mebibytes(stage.memory_bytes),
-                mebibytes(stage.memory_limit_bytes),
+                format!("{} of {} MiB", mebibytes(stage.memory_bytes), mebibytes(stage.memory_limit_bytes)),
+                time(stage.receive_ms),
                 time(stage.compute_ms),
                 stage.measured_compute_ms.map_or_else(|| self.plain("–"), time),
-                time(stage.receive_ms),
-            ]);
+            ];
+            table.add_row(row.into_iter().take(shown));
         }
         let mut text = format!("{title}{}\n{}\n", self.plain(&note), indented(&table));
         let later = summary.plans.iter().filter(|change| change.epoch != plan.epoch);
@@ -235,15 +273,15 @@ impl Writer {
             let ready =
                 change.deployed_s.map_or_else(|| "never deployed".to_owned(), |at| format!("flowing at {at:.2} s"));
             let loaded = if change.loaded.is_empty() { "nothing".to_owned() } else { change.loaded.join(", ") };
-            let line = format!("  then {}: {} · {ready} · loaded: {loaded}", change.reason, change.nodes.join(" → "));
-            text += &format!("{}\n", self.ink(Ink::Dim, &self.plain(&line)));
+            let line = format!("{}: {} · {ready} · loaded: {loaded}", change.reason, change.nodes.join(" → "));
+            text += &self.wrapped("  then ", Ink::Dim, &line);
         }
         text
     }
 
     fn faults(&self, faults: &[FaultSummary]) -> String {
         let title = self.title(&counted(faults.len() as u64, "fault"));
-        let note = ", in seconds since load began; detected and recovered are counted from the effect";
+        let note = ", in seconds since load began (+: after the effect)";
         let header = ["fault", "planned", "fired", "effect", "detected", "recovered"];
         let mut table = self.table(&header, &[1, 2, 3, 4, 5]);
         for fault in faults {
@@ -251,19 +289,23 @@ impl Writer {
             let effect = fault.effect_s.or(fault.fired_s);
             let after = |seconds: Option<f64>| Some(format!("+{}", time((seconds? - effect?) * 1e3)));
             let detected = match (after(fault.detected_s), &fault.detected_by) {
-                (Some(after), Some(by)) => Cell::new(format!("{by} {after}")),
-                (Some(after), None) => Cell::new(after),
+                (Some(after), Some(by)) if !self.narrow() => Cell::new(format!("{by} {after}")),
+                (Some(after), _) => Cell::new(after),
                 (None, _) if fault.failed.is_some() => self.coloured("could not be fired", Color::Yellow),
                 (None, _) if fault.fired_s.is_none() => Cell::new("not fired"),
                 (None, _) => Cell::new("not noticed"),
             };
-            let recovered = match after(fault.recovered_s) {
-                Some(after) => self.coloured(&after, Color::Green),
-                None if fault.detected_s.is_some() || fault.healed_s.is_some() => self.coloured("never", Color::Red),
-                None => Cell::new(self.plain("–")),
+            let since_healed = fault.recovered_s.zip(fault.healed_s).map(|(recovered, healed)| recovered - healed);
+            let recovered = match (after(fault.recovered_s), since_healed) {
+                (Some(_), Some(healed)) if fault.detected_s.is_none() => {
+                    self.coloured(&format!("healed +{}", time(healed * 1e3)), Color::Green)
+                }
+                (Some(after), _) => self.coloured(&after, Color::Green),
+                _ if fault.detected_s.is_some() || fault.healed_s.is_some() => self.coloured("never", Color::Red),
+                _ => Cell::new(self.plain("–")),
             };
             table.add_row([
-                Cell::new(self.plain(&format!("{} {}", fault.kind, fault.target))),
+                Cell::new(self.plain(&fault_name(fault))),
                 Cell::new(significant(fault.planned_s)),
                 Cell::new(at(fault.fired_s)),
                 Cell::new(at(fault.effect_s)),
@@ -280,7 +322,7 @@ impl Writer {
     }
 
     fn list(&self, title: &str, sign: &str, ink: Ink, lines: &[String]) -> String {
-        let lines = lines.iter().map(|line| format!("  {} {}\n", self.ink(ink, sign), self.plain(line)));
+        let lines = lines.iter().map(|line| self.wrapped(&format!("  {sign} "), ink, line));
         format!("{}\n{}", self.title(title), lines.collect::<String>())
     }
 
@@ -291,53 +333,27 @@ impl Writer {
     }
 }
 
+/// What was broken, and how the scenario named it if by something else than its name.
+fn fault_name(fault: &FaultSummary) -> String {
+    let FaultSummary { kind, target, asked, .. } = fault;
+    if asked == target || target.is_empty() { format!("{kind} {asked}") } else { format!("{kind} {target} ({asked})") }
+}
+
+fn share(bound: &Bound) -> String {
+    let Bound { throughput_per_s, limit, reached } = bound;
+    format!("{:.0} % of the {}/s that are possible (limit: {limit})", reached * 100.0, significant(*throughput_per_s))
+}
+
 fn indented(table: &Table) -> String {
     table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 
-fn counted(count: u64, what: &str) -> String {
-    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
-}
-
-/// 1234567 as 1,234,567.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
-}
-
-/// Three digits that mean something, and none that don't.
-fn significant(value: f64) -> String {
-    let text = match value.abs() {
-        v if v >= 99.95 => return grouped(v.round() as u64),
-        v if v >= 9.995 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    };
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// Milliseconds as a person says them.
-fn time(millis: f64) -> String {
-    match millis {
-        ms if ms >= 59_995.0 => format!("{:.0} min {:02.0} s", (ms / 60_000.0).floor(), (ms % 60_000.0) / 1000.0),
-        ms if ms >= 999.5 => format!("{:.2} s", ms / 1000.0),
-        ms if ms >= 9.95 => format!("{ms:.0} ms"),
-        ms => format!("{ms:.1} ms"),
-    }
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.0} MiB", bytes as f64 / 1_048_576.0)
-}
-
-/// A tensor's name, of a long one the end: that is where names differ.
-fn tensor(cut: &CutName) -> String {
-    const MOST: usize = 20;
-    match &cut.tensor {
+/// A tensor's name, of a long one the end: that is where names differ, but for what exporters append to all.
+fn tensor(cut: &CutName, longest: usize) -> String {
+    match cut.tensor.as_deref().map(|name| name.strip_suffix("_output_0").unwrap_or(name)) {
         None => format!("cut {}", cut.cut),
-        Some(name) if name.chars().count() <= MOST => name.clone(),
-        Some(name) => format!("…{}", name.chars().skip(name.chars().count() + 1 - MOST).collect::<String>()),
+        Some(name) if name.chars().count() <= longest => name.to_owned(),
+        Some(name) => format!("…{}", name.chars().skip(name.chars().count() + 1 - longest).collect::<String>()),
     }
 }
 
@@ -364,7 +380,7 @@ mod tests {
         for (summary, text) in texts() {
             // Shown by `--no-capture`: a person must judge its looks.
             println!("{text}");
-            for word in ["twelve", "requests/s", "p99.9", "kill n4", "heartbeat", "not noticed", "0 lost", "5ca1ab"] {
+            for word in ["twelve", "requests/s", "p99.9", "kill n4", "stage:1", "not noticed", "0 lost", "5ca1ab"] {
                 assert!(text.contains(word), "{word} is missing");
             }
             assert_eq!(text.contains("recovery_ms"), summary.exit == 1);
@@ -389,20 +405,10 @@ mod tests {
             }
             text
         };
-        for (_, text) in texts().drain(2..4) {
+        for ((_, text), width) in texts().drain(2..).zip([100, 100, 80, 80]) {
             for line in text.lines().map(plain) {
-                assert!(line.chars().count() <= 100, "{line}");
+                assert!(line.chars().count() <= width, "{line}");
             }
         }
-    }
-
-    #[test]
-    fn numbers_are_said_as_people_say_them() {
-        assert_eq!([grouped(7), grouped(1234), grouped(1_000_000)], ["7", "1,234", "1,000,000"]);
-        assert_eq!(
-            [significant(0.0), significant(7.5), significant(34.21), significant(1234.5)],
-            ["0", "7.5", "34.2", "1,235"]
-        );
-        assert_eq!([time(0.42), time(42.0), time(1234.0), time(61_000.0)], ["0.4 ms", "42 ms", "1.23 s", "1 min 01 s"]);
     }
 }

@@ -106,7 +106,7 @@ impl<'a> Watch<'a> {
             if let Some(&(node, cause)) = self.died.first() {
                 let node = self.scenario.nodes[node].name.clone();
                 let log = logs.join(&node).join("stderr.log");
-                return Err(RunError::NodeEnded { node, how: crate::record::summary::in_words(cause), log });
+                return Err(RunError::NodeEnded { node, how: crate::record::summary::words::in_words(cause), log });
             }
             if let Some(reason) = self.unplannable.take() {
                 return Err(RunError::Unplannable(reason));
@@ -212,7 +212,7 @@ impl<'a> Watch<'a> {
                     self.results.happened_at(at, event);
                 }
                 if !matches!(cause, ExitCause::Asked | ExitCause::Planned) {
-                    self.tell(at, &format!("{name} died: {}", crate::record::summary::in_words(cause)));
+                    self.tell(at, &format!("{name} died: {}", crate::record::summary::words::in_words(cause)));
                     self.died.push((node, cause));
                 }
             }

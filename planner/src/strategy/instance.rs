@@ -35,11 +35,11 @@ impl Instance {
         }
         let ends: Vec<usize> = available.iter().copied().chain([cluster.dispatcher]).collect();
         let seconds = |from: usize, to: usize| {
-            let path = if from == to { None } else { problem.connected(from, to) };
+            // No stage sends to itself; but a dispatcher that is a worker too does, and connects to itself at once.
+            let path = if from == to { None } else { problem.connected(ends[from], ends[to]) };
             path.map_or(f64::INFINITY, |path| path.rate.map_or(0.0, |rate| 1.0 / rate.bits_per_second() as f64))
         };
-        let per_bit: Vec<Vec<f64>> =
-            ends.iter().map(|from| ends.iter().map(|to| seconds(*from, *to)).collect()).collect();
+        let per_bit = (0..ends.len()).map(|from| (0..ends.len()).map(|to| seconds(from, to)).collect()).collect();
         let mut instance = Instance {
             nodes: available.to_vec(),
             end,

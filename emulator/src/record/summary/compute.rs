@@ -1,254 +1,16 @@
-//! `summary.json`: what came out of a run, computed from the scenario and the tally of its event log.
-//!
-//! Times ending in `_s` are seconds since load began; what did not happen is `null`.
+//! A summary from a scenario and a tally.
 
 use std::time::Duration;
 
 use node::clock::Instant;
 use node::config::Load;
-use planner::plan::{Limit, Plan};
-use serde::{Deserialize, Serialize};
+use planner::plan::{Plan, Stage};
 
-use super::event::ExitCause;
-use super::recovery::{Arrivals, arrivals, recovery};
-use super::tally::{PlanSeen, Request, StageSeen, Tally};
-use crate::fabric::Counters;
-use crate::scenario::{FaultKind, ModelSource, NodeTarget, PairTarget, Scenario};
-
-/// Version of the summary's form. Fields may be added without a new version, never changed or removed.
-pub const SCHEMA_VERSION: u32 = 1;
-
-/// Exit code of a run whose record stops in the middle: killed, as a shell shows it.
-const INTERRUPTED: u8 = 137;
-
-/// What came out of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// See [`SCHEMA_VERSION`].
-    pub schema_version: u32,
-    /// The scenario's name.
-    pub scenario: String,
-    /// The model: its name in the zoo, or its file.
-    pub model: String,
-    /// Seed of everything random in the run.
-    pub seed: u64,
-    /// The carrier that bore the links.
-    pub carrier: Option<String>,
-    /// Number of nodes.
-    pub nodes: usize,
-    /// Whether the run ended in order and was not interrupted.
-    pub complete: bool,
-    /// The exit code of `emu run`, as far as the record tells.
-    pub exit: u8,
-    /// The time that throughput and latency are of: the load without its warm-up.
-    pub window: Span,
-    /// Requests of the whole run, warm-up included.
-    pub requests: Requests,
-    /// Results that arrived in the window, per second.
-    pub throughput_per_s: f64,
-    /// What the throughput could have been at most.
-    pub bound: Option<Bound>,
-    /// From the instant at which a request was to be sent until its result; of requests scheduled in the window.
-    pub latency_ms: Option<Latency>,
-    /// From the instant at which it was sent: what a client without coordinated-omission correction would report.
-    pub latency_uncorrected_ms: Option<Latency>,
-    /// The plan in force when load began.
-    pub plan: Option<PlanSummary>,
-    /// Every plan that was made.
-    pub plans: Vec<PlanChange>,
-    /// The scenario's faults, in its order.
-    pub faults: Vec<FaultSummary>,
-    /// What passed all links together.
-    pub traffic: Counters,
-    /// Processes that ended though nothing asked them to, by node.
-    pub died: Vec<Death>,
-    /// Phases of set-up and teardown.
-    pub phases: Vec<Phase>,
-    /// In what respect the result may not be trustworthy.
-    pub warnings: Vec<String>,
-    /// What the scenario expected and did not get.
-    pub violations: Vec<String>,
-    /// Largest resident memory of `emu` itself, in bytes.
-    pub peak_memory_bytes: Option<u64>,
-}
-
-/// A time with a beginning and an end.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Span {
-    /// Its beginning.
-    pub from_s: f64,
-    /// Its end.
-    pub to_s: f64,
-}
-
-/// What became of the requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Requests {
-    /// Their scheduled instant came.
-    pub offered: u64,
-    /// The dispatcher said that it has them.
-    pub accepted: u64,
-    /// A result arrived.
-    pub completed: u64,
-    /// An error arrived, and no result.
-    pub errored: u64,
-    /// Accepted, but neither came in time.
-    pub lost: u64,
-    /// A second result arrived.
-    pub duplicated: u64,
-    /// A result arrived that differs from the unsplit model's.
-    pub wrong: u64,
-    /// Requests whose results were compared with the unsplit model's.
-    pub checked: u64,
-    /// Offered, but neither accepted nor answered.
-    pub unaccepted: u64,
-    /// Sent through the pipeline again after a failure.
-    pub replayed: u64,
-    /// Results that the dispatcher dropped because they came twice or too late.
-    pub stale_dropped: u64,
-}
-
-/// Latency, in milliseconds. Percentiles are exact (nearest rank).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
-    /// Number of requests.
-    pub count: u64,
-    /// Arithmetic mean.
-    pub mean: f64,
-    /// Median.
-    pub p50: f64,
-    /// 90th percentile.
-    pub p90: f64,
-    /// 99th percentile.
-    pub p99: f64,
-    /// 99.9th percentile.
-    pub p999: f64,
-    /// Largest.
-    pub max: f64,
-}
-
-/// What the throughput could have been at most, without faults: the least of what the plan's slowest
-/// part, the offered load, and the machine that computes for all nodes allow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Bound {
-    /// Requests per second.
-    pub throughput_per_s: f64,
-    /// What sets it, in words.
-    pub limit: String,
-    /// Throughput as a share of it.
-    pub reached: f64,
-}
-
-/// A plan and what was predicted of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PlanSummary {
-    /// Its epoch.
-    pub epoch: u32,
-    /// Its stages.
-    pub stages: Vec<StageSummary>,
-    /// Requests per second that the cost model expects at most.
-    pub predicted_throughput_per_s: f64,
-    /// What it expects to be slowest, in words.
-    pub limit: String,
-    /// Latency that it expects of a request that meets no other.
-    pub predicted_latency_ms: f64,
-}
-
-/// A segment on a node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StageSummary {
-    /// Its place in the pipeline, from zero.
-    pub stage: usize,
-    /// The node.
-    pub node: String,
-    /// The cut that is its input, and that tensor's name.
-    pub from: CutName,
-    /// The cut that is its output.
-    pub to: CutName,
-    /// Memory it was expected to need, in bytes.
-    pub memory_bytes: u64,
-    /// Memory that the node's process may use, in bytes.
-    pub memory_limit_bytes: u64,
-    /// Resident memory of its process after loading, in bytes.
-    pub resident_bytes: Option<u64>,
-    /// Time it was expected to compute for a request.
-    pub compute_ms: f64,
-    /// Time it computed for a request, on average.
-    pub measured_compute_ms: Option<f64>,
-    /// Time its input was expected to occupy the path to it.
-    pub receive_ms: f64,
-}
-
-/// A cut by its index and its tensor's name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CutName {
-    /// Its index.
-    pub cut: usize,
-    /// The tensor, if the record names it.
-    pub tensor: Option<String>,
-}
-
-/// That a plan was made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PlanChange {
-    /// Its epoch.
-    pub epoch: u32,
-    /// Why it was needed.
-    pub reason: String,
-    /// When it was made.
-    pub planned_s: f64,
-    /// When every stage was ready.
-    pub deployed_s: Option<f64>,
-    /// The nodes of its stages, in order.
-    pub nodes: Vec<String>,
-    /// The nodes that had to load a segment.
-    pub loaded: Vec<String>,
-    /// Requests per second that the cost model expects at most.
-    pub predicted_throughput_per_s: f64,
-}
-
-/// A fault and what came of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FaultSummary {
-    /// What kind.
-    pub kind: String,
-    /// What it hit; before it is fired, what it is to hit.
-    pub target: String,
-    /// When it was to be fired.
-    pub planned_s: f64,
-    /// When it was fired.
-    pub fired_s: Option<f64>,
-    /// When its effect was seen.
-    pub effect_s: Option<f64>,
-    /// When the dispatcher first suspected what it hit.
-    pub detected_s: Option<f64>,
-    /// What told it: `heartbeat`, `connection`, `refused` or `path`.
-    pub detected_by: Option<String>,
-    /// When the pipeline had recovered: see [`super::recovery`].
-    pub recovered_s: Option<f64>,
-    /// When it was healed.
-    pub healed_s: Option<f64>,
-    /// Why it could not be fired.
-    pub failed: Option<String>,
-}
-
-/// A process that ended though nothing asked it to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Death {
-    /// Its node.
-    pub node: String,
-    /// How.
-    pub cause: ExitCause,
-}
-
-/// A phase of set-up or teardown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Phase {
-    /// Its name.
-    pub name: String,
-    /// How long it took.
-    pub took_s: f64,
-}
+use super::words::{described, in_words, limit, name, not_fired, repeated};
+use super::*;
+use crate::record::recovery::{Arrivals, arrivals, recovery};
+use crate::record::tally::{PlanSeen, Request, StageSeen, Tally};
+use crate::scenario::{ModelSource, Scenario};
 
 impl Summary {
     /// The summary of a run so far. Expectations are not looked at: see [`crate::report::summarise`].
@@ -331,10 +93,6 @@ fn millis(time: Duration) -> f64 {
     rounded(time.as_secs_f64() * 1e3, 3)
 }
 
-fn repeated(text: &str, times: u64) -> String {
-    if times > 1 { format!("{text} ({times} times)") } else { text.to_owned() }
-}
-
 fn requests(tally: &Tally) -> Requests {
     let mut counts = Requests { replayed: tally.replayed, stale_dropped: tally.stale_dropped, ..Requests::default() };
     for request in tally.requests.values() {
@@ -388,7 +146,7 @@ fn bound(scenario: &Scenario, tally: &Tally, plan: &Plan, throughput: f64) -> Bo
         Load::Closed { concurrency } => {
             // Little's law: no more can be done than is outstanding, divided by the time each takes.
             let latency = plan.prediction.latency.as_secs_f64().max(1e-9);
-            let limit = format!("the offered load: {concurrency} requests at once");
+            let limit = format!("the offered load, {concurrency} at once");
             bounds.push((f64::from(concurrency) / latency, limit));
         }
     }
@@ -396,7 +154,7 @@ fn bound(scenario: &Scenario, tally: &Tally, plan: &Plan, throughput: f64) -> Bo
         // A slower device waits; the host computes only for as long as it takes the host.
         let slowdown = |node: usize| scenario.nodes.get(node).map_or(1.0, |node| node.slowdown.max(1.0));
         let busy: f64 = plan.stages.iter().map(|stage| stage.compute.as_secs_f64() / slowdown(stage.node)).sum();
-        let limit = format!("this machine: {cores} cores compute for all nodes");
+        let limit = format!("this machine's {cores} cores");
         bounds.push((f64::from(cores) / busy.max(1e-9), limit));
     }
     let least = bounds.into_iter().min_by(|(a, _), (b, _)| a.total_cmp(b));
@@ -404,21 +162,10 @@ fn bound(scenario: &Scenario, tally: &Tally, plan: &Plan, throughput: f64) -> Bo
     Bound { throughput_per_s: rounded(highest, 3), limit, reached: rounded(throughput / highest, 4) }
 }
 
-fn name(scenario: &Scenario, node: usize) -> String {
-    scenario.nodes.get(node).map_or_else(|| format!("node {node}"), |spec| spec.name.clone())
-}
-
-fn limit(scenario: &Scenario, plan: &Plan) -> String {
-    match plan.prediction.limit {
-        Limit::Path { from, to } => format!("the path {} → {}", name(scenario, from), name(scenario, to)),
-        Limit::Compute { node } => format!("computing on {}", name(scenario, node)),
-    }
-}
-
 fn plan(scenario: &Scenario, tally: &Tally, seen: &PlanSeen) -> PlanSummary {
     let epoch = tally.plans.iter().find(|(_, other)| *other == seen).map_or(0, |(epoch, _)| *epoch);
     let cut = |cut: usize| CutName { cut, tensor: tally.tensors.get(cut).cloned() };
-    let stage = |(index, stage): (usize, &planner::plan::Stage)| {
+    let stage = |(index, stage): (usize, &Stage)| {
         let measured = u16::try_from(index).ok().and_then(|index| tally.stages.get(&(epoch, index)));
         let mean = |seen: &StageSeen| {
             (seen.processed > 0).then(|| rounded(seen.computed.as_secs_f64() * 1e3 / seen.processed as f64, 3))
@@ -464,37 +211,16 @@ fn deaths(tally: &Tally) -> Vec<Death> {
     exits.map(|exit| Death { node: exit.node.clone(), cause: exit.cause }).collect()
 }
 
-/// What a scenario asked for and did not get.
-fn not_fired(fault: &FaultSummary, complete: bool) -> Option<String> {
-    let FaultSummary { kind, target, planned_s, .. } = fault;
-    let what = format!("the fault {kind} {target}, planned at {planned_s} s,");
-    match &fault.failed {
-        Some(reason) => Some(format!("{what} could not be fired: {reason}")),
-        None if complete && fault.fired_s.is_none() => Some(format!("{what} was not fired")),
-        None => None,
-    }
-}
-
-/// How a process ended, for people.
-pub fn in_words(cause: ExitCause) -> String {
-    match cause {
-        ExitCause::Asked => "it was asked to end".to_owned(),
-        ExitCause::Planned => "a fault of the scenario ended it".to_owned(),
-        ExitCause::OutOfMemory => "it needed more memory than its node has".to_owned(),
-        ExitCause::Code(code) => format!("it ended by itself with exit code {code}"),
-        ExitCause::Signal(signal) => format!("it was ended by signal {signal}, which no fault sent"),
-    }
-}
-
 fn fault(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, clock: Clock, index: usize) -> FaultSummary {
     let spec = &scenario.faults[index];
     let seen = tally.faults.get(&index).cloned().unwrap_or_default();
     let recovery = recovery(scenario, tally, arrivals, index);
-    let (kind, planned_target) = described(&spec.kind);
+    let (kind, asked) = described(&spec.kind);
     let seconds = |at: Option<Instant>| at.map(|at| clock.seconds(at));
     FaultSummary {
         kind: kind.to_owned(),
-        target: seen.fired.as_ref().map_or(planned_target, |(_, target, _)| target.clone()),
+        target: seen.fired.as_ref().map_or(asked.clone(), |(_, target, _)| target.clone()),
+        asked,
         planned_s: rounded(spec.at.as_secs_f64(), 6),
         fired_s: seconds(seen.fired.as_ref().map(|(at, ..)| *at)),
         effect_s: seconds(seen.effective),
@@ -506,33 +232,11 @@ fn fault(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, clock: Clock, 
     }
 }
 
-/// The kind of a fault and what it is to hit, as scenarios write them.
-pub fn described(kind: &FaultKind) -> (&'static str, String) {
-    let node = |target: &NodeTarget| match target {
-        NodeTarget::Node(name) => name.clone(),
-        NodeTarget::Stage(stage) => format!("stage:{stage}"),
-        NodeTarget::Spare => "spare".to_owned(),
-    };
-    let pair = |target: &PairTarget, both: bool| match target {
-        PairTarget::Nodes(from, to) => format!("{from}{}{to}", if both { "↔" } else { "→" }),
-        PairTarget::AfterStage(stage) => format!("after stage:{stage}"),
-    };
-    match kind {
-        FaultKind::Kill { target } => ("kill", node(target)),
-        FaultKind::Pause { target } => ("pause", node(target)),
-        FaultKind::Down { target } => ("down", pair(target, true)),
-        FaultKind::Blackhole { target, both } => ("blackhole", pair(target, *both)),
-        FaultKind::Degrade { target, both, .. } => ("degrade", pair(target, *both)),
-        FaultKind::Partition { groups } => {
-            ("partition", groups.iter().map(|group| group.join(",")).collect::<Vec<_>>().join(" | "))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{self, Run};
     use super::*;
+    use crate::record::event::{Entry, RunEvent};
+    use crate::record::fixture::{self, Run};
     use node::telemetry::Event;
 
     fn summary(run: &Run) -> Summary {
@@ -623,6 +327,4 @@ mod tests {
         let nothing = summary(&run);
         assert_eq!((nothing.latency_ms, nothing.throughput_per_s), (None, 0.0));
     }
-
-    use super::super::event::{Entry, RunEvent};
 }

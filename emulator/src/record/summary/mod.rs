@@ -1,0 +1,248 @@
+//! `summary.json`: what came out of a run, computed from the scenario and the tally of its event log.
+//!
+//! Times ending in `_s` are seconds since load began; what did not happen is `null`.
+
+mod compute;
+pub(crate) mod words;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::ExitCause;
+use crate::fabric::Counters;
+
+/// Version of the summary's form. Fields may be added without a new version, never changed or removed.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Exit code of a run whose record stops in the middle: killed, as a shell shows it.
+const INTERRUPTED: u8 = 137;
+
+/// What came out of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// See [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The model: its name in the zoo, or its file.
+    pub model: String,
+    /// Seed of everything random in the run.
+    pub seed: u64,
+    /// The carrier that bore the links.
+    pub carrier: Option<String>,
+    /// Number of nodes.
+    pub nodes: usize,
+    /// Whether the run ended in order and was not interrupted.
+    pub complete: bool,
+    /// The exit code of `emu run`, as far as the record tells.
+    pub exit: u8,
+    /// The time that throughput and latency are of: the load without its warm-up.
+    pub window: Span,
+    /// Requests of the whole run, warm-up included.
+    pub requests: Requests,
+    /// Results that arrived in the window, per second.
+    pub throughput_per_s: f64,
+    /// What the throughput could have been at most.
+    pub bound: Option<Bound>,
+    /// From the instant at which a request was to be sent until its result; of requests scheduled in the window.
+    pub latency_ms: Option<Latency>,
+    /// From the instant at which it was sent: what a client without coordinated-omission correction would report.
+    pub latency_uncorrected_ms: Option<Latency>,
+    /// The plan in force when load began.
+    pub plan: Option<PlanSummary>,
+    /// Every plan that was made.
+    pub plans: Vec<PlanChange>,
+    /// The scenario's faults, in its order.
+    pub faults: Vec<FaultSummary>,
+    /// What passed all links together.
+    pub traffic: Counters,
+    /// Processes that ended though nothing asked them to, by node.
+    pub died: Vec<Death>,
+    /// Phases of set-up and teardown.
+    pub phases: Vec<Phase>,
+    /// In what respect the result may not be trustworthy.
+    pub warnings: Vec<String>,
+    /// What the scenario expected and did not get.
+    pub violations: Vec<String>,
+    /// Largest resident memory of `emu` itself, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// A time with a beginning and an end.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// Its beginning.
+    pub from_s: f64,
+    /// Its end.
+    pub to_s: f64,
+}
+
+/// What became of the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Requests {
+    /// Their scheduled instant came.
+    pub offered: u64,
+    /// The dispatcher said that it has them.
+    pub accepted: u64,
+    /// A result arrived.
+    pub completed: u64,
+    /// An error arrived, and no result.
+    pub errored: u64,
+    /// Accepted, but neither came in time.
+    pub lost: u64,
+    /// A second result arrived.
+    pub duplicated: u64,
+    /// A result arrived that differs from the unsplit model's.
+    pub wrong: u64,
+    /// Requests whose results were compared with the unsplit model's.
+    pub checked: u64,
+    /// Offered, but neither accepted nor answered.
+    pub unaccepted: u64,
+    /// Sent through the pipeline again after a failure.
+    pub replayed: u64,
+    /// Results that the dispatcher dropped because they came twice or too late.
+    pub stale_dropped: u64,
+}
+
+/// Latency, in milliseconds. Percentiles are exact (nearest rank).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Number of requests.
+    pub count: u64,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// 99.9th percentile.
+    pub p999: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// What the throughput could have been at most, without faults: the least of what the plan's slowest
+/// part, the offered load, and the machine that computes for all nodes allow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Requests per second.
+    pub throughput_per_s: f64,
+    /// What sets it, in words.
+    pub limit: String,
+    /// Throughput as a share of it.
+    pub reached: f64,
+}
+
+/// A plan and what was predicted of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanSummary {
+    /// Its epoch.
+    pub epoch: u32,
+    /// Its stages.
+    pub stages: Vec<StageSummary>,
+    /// Requests per second that the cost model expects at most.
+    pub predicted_throughput_per_s: f64,
+    /// What it expects to be slowest, in words.
+    pub limit: String,
+    /// Latency that it expects of a request that meets no other.
+    pub predicted_latency_ms: f64,
+}
+
+/// A segment on a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageSummary {
+    /// Its place in the pipeline, from zero.
+    pub stage: usize,
+    /// The node.
+    pub node: String,
+    /// The cut that is its input, and that tensor's name.
+    pub from: CutName,
+    /// The cut that is its output.
+    pub to: CutName,
+    /// Memory it was expected to need, in bytes.
+    pub memory_bytes: u64,
+    /// Memory that the node's process may use, in bytes.
+    pub memory_limit_bytes: u64,
+    /// Resident memory of its process after loading, in bytes.
+    pub resident_bytes: Option<u64>,
+    /// Time it was expected to compute for a request.
+    pub compute_ms: f64,
+    /// Time it computed for a request, on average.
+    pub measured_compute_ms: Option<f64>,
+    /// Time its input was expected to occupy the path to it.
+    pub receive_ms: f64,
+}
+
+/// A cut by its index and its tensor's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutName {
+    /// Its index.
+    pub cut: usize,
+    /// The tensor, if the record names it.
+    pub tensor: Option<String>,
+}
+
+/// That a plan was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanChange {
+    /// Its epoch.
+    pub epoch: u32,
+    /// Why it was needed.
+    pub reason: String,
+    /// When it was made.
+    pub planned_s: f64,
+    /// When every stage was ready.
+    pub deployed_s: Option<f64>,
+    /// The nodes of its stages, in order.
+    pub nodes: Vec<String>,
+    /// The nodes that had to load a segment.
+    pub loaded: Vec<String>,
+    /// Requests per second that the cost model expects at most.
+    pub predicted_throughput_per_s: f64,
+}
+
+/// A fault and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultSummary {
+    /// What kind.
+    pub kind: String,
+    /// What it hit; before it is fired, what it is to hit.
+    pub target: String,
+    /// What it was to hit, as the scenario says it (`stage:2`).
+    pub asked: String,
+    /// When it was to be fired.
+    pub planned_s: f64,
+    /// When it was fired.
+    pub fired_s: Option<f64>,
+    /// When its effect was seen.
+    pub effect_s: Option<f64>,
+    /// When the dispatcher first suspected what it hit.
+    pub detected_s: Option<f64>,
+    /// What told it: `heartbeat`, `connection`, `refused` or `path`.
+    pub detected_by: Option<String>,
+    /// When the pipeline had recovered: see [`crate::record::recovery`].
+    pub recovered_s: Option<f64>,
+    /// When it was healed.
+    pub healed_s: Option<f64>,
+    /// Why it could not be fired.
+    pub failed: Option<String>,
+}
+
+/// A process that ended though nothing asked it to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// Its node.
+    pub node: String,
+    /// How.
+    pub cause: ExitCause,
+}
+
+/// A phase of set-up or teardown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// How long it took.
+    pub took_s: f64,
+}
