@@ -55,8 +55,7 @@ fn every_example_in_the_docs_is_a_scenario_or_a_part_of_one() {
     let base: toml::Table =
         toml::from_str(&format!("{whole}[topology]\nkind = \"mesh\"\nnodes = 8\nrate = \"10 Mbit/s\"\n")).unwrap();
     let (_, text) = docs();
-    let examples: Vec<&str> =
-        text.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+    let examples: Vec<&str> = text.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
     assert!(examples.len() >= 7);
     for example in examples {
         // What the example doesn't say, a plain scenario does.
@@ -75,7 +74,8 @@ fn every_scenario_that_ships_is_right_and_names_the_schema() {
     for file in shipped() {
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.starts_with("#:schema ./schema.json\n"), "{}", file.display());
-        let scenario = load(&file, &Overrides::default()).unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
+        let scenario =
+            load(&file, &Overrides::default()).unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
         assert_eq!(Some(scenario.name.as_str()), file.file_stem().and_then(|stem| stem.to_str()));
     }
 }

@@ -51,7 +51,7 @@ fn a_mistake_in_a_matrix_points_into_its_file() {
 
 #[test]
 fn a_mistake_on_the_command_line_points_there() {
-    let set = ["topology.nodes=3x", "duration=1 m", "fault.9.at=3", "name.x=1", "nonsense", "topolgy.rate=3"];
+    let set = ["topology.nodes=3x", "duration=1 m", "fault.99.at=3", "name.x=1", "nonsense", "topolgy.rate=3"];
     let overrides = Overrides { set: set.map(str::to_owned).into(), seed: Some(7) };
     assert_report("meaning.toml", &overrides, "overrides.txt");
 }
