@@ -95,3 +95,11 @@ fn colours_are_only_for_terminals() {
     assert!(!errors.render(false, 100).contains('\u{1b}'));
     assert!(errors.render(true, 100).contains('\u{1b}'));
 }
+
+#[test]
+fn a_line_too_long_to_be_shown_is_only_told_of() {
+    for text in [format!("{} = 1", ["a"; 50_000].join(".")), format!("a = {}", "[".repeat(100_000))] {
+        let errors = read(&text, "long.toml", Path::new("."), &Overrides::default()).unwrap_err();
+        assert!(errors.render(false, 100).contains("long.toml, line 1"));
+    }
+}
