@@ -11,10 +11,13 @@
 //! appends every event; [`report`] computes what people read from that record alone.
 
 pub mod cli;
+pub mod exit;
 pub mod fabric;
 pub mod fault;
 pub mod fleet;
+pub mod model;
 pub mod record;
 pub mod report;
+pub mod run;
 pub mod sandbox;
 pub mod scenario;

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod digest;
 pub mod dispatcher;
+pub mod memory;
 pub mod program;
 pub mod telemetry;
 pub mod wire;

@@ -1,11 +1,34 @@
 //! Stages on nodes, and what the cost model says of them.
+//!
+//! The model: a stage receives, computes and sends at the same time, so a request leaves the pipeline
+//! each time its slowest part is done with one: the **bottleneck** is the longest time for which any
+//! stage computes, or any path is occupied, for one request. The paths are client → dispatcher
+//! (input), dispatcher → first stage, stage → stage, last stage → dispatcher and dispatcher → client
+//! (result). A request that meets no other takes the sum of all of them and of the paths' delays.
+//!
+//! Simplified: each path is taken to be alone on its links. On a medium with its own rate for each
+//! ordered pair that is so; where two of a plan's paths share a link (the dispatcher's in a star, say),
+//! they share its rate, and the true throughput is lower than predicted. What flows against the data
+//! (acknowledgements, heartbeats, control) is not counted.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::Path;
 use crate::profile::Segment;
+use crate::strategy::Problem;
 use crate::units::{ByteSize, duration};
+
+/// Bytes of tensor in a full-size packet: 1500 less 20 for IPv4 and 32 for TCP with timestamps.
+const PAYLOAD: u64 = 1448;
+/// Bytes a packet needs besides: those and 14 of Ethernet.
+const HEADERS: u64 = 66;
+
+/// Bytes that `size` bytes of TCP payload are on the wire, in full-size packets with their headers.
+pub fn wire_size(size: ByteSize) -> ByteSize {
+    ByteSize::from_bytes(size.bytes().saturating_add(size.bytes().div_ceil(PAYLOAD).saturating_mul(HEADERS)))
+}
 
 /// A model spread over a cluster: consecutive segments on distinct nodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,4 +92,200 @@ pub enum Limit {
         /// The node that computes.
         node: usize,
     },
+}
+
+/// Why a placement is not a plan. Nodes are indices into the cluster.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Misplaced {
+    /// The segments don't follow each other from the model's input to its output.
+    #[error("the segments don't cover the model once, in order: cut {expected} should begin stage {stage}")]
+    NotCovering {
+        /// The first stage that doesn't begin where the one before it ended (one too many: the end is missing).
+        stage: usize,
+        /// The cut at which it should begin.
+        expected: usize,
+    },
+    /// A node that holds two stages, is no worker, is excluded, or doesn't exist.
+    #[error("node {node} can't hold stage {stage}: it is no worker, is excluded, or holds another")]
+    Unavailable {
+        /// The stage.
+        stage: usize,
+        /// The node.
+        node: usize,
+    },
+    /// A stage needs more memory than its node has.
+    #[error("stage {stage} needs {need}, node {node} has {memory}")]
+    TooLarge {
+        /// The stage.
+        stage: usize,
+        /// The node.
+        node: usize,
+        /// What it needs.
+        need: ByteSize,
+        /// What there is.
+        memory: ByteSize,
+    },
+    /// Nothing can be sent from one node to another, or nothing comes back.
+    #[error("node {from} and node {to} can't speak to each other")]
+    NoPath {
+        /// The sender.
+        from: usize,
+        /// The receiver.
+        to: usize,
+    },
+}
+
+impl Plan {
+    /// What the cost model says of segments on nodes, and whether they are a plan at all.
+    ///
+    /// # Errors
+    /// When the segments don't cover the model exactly once in order, a node isn't available, memory
+    /// doesn't suffice, or two nodes that must speak can't (see [`Problem::connected`]).
+    pub fn evaluate(problem: &Problem<'_>, placement: &[(usize, Segment)]) -> Result<Plan, Misplaced> {
+        let Problem { profile, cluster, codec, .. } = *problem;
+        covers(placement, profile.pieces.len())?;
+        let mut cost = Cost::default();
+        let bytes = |cut| wire_size(profile.transfer(cut, codec));
+        let end = profile.pieces.len();
+
+        let outside = |from, to| cluster.path(from, to).ok_or(Misplaced::NoPath { from, to });
+        let (client, dispatcher) = (cluster.client, cluster.dispatcher);
+        cost.transfer(client, dispatcher, outside(client, dispatcher)?, bytes(0));
+        let mut stages = Vec::with_capacity(placement.len());
+        let mut before = dispatcher;
+        for (stage, &(node, segment)) in placement.iter().enumerate() {
+            if !problem.available(node) || placement[..stage].iter().any(|(other, _)| *other == node) {
+                return Err(Misplaced::Unavailable { stage, node });
+            }
+            let (device, need) = (&cluster.nodes[node], profile.memory(segment));
+            if need > device.memory {
+                return Err(Misplaced::TooLarge { stage, node, need, memory: device.memory });
+            }
+            let path = problem.connected(before, node).ok_or(Misplaced::NoPath { from: before, to: node })?;
+            let receive = cost.transfer(before, node, path, bytes(segment.from));
+            let compute = scaled(profile.time(segment), device.slowdown);
+            cost.add(compute, Limit::Compute { node });
+            stages.push(Stage { node, segment, memory: need, compute, receive });
+            before = node;
+        }
+        let back = problem.connected(before, dispatcher).ok_or(Misplaced::NoPath { from: before, to: dispatcher })?;
+        cost.transfer(before, dispatcher, back, bytes(end));
+        cost.transfer(dispatcher, client, outside(dispatcher, client)?, bytes(end));
+        let Cost { bottleneck, limit, latency } = cost;
+        let limit = limit.unwrap_or(Limit::Compute { node: before });
+        Ok(Plan { stages, prediction: Prediction { bottleneck, limit, latency } })
+    }
+
+    /// The nodes and their segments, without what they cost.
+    pub fn placement(&self) -> Vec<(usize, Segment)> {
+        self.stages.iter().map(|stage| (stage.node, stage.segment)).collect()
+    }
+
+    /// How many stages of this plan are on a node that held no such segment in `other`.
+    pub fn moved_from(&self, other: &Plan) -> usize {
+        let held = |stage: &&Stage| !other.stages.iter().any(|o| (o.node, o.segment) == (stage.node, stage.segment));
+        self.stages.iter().filter(held).count()
+    }
+}
+
+/// Sums what a request costs.
+#[derive(Default)]
+struct Cost {
+    bottleneck: Duration,
+    limit: Option<Limit>,
+    latency: Duration,
+}
+
+impl Cost {
+    fn add(&mut self, busy: Duration, limit: Limit) {
+        self.latency = self.latency.saturating_add(busy);
+        if self.limit.is_none() || busy > self.bottleneck {
+            (self.bottleneck, self.limit) = (busy, Some(limit));
+        }
+    }
+
+    fn transfer(&mut self, from: usize, to: usize, path: Path, size: ByteSize) -> Duration {
+        let busy = path.occupancy(size);
+        self.add(busy, Limit::Path { from, to });
+        self.latency = self.latency.saturating_add(path.delay);
+        busy
+    }
+}
+
+fn covers(placement: &[(usize, Segment)], end: usize) -> Result<(), Misplaced> {
+    let mut expected = 0;
+    for (stage, (_, segment)) in placement.iter().enumerate() {
+        if segment.from != expected || segment.to <= segment.from || segment.to > end {
+            return Err(Misplaced::NotCovering { stage, expected });
+        }
+        expected = segment.to;
+    }
+    if expected == end && end > 0 { Ok(()) } else { Err(Misplaced::NotCovering { stage: placement.len(), expected }) }
+}
+
+/// `time` on a device that computes `slowdown` times longer; a slowdown that is no number counts as for ever.
+pub(crate) fn scaled(time: Duration, slowdown: f64) -> Duration {
+    Duration::try_from_secs_f64(time.as_secs_f64() * slowdown).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::cluster::{Cluster, Device};
+    use crate::codec::Codec;
+    use crate::profile::{Cut, ModelProfile, PROFILE_VERSION, Piece};
+    use crate::units::Rate;
+
+    #[test]
+    fn a_plan_costs_what_one_reckons_by_hand() {
+        // Tensors of 1448, 144800 and 1448 bytes: 1, 100 and 1 full-size packets.
+        let cut = |packets: u64| Cut {
+            tensor: packets.to_string(),
+            shape: vec![1],
+            element: "float32".into(),
+            encoded: BTreeMap::from([(Codec::Raw, ByteSize::from_bytes(packets * 1448))]),
+        };
+        let piece = |millis| Piece {
+            operators: vec![],
+            parameters: ByteSize::from_mib(1),
+            activations: ByteSize::from_mib(1),
+            flops: 0,
+            time: Duration::from_millis(millis),
+        };
+        let profile = ModelProfile {
+            version: PROFILE_VERSION,
+            model: String::new(),
+            digest: String::new(),
+            host: String::new(),
+            process_memory: ByteSize::from_mib(1),
+            cuts: vec![cut(1), cut(100), cut(1)],
+            pieces: vec![piece(30), piece(7)],
+        };
+        let device = |worker, slowdown| Device { name: String::new(), worker, memory: ByteSize::from_mib(3), slowdown };
+        let path = Path { rate: Some(Rate::from_bits_per_second(1514 * 8 * 1000)), delay: Duration::from_millis(2) };
+        let cluster = Cluster {
+            nodes: vec![device(false, 1.0), device(true, 2.0), device(true, 1.0)],
+            paths: (0..3).map(|a| (0..3).map(|b| (a != b).then_some(path)).collect()).collect(),
+            client: 0,
+            dispatcher: 0,
+        };
+        let problem = Problem::new(&profile, &cluster, Codec::Raw);
+        let (first, second) = (Segment { from: 0, to: 1 }, Segment { from: 1, to: 2 });
+
+        let plan = Plan::evaluate(&problem, &[(2, first), (1, second)]).unwrap();
+        assert_eq!(plan.prediction.limit, Limit::Path { from: 2, to: 1 });
+        assert_eq!(plan.prediction.bottleneck, Duration::from_millis(100));
+        // 1 + 100 + 1 ms of transfers, three delays, 30 ms and twice 7 ms of computing.
+        assert_eq!(plan.prediction.latency, Duration::from_millis(102 + 6 + 30 + 14));
+        assert_eq!(plan.stages[1].receive, Duration::from_millis(100));
+        assert!((plan.prediction.throughput_per_s() - 10.0).abs() < 1e-9);
+
+        let whole = [(1, profile.whole())];
+        assert!(matches!(Plan::evaluate(&problem, &whole), Err(Misplaced::TooLarge { stage: 0, node: 1, .. })));
+        let twice = [(1, first), (1, second)];
+        assert_eq!(Plan::evaluate(&problem, &twice), Err(Misplaced::Unavailable { stage: 1, node: 1 }));
+        assert_eq!(Plan::evaluate(&problem, &[(1, first)]), Err(Misplaced::NotCovering { stage: 1, expected: 1 }));
+    }
 }

@@ -1,12 +1,13 @@
 //! `emu check`: says what is wrong with scenarios, or what they are.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use planner::units::format_duration;
 
-use crate::scenario::{Overrides, Role, Scenario, load};
+use crate::exit::Exit;
+use crate::model;
+use crate::scenario::{Overrides, Role, Scenario, ScenarioErrors, load};
 
 /// Checks scenarios without running them.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,27 +23,34 @@ pub struct CheckArgs {
     pub seed: Option<u64>,
 }
 
-/// Exit code when some scenario is wrong.
-const WRONG: u8 = 2;
-
-/// Checks every file. What is wrong goes to stderr, a line for each good one to stdout.
-///
-/// Exit code 0 when all are good, 2 when any is not.
-pub fn run(args: &CheckArgs) -> ExitCode {
+/// Checks every file. What is wrong goes to standard error, a line for each good one to standard output.
+pub fn run(args: &CheckArgs) -> Exit {
     let overrides = Overrides { set: args.set.clone(), seed: args.seed };
     let mut good = true;
     for file in &args.files {
-        match load(file, &overrides) {
+        let checked = load(file, &overrides).and_then(|loaded| {
+            // Whether the model fits is only known once it has been profiled.
+            let profile = model::cached_profile(&loaded.scenario.model.source);
+            profile.map_or(Ok(()), |profile| loaded.check_capacity(&profile))?;
+            Ok(loaded.scenario)
+        });
+        match checked {
             // A reader that has gone away has seen enough.
             Ok(scenario) => drop(writeln!(io::stdout(), "{}: ok: {}", file.display(), summary(&scenario))),
             Err(errors) => {
                 good = false;
-                let report = errors.render(colours(), width());
-                drop(write!(io::stderr(), "{report}"));
+                print(&errors);
             }
         }
     }
-    if good { ExitCode::SUCCESS } else { ExitCode::from(WRONG) }
+    if good { Exit::Success } else { Exit::Usage }
+}
+
+/// Says on standard error what is wrong with a scenario.
+pub fn print(errors: &ScenarioErrors) {
+    let looks = super::looks();
+    let report = errors.render(looks.colour, looks.width.map_or(100, usize::from));
+    drop(write!(io::stderr(), "{report}"));
 }
 
 /// What a scenario is, in one line.
@@ -65,14 +73,4 @@ pub fn summary(scenario: &Scenario) -> String {
         format_duration(scenario.duration),
         scenario.seed,
     )
-}
-
-/// Whether reports on stderr may have colours: on a terminal, unless `NO_COLOR` is set.
-pub fn colours() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// Columns of the terminal, as far as its shell tells.
-fn width() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
 }

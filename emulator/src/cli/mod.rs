@@ -1,11 +1,111 @@
-//! The cli.
+//! The command line: one file per subcommand, nothing but arguments and printing.
+//!
+//! What is for people goes to standard error, what is for programs to standard output.
 
 pub mod check;
+pub mod doctor;
+pub mod model;
+pub mod report;
+pub mod run;
 pub mod schema;
 
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-/// Runs the command line.
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+use crate::report::terminal::Looks;
+
+/// Emulates a cluster of edge devices on one Linux machine, runs a real DNN split over it, breaks
+/// things on schedule and records what happened.
+#[derive(Debug, Parser)]
+#[command(name = "emu", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  emu run scenarios/quickstart.toml                     five nodes, a few seconds
+  emu run scenarios/20node_fail.toml --seed 7           another draw of the same story
+  emu run scenarios/scaling.toml --set topology.nodes=10 --json | jq .throughput_per_s
+  emu check scenarios/*.toml                            find every mistake without running
+  emu doctor scenarios/20node_fail.toml                 what this host can do, and what is missing
+  emu report results/quickstart/latest                  compute the summary again from the events
+
+Exit codes: 0 ok, 1 an expectation failed, 2 wrong command line or scenario, 3 the host lacks a
+capability, 4 set-up failed, 5 a node died that no fault killed, 6 teardown left something behind,
+130/143 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a scenario.
+    Run(run::RunArgs),
+    /// Reads scenarios and reports every mistake, without running them.
+    Check(check::CheckArgs),
+    /// Tries what this host can do, and says how to mend what it can't.
+    Doctor(doctor::DoctorArgs),
+    /// Computes the summary of a run again from its events.
+    Report(report::ReportArgs),
+    /// Prints the JSON Schema of scenarios.
+    Schema(schema::SchemaArgs),
+    /// Models: what the zoo has, and what a model file looks like to the planner.
+    Model(model::ModelArgs),
+    /// Runs one node; the testbed starts it.
+    #[command(hide = true)]
+    Node(node::program::NodeArgs),
+}
+
+/// Runs the command line and returns the process's exit code.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Asking for help or the version is no mistake; clap says so by where it prints.
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let result = match cli.command {
+        Command::Node(arguments) => return node::program::main(&arguments),
+        Command::Run(arguments) => run::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Model(arguments) => model::run(arguments),
+    };
+    result.into()
+}
+
+/// Says on standard error what went wrong, with its causes.
+pub(crate) fn complain(error: &dyn std::error::Error) {
+    eprintln!("error: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+}
+
+/// Prints a value for programs. A reader that has gone away has seen enough.
+pub(crate) fn print_json(value: &impl serde::Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => drop(writeln!(std::io::stdout(), "{text}")),
+        Err(error) => complain(&error),
+    }
+}
+
+/// How what is said on standard error may look: a terminal has a width, and colours unless NO_COLOR is set.
+pub(crate) fn looks() -> Looks {
+    let stderr = std::io::stderr();
+    if !stderr.is_terminal() {
+        return Looks::PLAIN;
+    }
+    let width = terminal_size::terminal_size_of(stderr).map_or(100, |(width, _)| width.0);
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    Looks { colour, ..Looks::terminal(width) }
 }

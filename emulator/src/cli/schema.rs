@@ -1,8 +1,8 @@
 //! `emu schema`: prints the JSON Schema of scenarios.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
+use crate::exit::Exit;
 use crate::scenario::schema::schema_text;
 
 /// Prints the JSON Schema of scenarios (draft 7), which editors complete and check with.
@@ -10,8 +10,8 @@ use crate::scenario::schema::schema_text;
 pub struct SchemaArgs {}
 
 /// Prints the schema.
-pub fn run(_: &SchemaArgs) -> ExitCode {
+pub fn run(_: &SchemaArgs) -> Exit {
     // A reader that has gone away has seen enough.
     let _ = io::stdout().write_all(schema_text().as_bytes());
-    ExitCode::SUCCESS
+    Exit::Success
 }

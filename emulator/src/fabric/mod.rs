@@ -1,7 +1,32 @@
 //! The emulated network: a network namespace for each host, links and media between them, addresses,
 //! routes, neighbours, and a **carrier** that gives every direction its shape.
+//!
+//! [`Fabric::build`] makes all of it from a [`Network`]; nothing is named on the host, and when the
+//! [`Fabric`] is dropped the kernel takes everything away. The [`carrier`] module has the seam between
+//! what is common and what [`netem`] and [`software`] do each in their own way.
+
+pub mod address;
+mod build;
+pub mod carrier;
+pub mod distribution;
+mod gso;
+pub mod namespace;
+pub mod netem;
+pub mod netlink;
+pub mod probe;
+pub mod routes;
+pub mod software;
+#[cfg(test)]
+mod tests;
+pub mod veth;
 
 use serde::{Deserialize, Serialize};
+
+pub use crate::scenario::network::{Direction, Network, Shape};
+pub use build::{Fabric, FabricError};
+pub use carrier::{Carrier, CarrierError};
+pub use namespace::Namespace;
+pub use probe::CarrierChoice;
 
 /// What passed in one direction, as its carrier counted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -15,7 +15,8 @@ pub enum Entry {
     Node {
         /// When it happened.
         at: Instant,
-        /// Who said it.
+        /// Who said it. Written as `on`, since many events name a `node` of their own.
+        #[serde(rename = "on")]
         node: String,
         /// What.
         #[serde(flatten)]
@@ -48,6 +49,18 @@ pub enum RunEvent {
     RunStarted {
         /// Version of this log's form.
         log_version: u32,
+    },
+    /// What the run was built on.
+    Host {
+        /// The carrier that bears the links: `netem` or `software`.
+        carrier: String,
+        /// Cores that all nodes share.
+        cores: u32,
+    },
+    /// The model, once it is profiled.
+    Model {
+        /// Name of each cut's tensor, in order: what a plan's segments count.
+        tensors: Vec<String>,
     },
     /// A phase of set-up or teardown was completed.
     PhaseDone {
@@ -126,6 +139,8 @@ pub enum RunEvent {
     RunEnded {
         /// Largest resident memory of `emu` itself, in bytes.
         peak_memory: u64,
+        /// The exit code, expectations not yet looked at.
+        exit: u8,
     },
 }
 

@@ -1,1 +1,25 @@
-//! The report.
+//! What people read of a run, computed from its record alone: [`summarise`] and [`expect`] judge it,
+//! [`terminal`] says it in words and tables.
+
+mod expect;
+pub mod progress;
+pub mod terminal;
+
+pub use expect::{Violation, expect};
+
+use crate::record::summary::Summary;
+use crate::record::tally::Tally;
+use crate::scenario::Scenario;
+
+/// The summary of a run with what the scenario expected of it.
+///
+/// Its exit code is the one that the run ended with; 1 when that was 0 and an expectation failed.
+pub fn summarise(scenario: &Scenario, tally: &Tally) -> Summary {
+    let mut summary = Summary::of(scenario, tally);
+    let violations = expect(scenario, &summary);
+    if summary.exit == 0 && !violations.is_empty() {
+        summary.exit = 1;
+    }
+    summary.violations = violations.iter().map(Violation::to_string).collect();
+    summary
+}

@@ -25,4 +25,10 @@ impl Scenario {
     pub fn node_with(&self, role: Role) -> usize {
         self.nodes.iter().position(|node| node.role == role).unwrap_or_default()
     }
+
+    /// Names of the hosts, as [`super::network::Network`] numbers them: nodes, then switches.
+    pub fn host_names(&self) -> Vec<String> {
+        let nodes = self.nodes.iter().map(|node| node.name.clone());
+        nodes.chain(self.network.switches.iter().cloned()).collect()
+    }
 }

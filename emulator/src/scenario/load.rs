@@ -39,15 +39,7 @@ impl Loaded {
 ///
 /// # Errors
 /// Everything that is wrong with it, at once.
-pub fn load(path: &Path, overrides: &Overrides) -> Result<Scenario, ScenarioErrors> {
-    load_with_text(path, overrides).map(|loaded| loaded.scenario)
-}
-
-/// The same, keeping the texts for later checks.
-///
-/// # Errors
-/// Everything that is wrong with it, at once.
-pub fn load_with_text(path: &Path, overrides: &Overrides) -> Result<Loaded, ScenarioErrors> {
+pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, ScenarioErrors> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         let nearest = if error.kind() == std::io::ErrorKind::NotFound { nearest_file(path) } else { None };

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use network::{Network, Shape};
 
 pub use error::ScenarioErrors;
-pub use load::{Loaded, load, load_with_text, read};
+pub use load::{Loaded, load, read};
 pub use overrides::Overrides;
 pub use resolve::capacity::{Shortage, check_capacity};
 

@@ -1,1 +1,128 @@
-//! The client.
+//! The client: offers load and measures from the instant at which each request was *scheduled*.
+//!
+//! Under an open load a request is scheduled at its instant whether or not the connection can take it; under
+//! a closed one, the instant an answer arrives. The **desk** ([`desk`]) holds what was offered and has no
+//! answer. One thread connects and writes ([`connection`]); one reads and never waits for the writer, so
+//! that full pipes both ways can't block each other; one keeps the open load's schedule ([`load`]).
+//! After a broken connection, everything without an answer is sent again, in order, before anything new.
+//! Latencies are computed by whoever reads the events.
+
+mod connection;
+mod desk;
+mod input;
+mod load;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use self::connection::KEEPALIVE;
+use self::desk::Desk;
+use crate::clock::Instant;
+use crate::config::{ClientConfig, Load, NodeConfig};
+use crate::program::ProgramError;
+use crate::telemetry::{Command, Event, Telemetry};
+
+/// How often a client that is to finish looks whether anything is outstanding.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What the client's threads share.
+struct Shared {
+    config: ClientConfig,
+    /// The encoded inputs; request `r` carries number `r % inputs`.
+    payloads: Vec<Bytes>,
+    desk: Desk,
+    telemetry: Telemetry,
+}
+
+impl Shared {
+    /// Offers the next request, which was due at `scheduled`.
+    fn offer(&self, scheduled: Instant) {
+        let inputs = self.payloads.len() as u64;
+        let tell = |request| {
+            let input = (request % inputs) as u32;
+            self.telemetry.tell(Event::Offered { request, input, scheduled });
+        };
+        self.desk.offer(tell);
+    }
+
+    /// An answer for `request` has come. Under a closed load the next request is due at once.
+    fn answered(&self, request: u64) {
+        if self.desk.answer(request) && matches!(self.config.load, Load::Closed { .. }) {
+            self.offer(Instant::now());
+        }
+    }
+}
+
+/// Runs the client: connects, begins at [`Command::Start`], stops offering at [`Command::Finish`], and
+/// ends at [`Command::Exit`]. Where no testbed listens it begins at once.
+///
+/// # Errors
+/// When the inputs can't be made or no thread can; see [`ProgramError`].
+pub fn run(
+    node: &NodeConfig,
+    config: &ClientConfig,
+    telemetry: Telemetry,
+    commands: Receiver<Command>,
+) -> Result<(), ProgramError> {
+    let payloads = (0..config.inputs.max(1)).map(|index| input::payload(config, index)).collect::<Result<_, _>>()?;
+    let shared =
+        Arc::new(Shared { config: config.clone(), payloads, desk: Desk::default(), telemetry: telemetry.clone() });
+    connection::spawn(node.address, shared.clone()).map_err(thread_refused)?;
+    telemetry.tell(Event::Ready);
+    let mut started = false;
+    if !telemetry.is_connected() {
+        start(&shared, &mut started)?;
+    }
+    for command in commands.iter() {
+        match command {
+            Command::Start => start(&shared, &mut started)?,
+            Command::Finish { wait } => {
+                if finish(&shared, wait, &commands) {
+                    return Ok(());
+                }
+            }
+            Command::Exit => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+fn start(shared: &Arc<Shared>, started: &mut bool) -> Result<(), ProgramError> {
+    if std::mem::replace(started, true) {
+        return Ok(());
+    }
+    let now = Instant::now();
+    match shared.config.load {
+        Load::Closed { concurrency } => (0..concurrency).for_each(|_| shared.offer(now)),
+        Load::Open { .. } => {
+            let shared = shared.clone();
+            let offer = move || load::keep(&shared, now);
+            thread::Builder::new().name("load".to_owned()).spawn(offer).map_err(thread_refused)?;
+        }
+    }
+    Ok(())
+}
+
+/// Offers no more and waits for what is outstanding. `true`: asked to end meanwhile.
+fn finish(shared: &Shared, wait: Duration, commands: &Receiver<Command>) -> bool {
+    shared.desk.close();
+    let until = Instant::now() + wait;
+    loop {
+        let outstanding = shared.desk.outstanding();
+        if outstanding == 0 || Instant::now() >= until {
+            shared.telemetry.tell(Event::Drained { outstanding });
+            return false;
+        }
+        if let Ok(Command::Exit) | Err(RecvTimeoutError::Disconnected) = commands.recv_timeout(LOOK) {
+            return true;
+        }
+    }
+}
+
+fn thread_refused(source: std::io::Error) -> ProgramError {
+    ProgramError::System { what: "a thread", source }
+}

@@ -1,1 +1,305 @@
-//! The dispatcher.
+//! The dispatcher: accepts requests, plans, deploys, feeds the first stage, collects from the last, notices
+//! what fails, plans again over what is left and replays what was in flight.
+//!
+//! Decisions are made by a pure state machine, [`core`]; the other files carry them out. Each socket has its
+//! own thread, which turns what it reads into a [`core::Input`] on one channel; the main loop ([`run`]) takes
+//! them one by one and carries out the [`core::Output`]s. The main loop itself never waits for a peer.
+//!
+//! # The state machine
+//!
+//! | phase | what it waits for | then |
+//! |---|---|---|
+//! | gathering | every worker's first heartbeat, or the grace period (2 s and the patience for heartbeats) | planning |
+//! | planning | the planner's answer | plan: epoch + 1, assign, deploying; none: stranded |
+//! | deploying | `Loaded` from every stage, and the data connection to the first | replay in order of requests, serving |
+//! | serving | results; keeps the window full from the queue | |
+//! | stranded | a worker that comes back, a broken path that may be tried again | planning |
+//!
+//! | in these phases | this happens | what follows |
+//! |---|---|---|
+//! | deploying, serving | a node of the plan is lost: connection broken, heartbeats missing, stage refused | planning |
+//! | planning | any worker is lost | the question is asked again |
+//! | any | a spare is lost | reported; it is excluded from later plans |
+//! | deploying, serving | a stage says that the next is lost | if that node is heard of half a heartbeat later, the pair is severed: planning; if it is lost itself, that is the cause |
+//! | any | a lost worker's connection is made and its first heartbeat arrives | it is a spare; stranded: planning |
+//!
+//! A connection is tried every 100 ms while gathering and every 500 ms afterwards; a worker that refused
+//! a stage is left alone for 5 s, doubling. A severed pair is avoided for 5 s, doubling up to 80 s if it breaks
+//! again; when no plan exists otherwise, the longest severed pair is tried again after 1 s.
+//!
+//! A **request** is waiting, then sent in an epoch, then answered. When an epoch ends, what was sent in it is
+//! recalled and replayed in the next. A result counts if and only if its request is in flight in that very
+//! epoch; anything else is dropped and reported as stale. Stages of the old plan keep delivering until the new
+//! plan is made, and those results count.
+//!
+//! A **client** that comes back after a broken connection sends again what has no answer. What is known is
+//! accepted again and nothing else; what has been answered is answered again from the last answers, which are
+//! kept (as many as the queue holds and 256 more, at most 32 MiB), or else computed again.
+//!
+//! **Back-pressure**: at most the window is in the pipeline and at most the queue in front of it; the client's
+//! socket is read only as far as the queue has room.
+
+mod clients;
+mod control;
+pub mod core;
+mod data;
+mod heartbeats;
+mod outbox;
+mod planning;
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+
+use planner::profile::ModelProfile;
+
+use self::clients::Client;
+use self::control::Control;
+use self::core::{Core, Input, Output, Settings};
+use self::heartbeats::Heartbeats;
+use self::outbox::Outbox;
+use crate::clock::Instant;
+use crate::config::{CLIENT_PORT, DATA_PORT, Deploy, DispatcherConfig, NodeConfig};
+use crate::program::{ProgramError, read_json};
+use crate::telemetry::{Command, Event, Telemetry};
+use crate::wire::connection::listen;
+use crate::wire::frame::Frame;
+
+/// Most happenings handled before a tick: whatever has arrived is heard before anyone is judged.
+const BEFORE_TICK: usize = 10_000;
+
+/// What the threads tell the main loop.
+enum Happening {
+    /// An input for the state machine.
+    Input(Input),
+    /// A control connection was made.
+    ControlMade { node: usize, session: u64, stream: TcpStream },
+    /// The data connection to the first stage was made.
+    FeedMade { epoch: u32, stream: TcpStream },
+    /// A client has connected.
+    ClientCame(TcpStream),
+    /// The testbed asks for something.
+    Command(Command),
+}
+
+/// Runs the dispatcher until it is asked to end.
+///
+/// # Errors
+/// When the profile can't be read or a port can't be listened on; see [`ProgramError`].
+pub fn run(
+    node: &NodeConfig,
+    config: &DispatcherConfig,
+    telemetry: Telemetry,
+    commands: Receiver<Command>,
+) -> Result<(), ProgramError> {
+    let profile: ModelProfile =
+        read_json(&config.profile).map_err(|source| ProgramError::File { path: config.profile.clone(), source })?;
+    let shared = Arc::new(Shared { own: node.clone(), config: config.clone(), profile });
+    let (sender, happenings) = channel();
+    let heartbeats = Heartbeats::listen(node.address, sender.clone())?;
+    data::collect(listen(SocketAddr::new(node.address, DATA_PORT))?, config.heartbeat, sender.clone())
+        .map_err(thread_refused)?;
+    clients::accept(listen(SocketAddr::new(node.address, CLIENT_PORT))?, sender.clone()).map_err(thread_refused)?;
+    let questions = planning::spawn(shared.clone(), sender.clone()).map_err(thread_refused)?;
+    let forward = sender.clone();
+    let forward = move || {
+        for command in commands {
+            if forward.send(Happening::Command(command)).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("asked".to_owned()).spawn(forward).map_err(thread_refused)?;
+
+    telemetry.tell(Event::Ready);
+    let settings = Settings::of(config);
+    let mut dispatcher = Dispatcher {
+        core: Core::new(settings.clone(), Instant::now()),
+        shared,
+        telemetry,
+        sender,
+        questions,
+        controls: HashMap::new(),
+        feed: None,
+        client: None,
+        clients: 0,
+    };
+    dispatcher.serve(&happenings, &heartbeats, &settings);
+    Ok(())
+}
+
+/// What every thread may look at.
+struct Shared {
+    own: NodeConfig,
+    config: DispatcherConfig,
+    profile: ModelProfile,
+}
+
+impl Shared {
+    fn address(&self, node: usize, port: u16) -> Option<SocketAddr> {
+        self.config.addresses.get(node).map(|address| SocketAddr::new(*address, port))
+    }
+}
+
+fn thread_refused(source: std::io::Error) -> ProgramError {
+    ProgramError::System { what: "a thread", source }
+}
+
+/// The data connection to the first stage.
+struct Feed {
+    epoch: u32,
+    /// Nothing while the connection is being made.
+    open: Option<Outbox<Frame>>,
+}
+
+/// The main loop's state: the machine, and the connections by which its outputs are carried out.
+struct Dispatcher {
+    core: Core,
+    shared: Arc<Shared>,
+    telemetry: Telemetry,
+    sender: Sender<Happening>,
+    questions: Sender<core::Question>,
+    /// By node: the session wanted, and the connection once it is made.
+    controls: HashMap<usize, (u64, Option<Control>)>,
+    feed: Option<Feed>,
+    client: Option<Client>,
+    clients: u64,
+}
+
+impl Dispatcher {
+    fn serve(&mut self, happenings: &Receiver<Happening>, heartbeats: &Heartbeats, settings: &Settings) {
+        let mut due = Instant::now();
+        loop {
+            match happenings.recv_timeout(due.since(Instant::now())) {
+                Ok(Happening::Command(Command::Exit)) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(happening) => self.take(happening),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if Instant::now() < due {
+                continue;
+            }
+            for happening in happenings.try_iter().take(BEFORE_TICK) {
+                match happening {
+                    Happening::Command(Command::Exit) => return,
+                    happening => self.take(happening),
+                }
+            }
+            heartbeats.drain(|heartbeat| self.input(Input::Heartbeat(heartbeat)));
+            self.input(Input::Tick);
+            if let Some(client) = &mut self.client {
+                client.keep_alive();
+            }
+            due = Instant::now() + settings.tick();
+        }
+    }
+
+    fn take(&mut self, happening: Happening) {
+        match happening {
+            Happening::Input(input) => self.input(input),
+            Happening::ControlMade { node, session, stream } => match self.controls.get_mut(&node) {
+                Some((wanted, control)) if *wanted == session => {
+                    match Control::open(stream, node, session, self.shared.clone(), self.sender.clone()) {
+                        Ok(open) => {
+                            *control = Some(open);
+                            self.input(Input::Connected { node, session });
+                        }
+                        Err(_) => self.input(Input::Disconnected { node, session }),
+                    }
+                }
+                // Given up meanwhile. That the peer may have closed it already changes nothing.
+                _ => _ = stream.shutdown(std::net::Shutdown::Both),
+            },
+            Happening::FeedMade { epoch, stream } => match &mut self.feed {
+                Some(feed) if feed.epoch == epoch => {
+                    match data::open_feed(stream, epoch, &self.shared, self.sender.clone()) {
+                        Ok(outbox) => {
+                            feed.open = Some(outbox);
+                            self.input(Input::FeedOpened { epoch });
+                        }
+                        Err(_) => self.input(Input::FeedLost { epoch }),
+                    }
+                }
+                _ => _ = stream.shutdown(std::net::Shutdown::Both),
+            },
+            Happening::ClientCame(stream) => {
+                self.clients += 1;
+                match Client::open(stream, self.clients, self.sender.clone()) {
+                    Ok(client) => {
+                        self.client = Some(client);
+                        self.input(Input::ClientConnected { client: self.clients });
+                    }
+                    Err(error) => tracing::warn!(%error, "a client's connection can't be used"),
+                }
+            }
+            Happening::Command(_) => {}
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        for output in self.core.handle(Instant::now(), input) {
+            self.carry_out(output);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Connect { node, session } => {
+                self.controls.insert(node, (session, None));
+                control::connect(&self.shared, node, session, self.sender.clone());
+            }
+            Output::Close { node, session } => {
+                if self.controls.get(&node).is_some_and(|(wanted, _)| *wanted == session) {
+                    self.controls.remove(&node);
+                }
+            }
+            Output::Tell { node, session, message, ship } => {
+                if let Some((wanted, Some(control))) = self.controls.get(&node)
+                    && *wanted == session
+                {
+                    let ship = ship.filter(|_| self.shared.config.deploy == Deploy::Network);
+                    control.tell(message, ship);
+                }
+            }
+            // The planner's thread ends only with this one.
+            Output::FindPlan(question) => _ = self.questions.send(question),
+            Output::OpenFeed { epoch, node } => {
+                self.feed = Some(Feed { epoch, open: None });
+                data::connect(&self.shared, node, epoch, self.sender.clone());
+            }
+            Output::Feed { epoch, request, payload } => {
+                if let Some(Feed { open: Some(outbox), epoch: open }) = &self.feed
+                    && *open == epoch
+                {
+                    outbox.send(Frame::tensor(self.shared.config.codec, epoch, request, payload));
+                }
+            }
+            Output::Credit { requests } => self.to_client(|client| client.credit(requests)),
+            Output::Accepted { request } => self.to_client(|client| client.accepted(request)),
+            Output::Answer { request, answer } => self.to_client(|client| client.answer(request, answer)),
+            Output::Report(event) => self.report(event),
+        }
+    }
+
+    fn to_client(&self, act: impl FnOnce(&Client)) {
+        if let Some(client) = &self.client {
+            act(client);
+        }
+    }
+
+    fn report(&self, event: Event) {
+        match &event {
+            Event::Planned { epoch, reason, plan, .. } => {
+                tracing::info!(epoch, reason, stages = plan.stages.len(), "planned");
+            }
+            Event::Deployed { epoch, took, .. } => tracing::info!(epoch, ?took, "deployed"),
+            Event::NodeSuspected { node, by } => tracing::warn!(node, ?by, "taken for dead"),
+            Event::PathSuspected { from, to } => tracing::warn!(from, to, "nothing arrives"),
+            Event::Rejoined { node } => tracing::info!(node, "is back"),
+            Event::Unplannable { reason } => tracing::warn!(reason, "no plan"),
+            _ => {}
+        }
+        self.telemetry.tell(event);
+    }
+}

@@ -9,7 +9,10 @@ use std::time::Duration;
 use planner::codec::Codec;
 use planner::profile::Segment;
 use planner::units::ByteSize;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use super::frame::{Frame, FrameKind};
 
 /// From the dispatcher to a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,4 +94,52 @@ pub struct Heartbeat {
     pub incarnation: u64,
     /// Counts up from zero.
     pub sequence: u64,
+}
+
+/// A frame was not the message that was expected.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// Another kind of frame.
+    #[error("a control message was expected, a frame of kind {0:?} came")]
+    NotControl(FrameKind),
+    /// Not this message.
+    #[error("the control message is malformed: {0}")]
+    Malformed(#[from] postcard::Error),
+}
+
+/// `message` in a frame.
+///
+/// # Errors
+/// [`MessageError::Malformed`], which no message of this module gives.
+pub fn to_frame(message: &impl Serialize) -> Result<Frame, MessageError> {
+    Ok(Frame::new(FrameKind::Control, 0, 0, postcard::to_stdvec(message)?))
+}
+
+/// The message in `frame`.
+///
+/// # Errors
+/// See [`MessageError`].
+pub fn from_frame<M: DeserializeOwned>(frame: &Frame) -> Result<M, MessageError> {
+    match frame.kind {
+        FrameKind::Control => Ok(postcard::from_bytes(&frame.payload)?),
+        kind => Err(MessageError::NotControl(kind)),
+    }
+}
+
+impl Heartbeat {
+    /// The datagram.
+    ///
+    /// # Errors
+    /// [`MessageError::Malformed`], which a heartbeat does not give.
+    pub fn to_datagram(&self) -> Result<Vec<u8>, MessageError> {
+        Ok(postcard::to_stdvec(self)?)
+    }
+
+    /// Reads a datagram.
+    ///
+    /// # Errors
+    /// [`MessageError::Malformed`].
+    pub fn from_datagram(datagram: &[u8]) -> Result<Heartbeat, MessageError> {
+        Ok(postcard::from_bytes(datagram)?)
+    }
 }

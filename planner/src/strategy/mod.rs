@@ -1,4 +1,16 @@
 //! How a plan is found. One file per algorithm, all behind one trait.
+//!
+//! ```text
+//! let plan = StrategyKind::Greedy.strategy().plan(&problem, seed)?;
+//! ```
+
+mod greedy;
+mod instance;
+mod random;
+mod search;
+
+pub use greedy::Greedy;
+pub use random::Random;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,10 +18,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Path};
 use crate::codec::Codec;
 use crate::plan::Plan;
-use crate::profile::ModelProfile;
+use crate::profile::{ModelProfile, Segment};
 use crate::units::ByteSize;
 
 /// What a strategy is asked: put this model on this cluster.
@@ -29,6 +41,30 @@ pub struct Problem<'a> {
     pub current: Option<&'a Plan>,
 }
 
+impl<'a> Problem<'a> {
+    /// A model on a cluster on which nothing has happened yet.
+    pub fn new(profile: &'a ModelProfile, cluster: &'a Cluster, codec: Codec) -> Problem<'a> {
+        static NO_NODE: BTreeSet<usize> = BTreeSet::new();
+        static NO_PAIR: BTreeSet<(usize, usize)> = BTreeSet::new();
+        Problem { profile, cluster, codec, excluded: &NO_NODE, severed: &NO_PAIR, current: None }
+    }
+
+    /// Whether a stage may be put on `node`: a worker, not excluded, that the dispatcher can speak to.
+    pub fn available(&self, node: usize) -> bool {
+        self.cluster.nodes.get(node).is_some_and(|device| device.worker)
+            && !self.excluded.contains(&node)
+            && self.connected(self.cluster.dispatcher, node).is_some()
+            && self.connected(node, self.cluster.dispatcher).is_some()
+    }
+
+    /// The path from one node to another, if both ways are open: tensors and control go over TCP,
+    /// whose acknowledgements must come back.
+    pub fn connected(&self, from: usize, to: usize) -> Option<Path> {
+        let open = |a, b| self.cluster.path(a, b).filter(|_| !self.severed.contains(&(a, b)));
+        open(to, from).and(open(from, to))
+    }
+}
+
 /// An algorithm that finds a plan.
 pub trait Strategy {
     /// Finds a plan. The same problem and seed give the same plan.
@@ -36,6 +72,36 @@ pub trait Strategy {
     /// # Errors
     /// When the strategy finds no plan that respects memory and connectivity; see [`PlanError`].
     fn plan(&self, problem: &Problem<'_>, seed: u64) -> Result<Plan, PlanError>;
+}
+
+/// What no strategy can change: whether there is a worker at all, and whether the smallest parts fit anywhere.
+fn check(problem: &Problem<'_>) -> Result<Vec<usize>, PlanError> {
+    let Problem { profile, cluster, .. } = *problem;
+    let available: Vec<usize> = (0..cluster.nodes.len()).filter(|node| problem.available(*node)).collect();
+    let most = available.iter().map(|node| cluster.nodes[*node].memory).max().ok_or(PlanError::NoWorker)?;
+    let (client, dispatcher) = (cluster.client, cluster.dispatcher);
+    for (from, to) in [(client, dispatcher), (dispatcher, client)] {
+        if cluster.path(from, to).is_none() {
+            let name = |node: usize| cluster.nodes.get(node).map_or_else(String::new, |device| device.name.clone());
+            return Err(PlanError::NoPath { from: name(from), to: name(to) });
+        }
+    }
+    for piece in 0..profile.pieces.len() {
+        let need = profile.memory(Segment { from: piece, to: piece + 1 });
+        if need > most {
+            let tensor = |cut: usize| profile.cuts[cut].tensor.clone();
+            return Err(PlanError::PieceTooLarge { from: tensor(piece), to: tensor(piece + 1), need, most });
+        }
+    }
+    Ok(available)
+}
+
+fn no_placement(problem: &Problem<'_>, available: &[usize]) -> PlanError {
+    PlanError::NoPlacement {
+        available: available.len(),
+        memory: available.iter().map(|node| problem.cluster.nodes[*node].memory).sum(),
+        need: problem.profile.memory(problem.profile.whole()),
+    }
 }
 
 /// Which algorithm to use.
@@ -58,6 +124,16 @@ impl StrategyKind {
         match self {
             StrategyKind::Greedy => "greedy",
             StrategyKind::Random => "random",
+        }
+    }
+}
+
+impl StrategyKind {
+    /// The algorithm.
+    pub fn strategy(self) -> Box<dyn Strategy> {
+        match self {
+            StrategyKind::Greedy => Box::new(Greedy),
+            StrategyKind::Random => Box::new(Random),
         }
     }
 }
@@ -100,6 +176,14 @@ pub enum PlanError {
     /// No worker is left.
     #[error("no worker node is available")]
     NoWorker,
+    /// Client and dispatcher can't speak to each other.
+    #[error("no path leads from {from} to {to}: requests or results can't pass")]
+    NoPath {
+        /// The sender.
+        from: String,
+        /// The receiver.
+        to: String,
+    },
     /// The strategy found no placement.
     #[error(
         "no placement of the model on the {available} available nodes was found: together they have {memory}, the model needs about {need}"

@@ -3,6 +3,9 @@
 //! One connected Unix stream socket, inherited as a file descriptor; each direction carries one JSON
 //! object per line. A node without a telemetry socket runs just the same and serves until it is ended.
 
+mod inherited;
+mod socket;
+
 use std::time::Duration;
 
 use planner::plan::Plan;
@@ -11,6 +14,9 @@ use planner::units::duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Instant;
+
+pub use inherited::inherited;
+pub use socket::Telemetry;
 
 /// An event and the instant at which it happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,125 @@
+//! `emu model`: the zoo, and what the planner sees in a model.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use comfy_table::{CellAlignment, Table, presets};
+use planner::codec::Codec;
+use planner::profile::ModelProfile;
+
+use crate::exit::Exit;
+use crate::model::{self, Inputs, ModelError, Prepared};
+use crate::scenario::ModelSource;
+
+/// Arguments of `emu model`.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    #[command(subcommand)]
+    command: ModelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    /// Lists the models of the zoo.
+    List,
+    /// Writes a model of the zoo as an ONNX file.
+    Make {
+        /// Its name.
+        name: String,
+        /// The file to write; `NAME.onnx` if not given.
+        file: Option<PathBuf>,
+        /// Seed of its weights.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Shows where a model can be cut, and what lies between the cuts.
+    Inspect {
+        /// A model of the zoo, or an ONNX file.
+        model: String,
+    },
+    /// Puts a model, its profile and its reference outputs into the cache.
+    #[command(hide = true)]
+    Prepare {
+        /// A model of the zoo, or with `--file` an ONNX file.
+        model: String,
+        /// Take the model for a file.
+        #[arg(long)]
+        file: bool,
+        /// How many inputs.
+        #[arg(long)]
+        inputs: u32,
+        /// Seed of the inputs.
+        #[arg(long)]
+        seed: u64,
+    },
+}
+
+/// Runs it.
+pub fn run(arguments: ModelArgs) -> Exit {
+    let outcome = match arguments.command {
+        ModelCommand::List => {
+            planner::zoo::NAMES.iter().for_each(|name| println!("{name}"));
+            Ok(())
+        }
+        ModelCommand::Make { name, file, seed } => make(&name, file, seed),
+        ModelCommand::Inspect { model } => {
+            let source = source(&model, Path::new(&model).exists() && !planner::zoo::NAMES.contains(&model.as_str()));
+            model::prepare_here(&source, Inputs { count: 1, seed: 1 }).map(|prepared| inspect(&prepared))
+        }
+        ModelCommand::Prepare { model, file, inputs, seed } => {
+            model::prepare_here(&source(&model, file), Inputs { count: inputs, seed }).map(|_| ())
+        }
+    };
+    match outcome {
+        Ok(()) => Exit::Success,
+        Err(error) => {
+            super::complain(&error);
+            Exit::SetupFailed
+        }
+    }
+}
+
+fn source(model: &str, file: bool) -> ModelSource {
+    if file { ModelSource::File(PathBuf::from(model)) } else { ModelSource::Zoo(model.to_owned()) }
+}
+
+fn make(name: &str, file: Option<PathBuf>, seed: u64) -> Result<(), ModelError> {
+    let path = file.unwrap_or_else(|| PathBuf::from(format!("{name}.onnx")));
+    planner::zoo::write(name, seed, &path)?;
+    eprintln!("wrote {}", path.display());
+    Ok(())
+}
+
+fn inspect(prepared: &Prepared) {
+    let profile: &ModelProfile = &prepared.profile;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["cut", "tensor", "shape", "raw", "lz4", "operators", "parameters", "MFLOP", "ms"]);
+    for (index, cut) in profile.cuts.iter().enumerate() {
+        let shape = cut.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
+        let size = |codec| format!("{:.1} KiB", profile.transfer(index, codec).bytes() as f64 / 1024.0);
+        let mut row = vec![index.to_string(), cut.tensor.clone(), shape, size(Codec::Raw), size(Codec::Lz4)];
+        if let Some(piece) = index.checked_sub(1).and_then(|before| profile.pieces.get(before)) {
+            row.push(piece.operators.len().to_string());
+            row.push(format!("{:.2} MiB", piece.parameters.mib()));
+            row.push(format!("{:.1}", piece.flops as f64 / 1e6));
+            row.push(format!("{:.3}", piece.time.as_secs_f64() * 1e3));
+        }
+        table.add_row(row);
+    }
+    for column in [0, 3, 4, 5, 6, 7, 8] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    println!("{table}");
+    let whole = profile.whole();
+    println!(
+        "\n{}: {} cuts, {:.1} ms on {}, {:.0} MiB in one process",
+        profile.model,
+        profile.cuts.len(),
+        profile.time(whole).as_secs_f64() * 1e3,
+        profile.host,
+        profile.memory(whole).mib()
+    );
+}

@@ -1,0 +1,46 @@
+//! `emu report RUN`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::record::outputs;
+use crate::record::reopen::{Reopened, reopen};
+use crate::report::{self, terminal};
+
+/// Arguments of `emu report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The run's folder, for example `results/quickstart/latest`.
+    run: PathBuf,
+    /// Prints the summary as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Computes everything again and puts it in place of what is there.
+pub fn run(arguments: &ReportArgs) -> Exit {
+    let reopened = match reopen(&arguments.run) {
+        Ok(reopened) => reopened,
+        Err(error) => {
+            super::complain(&error);
+            return Exit::Usage;
+        }
+    };
+    let Reopened { scenario, tally, env } = reopened;
+    let summary = report::summarise(&scenario, &tally);
+    // Without its surroundings the hour of the run is not known, and nothing is written that says another.
+    if let Some(env) = env
+        && let Err(error) =
+            outputs::write(&arguments.run, &scenario, &tally, &summary, outputs::load_began(&tally, &env))
+    {
+        super::complain(&error);
+        return Exit::SetupFailed;
+    }
+    if arguments.json {
+        super::print_json(&summary);
+    }
+    eprintln!("{}", terminal::closing(&summary, &arguments.run, super::looks()));
+    Exit::Success
+}

@@ -1,0 +1,341 @@
+//! Making an emulated network, and changing it while it runs.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+
+use super::carrier::{Plug, UNLIMITED_SEGMENTS};
+use super::namespace::{NamespaceError, blackhole_rule};
+use super::routes::NextHops;
+use super::veth::{self, Mac};
+use super::{
+    Carrier, CarrierChoice, CarrierError, Counters, Direction, Namespace, Network, Shape, address, gso, probe, routes,
+};
+
+/// Index of a host's first interface: above those that kernels put into fresh namespaces by themselves.
+const FIRST_INDEX: u32 = 100;
+
+/// An emulated network could not be made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum FabricError {
+    /// A host's namespace.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// A link or medium.
+    #[error(transparent)]
+    Carrier(#[from] CarrierError),
+    /// The network, the names and the next hops don't fit each other.
+    #[error("the network is inconsistent: {0}")]
+    Inconsistent(&'static str),
+    /// There is no such host.
+    #[error("there is no host {0}")]
+    NoSuchHost(usize),
+}
+
+/// An emulated network. Everything that changes it takes `&self`, so that faults, fleet and record can share
+/// it; dropping it makes all of it vanish once the processes in it have ended.
+pub struct Fabric {
+    // Dropped first: a carrier may have threads that use the namespaces.
+    state: Mutex<State>,
+    hosts: Vec<Host>,
+    next_hops: Vec<Vec<Option<usize>>>,
+    carrier_name: &'static str,
+}
+
+struct State {
+    carrier: Box<dyn Carrier>,
+    shapes: BTreeMap<Direction, Shape>,
+    /// How often each ordered pair was blocked and not yet unblocked.
+    blocked: BTreeMap<Direction, u32>,
+    /// What each sending interface has been told about super-frames, by its first direction.
+    segments: BTreeMap<(usize, u32), u32>,
+}
+
+struct Host {
+    namespace: Arc<Namespace>,
+    interfaces: Vec<Interface>,
+    /// For each neighbour, the interface towards it and the neighbour's hardware address there.
+    neighbours: BTreeMap<usize, (u32, Mac)>,
+}
+
+struct Interface {
+    name: String,
+    index: u32,
+    mac: Mac,
+}
+
+impl Fabric {
+    /// Builds `network` with hosts called `names` (nodes, then switches), between which packets take
+    /// `next_hops`. `seed` decides whatever carriers do at random.
+    ///
+    /// # Errors
+    /// When the carrier asked for doesn't work here, or the kernel refuses a part, with its reason.
+    pub fn build(
+        network: &Network,
+        names: &[String],
+        next_hops: &NextHops,
+        choice: CarrierChoice,
+        seed: u64,
+    ) -> Result<Fabric, FabricError> {
+        check(network, names, next_hops)?;
+        let carrier = probe::open(choice, !network.media.is_empty(), seed)?;
+        Fabric::build_with(carrier, network, names, next_hops)
+    }
+
+    /// The same with a carrier that is already there.
+    ///
+    /// # Errors
+    /// When the kernel refuses a part, with its reason.
+    pub fn build_with(
+        mut carrier: Box<dyn Carrier>,
+        network: &Network,
+        names: &[String],
+        next_hops: &NextHops,
+    ) -> Result<Fabric, FabricError> {
+        check(network, names, next_hops)?;
+        let mut hosts = names
+            .iter()
+            .enumerate()
+            .map(|(host, name)| {
+                let namespace = Arc::new(Namespace::create(name)?);
+                namespace.add_address(address::address(host))?;
+                Ok(Host { namespace, interfaces: Vec::new(), neighbours: BTreeMap::new() })
+            })
+            .collect::<Result<Vec<Host>, NamespaceError>>()?;
+        plug_in(&mut hosts, carrier.as_mut(), network)?;
+        for (from, host) in hosts.iter().enumerate() {
+            host.connect(from, next_hops)?;
+        }
+        carrier.start()?;
+        let carrier_name = carrier.name();
+        let shapes = network.directions().map(|(direction, shape)| (direction, shape.clone())).collect();
+        let state = State { carrier, shapes, blocked: BTreeMap::new(), segments: BTreeMap::new() };
+        let fabric = Fabric { state: Mutex::new(state), hosts, next_hops: next_hops.to_vec(), carrier_name };
+        fabric.limit_super_frames(&mut fabric.state())?;
+        Ok(fabric)
+    }
+
+    /// `netem` or `software`.
+    pub fn carrier_name(&self) -> &'static str {
+        self.carrier_name
+    }
+
+    /// In which respects the carrier can't do all that it should here: each a sentence.
+    pub fn warnings(&self) -> Vec<String> {
+        self.state().carrier.warnings()
+    }
+
+    /// The host's namespace, in which its process belongs.
+    ///
+    /// # Errors
+    /// [`FabricError::NoSuchHost`].
+    pub fn namespace(&self, host: usize) -> Result<&Arc<Namespace>, FabricError> {
+        Ok(&self.host(host)?.namespace)
+    }
+
+    /// The host's address.
+    pub fn address(&self, host: usize) -> IpAddr {
+        address::address(host)
+    }
+
+    /// The names of the host's interfaces, links first, in the order of the network.
+    ///
+    /// # Errors
+    /// [`FabricError::NoSuchHost`].
+    pub fn interfaces(&self, host: usize) -> Result<impl Iterator<Item = &str>, FabricError> {
+        Ok(self.host(host)?.interfaces.iter().map(|interface| interface.name.as_str()))
+    }
+
+    /// Every direction there is.
+    pub fn directions(&self) -> Vec<Direction> {
+        self.state().shapes.keys().copied().collect()
+    }
+
+    /// The shape in force.
+    pub fn shape(&self, direction: Direction) -> Option<Shape> {
+        self.state().shapes.get(&direction).cloned()
+    }
+
+    /// Gives a direction another shape; when this returns, it is in force. Returns it as it was read back.
+    ///
+    /// # Errors
+    /// When no link or medium leads that way, the carrier can't do it, or something else is in force.
+    pub fn set_shape(&self, direction: Direction, shape: &Shape) -> Result<Shape, FabricError> {
+        let mut state = self.state();
+        if !state.shapes.contains_key(&direction) {
+            return Err(CarrierError::NoSuchDirection(direction).into());
+        }
+        let in_force = state.carrier.set_shape(direction, shape)?;
+        state.shapes.insert(direction, shape.clone());
+        self.limit_super_frames(&mut state)?;
+        Ok(in_force)
+    }
+
+    /// What passed in every direction since the start.
+    ///
+    /// # Errors
+    /// When the carrier can't be asked.
+    pub fn counters(&self) -> Result<BTreeMap<Direction, Counters>, FabricError> {
+        Ok(self.state().carrier.counters()?)
+    }
+
+    /// Lets whatever `from` sends to `to` vanish at the receiver, however it is routed, established
+    /// connections included. Blocking twice needs unblocking twice.
+    ///
+    /// # Errors
+    /// When a host doesn't exist or the kernel refuses the rule.
+    pub fn block(&self, from: usize, to: usize) -> Result<(), FabricError> {
+        let mut state = self.state();
+        let times = state.blocked.entry(Direction { from, to }).or_default();
+        if *times == 0 {
+            let rule = RouteNetlinkMessage::NewRule(blackhole_rule(self.address(from), self.address(to)));
+            self.host(from)?;
+            self.host(to)?.namespace.request("adding a blackhole rule", rule, NLM_F_CREATE | NLM_F_EXCL)?;
+        }
+        *times += 1;
+        Ok(())
+    }
+
+    /// Takes back one [`Fabric::block`]; nothing happens if there was none.
+    ///
+    /// # Errors
+    /// When a host doesn't exist or the kernel refuses to remove the rule.
+    pub fn unblock(&self, from: usize, to: usize) -> Result<(), FabricError> {
+        let mut state = self.state();
+        match state.blocked.get_mut(&Direction { from, to }) {
+            None | Some(0) => {}
+            Some(1) => {
+                let rule = RouteNetlinkMessage::DelRule(blackhole_rule(self.address(from), self.address(to)));
+                self.host(to)?.namespace.request("removing a blackhole rule", rule, 0)?;
+                state.blocked.remove(&Direction { from, to });
+            }
+            Some(times) => *times -= 1,
+        }
+        Ok(())
+    }
+
+    fn host(&self, host: usize) -> Result<&Host, FabricError> {
+        self.hosts.get(host).ok_or(FabricError::NoSuchHost(host))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change leaves the state whole before the next request that could fail.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells every interface how large its super-frames may be, where that has changed.
+    fn limit_super_frames(&self, state: &mut State) -> Result<(), FabricError> {
+        let mut wanted: BTreeMap<(usize, u32), u32> = BTreeMap::new();
+        for (direction, limit) in gso::limits(state.carrier.as_ref(), &state.shapes, &self.next_hops) {
+            if let Some((index, _)) = self.host(direction.from)?.neighbours.get(&direction.to) {
+                let least = wanted.entry((direction.from, *index)).or_insert(UNLIMITED_SEGMENTS);
+                *least = limit.min(*least);
+            }
+        }
+        for (&(from, index), &limit) in &wanted {
+            let before = state.segments.get(&(from, index)).copied();
+            if before.unwrap_or(UNLIMITED_SEGMENTS) != limit {
+                let host = self.host(from)?;
+                let told = host.namespace.netlink(|socket| veth::set_segments(socket, index, limit));
+                told.map_err(CarrierError::netlink(format!("limiting super-frames of host {from}")))?;
+                // Connections learn it when they look for their route again: any route that is replaced makes them.
+                if before.is_some() {
+                    host.connect(from, &self.next_hops)?;
+                }
+            }
+        }
+        state.segments = wanted;
+        Ok(())
+    }
+}
+
+impl Host {
+    /// Neighbours and routes; harmless when they are there already.
+    fn connect(&self, own: usize, next_hops: &NextHops) -> Result<(), FabricError> {
+        for (&neighbour, &(index, mac)) in &self.neighbours {
+            routes::add_neighbour(&self.namespace, index, address::address(neighbour), mac)?;
+        }
+        for (to, next) in next_hops[own].iter().enumerate() {
+            let Some(via) = next.filter(|_| to != own) else { continue };
+            let &(index, _) =
+                self.neighbours.get(&via).ok_or(FabricError::Inconsistent("a next hop is no neighbour"))?;
+            let addresses = [to, via, own].map(address::address);
+            routes::add(&self.namespace, addresses[0], index, addresses[1], addresses[2])?;
+        }
+        Ok(())
+    }
+
+    /// Reserves the host's next interface.
+    fn reserve(&mut self, host: usize) -> usize {
+        let count = self.interfaces.len();
+        self.interfaces.push(Interface {
+            name: format!("eth{count}"),
+            index: FIRST_INDEX + count as u32,
+            mac: address::mac(host, count),
+        });
+        count
+    }
+
+    fn plug(&self, host: usize, interface: usize) -> Plug<'_> {
+        let Interface { name, index, mac } = &self.interfaces[interface];
+        Plug { host, namespace: &self.namespace, name, index: *index, mac: *mac }
+    }
+}
+
+/// Lets the carrier make all links and media, and notes who is whose neighbour.
+fn plug_in(hosts: &mut [Host], carrier: &mut dyn Carrier, network: &Network) -> Result<(), FabricError> {
+    for link in &network.links {
+        let ends = [link.a, link.b].map(|host| (host, hosts[host].reserve(host)));
+        let [a, b] = ends.map(|(host, interface)| hosts[host].plug(host, interface));
+        carrier.add_link(a, b, &link.a_to_b, &link.b_to_a)?;
+        meet(hosts, &ends)?;
+    }
+    for medium in &network.media {
+        let members: Vec<(usize, usize)> =
+            medium.members.iter().map(|&host| (host, hosts[host].reserve(host))).collect();
+        let plugs: Vec<Plug<'_>> = members.iter().map(|&(host, interface)| hosts[host].plug(host, interface)).collect();
+        carrier.add_medium(&medium.name, &plugs, &medium.shapes)?;
+        meet(hosts, &members)?;
+    }
+    Ok(())
+}
+
+/// Makes the owners of these interfaces each other's neighbours.
+fn meet(hosts: &mut [Host], members: &[(usize, usize)]) -> Result<(), FabricError> {
+    for &(from, interface) in members {
+        for &(to, other) in members.iter().filter(|(to, _)| *to != from) {
+            let mac = hosts[to].interfaces[other].mac;
+            let index = hosts[from].interfaces[interface].index;
+            if hosts[from].neighbours.insert(to, (index, mac)).is_some() {
+                return Err(CarrierError::JoinedTwice(Direction { from, to }).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the parts speak of the same hosts, so that nothing is out of bounds later.
+fn check(network: &Network, names: &[String], next_hops: &NextHops) -> Result<(), FabricError> {
+    let hosts = network.hosts();
+    let inconsistent = |wrong: bool, what| if wrong { Err(FabricError::Inconsistent(what)) } else { Ok(()) };
+    inconsistent(hosts > address::MOST_HOSTS, "there are more hosts than addresses")?;
+    inconsistent(names.len() != hosts, "there is not one name for each host")?;
+    let square = |rows: &NextHops| rows.len() == hosts && rows.iter().all(|row| row.len() == hosts);
+    inconsistent(!square(next_hops), "next hops are not a square of all hosts")?;
+    let strays = network.links.iter().any(|link| link.a >= hosts || link.b >= hosts || link.a == link.b);
+    inconsistent(strays, "a link's end is no host, or both ends are the same")?;
+    for medium in &network.media {
+        let count = medium.members.len();
+        inconsistent(medium.members.iter().any(|host| *host >= hosts), "a medium's member is no host")?;
+        let square = medium.shapes.len() == count && medium.shapes.iter().all(|row| row.len() == count);
+        inconsistent(!square, "a medium's shapes are not a square of its members")?;
+        let mut members = medium.members.clone();
+        members.sort_unstable();
+        members.dedup();
+        inconsistent(members.len() != count, "a host is on a medium twice")?;
+    }
+    Ok(())
+}

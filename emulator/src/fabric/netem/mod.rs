@@ -1,0 +1,274 @@
+//! The carrier that the kernel brings along: a link is a pair of interfaces with a netem qdisc at each end,
+//! a medium is a [bridge](medium) with a netem for each ordered pair at its sender. Every parameter is read
+//! back after it was set.
+//!
+//! What netem can't do: say whether it dropped a packet because the shape loses it or because its queue was
+//! full (see [`Netem::counters`]), bound its queue in bytes (it counts packets, and those that are on their
+//! way too), duplicate on a medium (kernels since 6.16 refuse that), and repeat a loss pattern before Linux 6.7.
+
+mod attributes;
+mod filter;
+mod htb;
+pub(super) mod medium;
+mod parameters;
+pub(super) mod qdisc;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::carrier::{Carrier, CarrierError, Plug, UNLIMITED_SEGMENTS};
+use super::namespace::Namespace;
+use super::netlink::Socket;
+use super::veth::{self, Mac};
+use super::{Counters, Direction, Shape};
+use crate::scenario::network::Loss;
+use parameters::Parameters;
+use planner::units::Rate;
+use qdisc::{Listed, Place, ROOT, Statistics, id};
+
+const KIND: &str = "netem";
+
+/// Up to this rate packets go one by one: netem's limit counts a super-frame as one packet, and any machine
+/// manages so many packets.
+const ONE_BY_ONE: Rate = Rate::from_bits_per_second(5_000_000_000);
+
+/// The netem carrier.
+pub struct Netem {
+    seed: u64,
+    leaves: BTreeMap<Direction, Leaf>,
+    /// Held for the bridges in them.
+    hubs: Vec<Namespace>,
+    /// Whether every kernel answer so far had the seed in it.
+    seeded: bool,
+}
+
+/// One direction's netem.
+struct Leaf {
+    namespace: Arc<Namespace>,
+    place: Place,
+    shape: Shape,
+    ledger: Ledger,
+}
+
+/// netem counts all drops together. So drops are booked as lost while the shape loses anything at all, and as
+/// overflow while it doesn't.
+#[derive(Debug, Default)]
+struct Ledger {
+    seen: u32,
+    lost: u64,
+    overflowed: u64,
+}
+
+impl Ledger {
+    fn book(&mut self, drops: u32, shape: &Shape) {
+        let new = u64::from(drops.wrapping_sub(self.seen));
+        let lossy = match shape.loss {
+            Loss::Random(share) => share > 0.0,
+            Loss::GilbertElliott { bad, good, .. } => bad > 0.0 || good > 0.0,
+        };
+        *(if lossy { &mut self.lost } else { &mut self.overflowed }) += new;
+        self.seen = drops;
+    }
+}
+
+impl Netem {
+    /// A carrier whose random numbers follow from `seed`, where the kernel takes one.
+    pub fn new(seed: u64) -> Netem {
+        Netem { seed, leaves: BTreeMap::new(), hubs: Vec::new(), seeded: true }
+    }
+
+    /// Tries everything that links need, and what media need too if there are any, in a throwaway namespace.
+    ///
+    /// # Errors
+    /// [`CarrierError::Unavailable`] with the first thing that the kernel refused, and its reason.
+    pub(super) fn try_in(namespace: &Arc<Namespace>, media: bool) -> Result<(), CarrierError> {
+        let plug = |host, name| Plug {
+            host,
+            namespace,
+            name,
+            index: 100 + host as u32,
+            mac: Mac([2, 0, 0, 0, 0, host as u8]),
+        };
+        let mut trial = Netem::new(1);
+        let shape = Shape {
+            rate: Some(Rate::from_mbits_per_second(10.0)),
+            delay: std::time::Duration::from_millis(20),
+            jitter: std::time::Duration::from_millis(1),
+            loss: Loss::GilbertElliott { p: 0.01, r: 0.5, bad: 1.0, good: 0.0 },
+            ..Shape::default()
+        };
+        let (a, b) = (plug(0, "trial0"), plug(1, "trial1"));
+        let tried = trial.add_link(a, b, &shape, &shape).and_then(|()| {
+            let members = [plug(2, "trial2"), plug(3, "trial3")];
+            let shapes = vec![vec![shape.clone(); 2]; 2];
+            if media { trial.add_medium("trial", &members, &shapes) } else { Ok(()) }
+        });
+        tried.map_err(|error| match error {
+            CarrierError::Netlink { action, source } => {
+                CarrierError::Unavailable { carrier: KIND, reason: format!("{action}: {source}") }
+            }
+            other => CarrierError::Unavailable { carrier: KIND, reason: other.to_string() },
+        })
+    }
+
+    fn parameters(&self, direction: Direction, shape: &Shape) -> Parameters {
+        Parameters::of(shape, seed_for(self.seed, direction))
+    }
+
+    /// Adds a netem at each place, reads all of them back, and takes note of them.
+    fn shape_all(
+        &mut self,
+        namespace: &Arc<Namespace>,
+        index: u32,
+        leaves: Vec<(Direction, Place, Shape)>,
+    ) -> Result<(), CarrierError> {
+        for (direction, place, shape) in &leaves {
+            let options = self.parameters(*direction, shape).encode(shape.distribution);
+            namespace
+                .netlink(|socket| qdisc::add(socket, *place, KIND, options))
+                .map_err(CarrierError::netlink(format!("adding netem to host {}", direction.from)))?;
+        }
+        let listed = namespace.netlink(|socket| list(socket, index))?;
+        for (direction, place, shape) in leaves {
+            let (got, _) = self.compare(direction, place, &shape, &listed)?;
+            self.seeded &= got.seeded();
+            let leaf = Leaf { namespace: Arc::clone(namespace), place, shape, ledger: Ledger::default() };
+            if self.leaves.insert(direction, leaf).is_some() {
+                return Err(CarrierError::JoinedTwice(direction));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is in force at a place, if it is what was asked.
+    fn compare(
+        &self,
+        direction: Direction,
+        place: Place,
+        shape: &Shape,
+        listed: &[Listed],
+    ) -> Result<(Parameters, Statistics), CarrierError> {
+        let asked = self.parameters(direction, shape);
+        let mismatch = |parameter, asked, got| CarrierError::Mismatch { direction, parameter, asked, got };
+        let found = listed
+            .iter()
+            .find(|listed| listed.place.handle == place.handle)
+            .ok_or_else(|| mismatch("qdisc", KIND.to_owned(), "none".to_owned()))?;
+        if found.kind != KIND {
+            return Err(mismatch("qdisc", KIND.to_owned(), found.kind.clone()));
+        }
+        let got = Parameters::decode(&found.options)
+            .ok_or_else(|| mismatch("qdisc", KIND.to_owned(), "a netem of another form".to_owned()))?;
+        match asked.difference(&got) {
+            None => Ok((got, found.statistics)),
+            Some((parameter, asked, got)) => Err(mismatch(parameter, asked, got)),
+        }
+    }
+}
+
+impl Carrier for Netem {
+    fn name(&self) -> &'static str {
+        KIND
+    }
+
+    fn add_link(&mut self, a: Plug<'_>, b: Plug<'_>, a_to_b: &Shape, b_to_a: &Shape) -> Result<(), CarrierError> {
+        veth::create(a.end(), b.end())
+            .map_err(CarrierError::netlink(format!("joining host {} and host {}", a.host, b.host)))?;
+        for (from, to, shape) in [(a, b, a_to_b), (b, a, b_to_a)] {
+            let direction = Direction { from: from.host, to: to.host };
+            let place = Place { index: from.index, handle: id(1, 0), parent: ROOT };
+            self.shape_all(from.namespace, from.index, vec![(direction, place, shape.clone())])?;
+        }
+        Ok(())
+    }
+
+    fn add_medium(&mut self, name: &str, members: &[Plug<'_>], shapes: &[Vec<Shape>]) -> Result<(), CarrierError> {
+        self.hubs.push(medium::join(name, members)?);
+        for (sender, row) in members.iter().zip(shapes) {
+            let others = || members.iter().zip(row).filter(|(member, _)| member.host != sender.host);
+            let receivers: Vec<(usize, Mac)> = others().map(|(member, _)| (member.host, member.mac)).collect();
+            let places = sender.namespace.netlink(|socket| {
+                let places = medium::sort(socket, sender, &receivers)?;
+                medium::verify_sorting(socket, sender, &receivers)?;
+                Ok::<_, CarrierError>(places)
+            })?;
+            let leaves = places.into_iter().filter_map(|(direction, place)| {
+                let (_, shape) = others().find(|(member, _)| member.host == direction.to)?;
+                Some((direction, place, shape.clone()))
+            });
+            self.shape_all(sender.namespace, sender.index, leaves.collect())?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<(), CarrierError> {
+        Ok(())
+    }
+
+    fn set_shape(&mut self, direction: Direction, shape: &Shape) -> Result<Shape, CarrierError> {
+        let leaf = self.leaves.get(&direction).ok_or(CarrierError::NoSuchDirection(direction))?;
+        let options = self.parameters(direction, shape).encode(shape.distribution);
+        let listed = leaf.namespace.netlink(|socket| {
+            qdisc::change(socket, leaf.place, KIND, options).map_err(CarrierError::netlink(format!(
+                "changing the netem from host {} to host {}",
+                direction.from, direction.to
+            )))?;
+            list(socket, leaf.place.index)
+        })?;
+        let (got, statistics) = self.compare(direction, leaf.place, shape, &listed)?;
+        if let Some(leaf) = self.leaves.get_mut(&direction) {
+            // What was dropped until now was dropped under the old shape.
+            leaf.ledger.book(statistics.drops, &leaf.shape);
+            leaf.shape = shape.clone();
+        }
+        Ok(got.shape(shape))
+    }
+
+    fn counters(&mut self) -> Result<BTreeMap<Direction, Counters>, CarrierError> {
+        // One listing for each sender has all of its directions.
+        let mut listings: BTreeMap<usize, Vec<Listed>> = BTreeMap::new();
+        let mut counters = BTreeMap::new();
+        for (direction, leaf) in &mut self.leaves {
+            if !listings.contains_key(&direction.from) {
+                let listed =
+                    leaf.namespace.netlink(qdisc::list_all).map_err(CarrierError::netlink("listing qdiscs"))?;
+                listings.insert(direction.from, listed);
+            }
+            let found = listings[&direction.from]
+                .iter()
+                .find(|listed| listed.place.index == leaf.place.index && listed.place.handle == leaf.place.handle);
+            let Statistics { packets, bytes, drops } = found.map(|listed| listed.statistics).unwrap_or_default();
+            leaf.ledger.book(drops, &leaf.shape);
+            let Ledger { lost, overflowed, .. } = leaf.ledger;
+            counters.insert(*direction, Counters { packets, bytes, lost, overflowed });
+        }
+        Ok(counters)
+    }
+
+    fn longest_super_frame(&self, shape: &Shape) -> u32 {
+        let plain = Shape { rate: None, delay: shape.delay, queue: shape.queue, ..Shape::default() };
+        let one_by_one = shape.rate.is_some_and(|rate| rate <= ONE_BY_ONE)
+            || Shape { rate: None, distribution: plain.distribution, ..shape.clone() } != plain;
+        if one_by_one { 1 } else { UNLIMITED_SEGMENTS }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let unseeded = "this kernel's netem takes no seed (Linux 6.7 and later do): which packets are lost, delayed or \
+                        corrupted differs from run to run";
+        if self.seeded { Vec::new() } else { vec![unseeded.to_owned()] }
+    }
+}
+
+/// The qdiscs of one interface.
+fn list(socket: &mut Socket, index: u32) -> Result<Vec<Listed>, CarrierError> {
+    qdisc::list(socket, index).map_err(CarrierError::netlink("reading back qdiscs"))
+}
+
+/// A seed of its own for every direction (the mixing function of SplitMix64; Steele, Lea and Flood 2014).
+fn seed_for(seed: u64, direction: Direction) -> u64 {
+    let mut mixed = seed ^ ((direction.from as u64) << 32 | direction.to as u64);
+    mixed = mixed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

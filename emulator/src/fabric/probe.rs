@@ -1,0 +1,46 @@
+//! Which carriers work here, found out by trying.
+
+use std::sync::Arc;
+
+use super::carrier::{Carrier, CarrierError};
+use super::namespace::Namespace;
+use super::netem::Netem;
+use super::software::Software;
+
+/// Which carrier a run is to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum CarrierChoice {
+    /// netem where it works, else software.
+    #[default]
+    Auto,
+    /// The kernel's netem, or an error that says why not.
+    Netem,
+    /// Software.
+    Software,
+}
+
+/// Tries netem for real, in a throwaway namespace: on a link, and on a medium if `media` is set.
+///
+/// # Errors
+/// [`CarrierError::Unavailable`] with the kernel's reason when the kernel lacks what netem links need; any other
+/// error when not even a namespace can be made.
+pub fn netem(media: bool) -> Result<(), CarrierError> {
+    Netem::try_in(&Arc::new(Namespace::create("probe")?), media)
+}
+
+/// The carrier for a choice.
+///
+/// # Errors
+/// As for [`netem`] when netem is asked for by name; what the software carrier says otherwise.
+pub(super) fn open(choice: CarrierChoice, media: bool, seed: u64) -> Result<Box<dyn Carrier>, CarrierError> {
+    let netem_works = match choice {
+        CarrierChoice::Software => false,
+        CarrierChoice::Netem => netem(media).map(|()| true)?,
+        CarrierChoice::Auto => match netem(media) {
+            Ok(()) => true,
+            Err(CarrierError::Unavailable { .. }) => false,
+            Err(error) => return Err(error),
+        },
+    };
+    if netem_works { Ok(Box::new(Netem::new(seed))) } else { Ok(Box::new(Software::new(seed)?)) }
+}

@@ -1,0 +1,286 @@
+//! The forwarding thread: takes frames where they arrive, shapes them, and sends them on when they are due.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+use node::clock::Instant;
+
+use super::control::Shared;
+use super::frame::{ETHERNET, Layout, MOST_HEADER, OFFLOAD_BYTES, Offload};
+use super::landing::{self, Landing};
+use super::outbox::{self, Outbox};
+use super::pool::{FrameId, Pool};
+use super::schedule::{Leaving, Schedule};
+use super::shape::{Departure, Shaper, Verdict};
+use super::wait::{self, Waiter};
+
+/// Memory for frames under way.
+const POOL: usize = 32 << 20;
+/// Departures that may be planned; several can share a frame.
+const DEPARTURES: usize = 1 << 16;
+/// How long before a departure a precise forwarder stops sleeping: more than waking up usually takes.
+const SPIN: Duration = Duration::from_micros(150);
+/// A kernel's word on when a frame arrived is taken if it is not further back than this; the clock may have been set.
+const OLDEST_ARRIVAL: Duration = Duration::from_millis(20);
+/// The number under which the waiter knows the bell.
+const BELL: u64 = u64::MAX;
+
+/// Where frames of one interface come in, and where they may go.
+pub struct Port {
+    /// Receives them.
+    pub socket: Arc<OwnedFd>,
+    /// Where they may go.
+    pub destinations: Destinations,
+}
+
+/// The path for each destination's hardware address, sorted by it.
+pub type Destinations = Vec<([u8; 6], u32)>;
+
+/// One direction.
+pub struct Path {
+    /// What happens to packets.
+    pub shaper: Shaper,
+    /// The interface through which they leave.
+    pub index: u32,
+}
+
+/// Everything the thread has.
+pub struct Forwarder {
+    /// Where frames come in.
+    pub ports: Vec<Port>,
+    /// The directions.
+    pub paths: Vec<Path>,
+    /// Sends.
+    pub sender: OwnedFd,
+    /// What others see.
+    pub shared: Arc<Shared>,
+    /// Whether to spin rather than sleep shortly before departures.
+    pub precise: bool,
+}
+
+impl Forwarder {
+    /// Forwards until it is told to stop.
+    ///
+    /// # Errors
+    /// When the kernel refuses to let it wait; refused frames are counted, nothing more.
+    pub fn run(self) -> io::Result<()> {
+        wait::sharpen_timers();
+        if let Err(error) = wait::take_priority() {
+            wait::shorten_slice();
+            self.shared.refuse_priority(error.to_string());
+        }
+        let mut waiter = Waiter::new()?;
+        waiter.add(self.shared.bell(), BELL)?;
+        for (number, port) in self.ports.iter().enumerate() {
+            waiter.add(port.socket.as_ref(), number as u64)?;
+        }
+        let Forwarder { ports, paths, sender, shared, precise } = self;
+        let mut landing = Landing::new();
+        let mut flight = Flight {
+            paths,
+            pool: Pool::new(POOL),
+            schedule: Schedule::new(DEPARTURES),
+            outbox: Outbox::new(),
+            due: Vec::with_capacity(outbox::FRAMES),
+            copy: vec![0; MOST_HEADER + (1 << 16)].into_boxed_slice(),
+            sender,
+            shared: Arc::clone(&shared),
+        };
+        shared.begin();
+        loop {
+            flight.send_due();
+            let ready = waiter.wait(flight.pause(precise))?;
+            for number in ready {
+                if number == BELL {
+                    let now = Instant::now();
+                    if !shared.make_changes(|path, shape| flight.set_shape(now, path, shape)) {
+                        return Ok(());
+                    }
+                } else if let Some(port) = ports.get(number as usize) {
+                    take(port, &mut landing, &mut flight);
+                    flight.send_due();
+                }
+            }
+        }
+    }
+}
+
+/// Takes what has arrived at one port.
+fn take(port: &Port, landing: &mut Landing, flight: &mut Flight) {
+    let count = match landing.receive(&port.socket) {
+        Ok(count) => count,
+        Err(error) => {
+            // An interface that went down says so once; a frame that can't be described is gone.
+            if error.kind() != io::ErrorKind::WouldBlock {
+                flight.shared.monitor.stray();
+            }
+            return;
+        }
+    };
+    let arrivals = Arrivals::now();
+    for n in 0..count.min(landing::FRAMES) {
+        let landed = landing.frame(n);
+        let at = arrivals.instant(landed.stamp);
+        let path = landed.bytes.filter(|frame| frame.len() > ETHERNET).and_then(|frame| {
+            let found = port.destinations.binary_search_by(|(mac, _)| mac[..].cmp(&frame[..6])).ok()?;
+            Some((frame, port.destinations[found].1))
+        });
+        match path {
+            Some((frame, path)) => flight.take(path, frame, landed.offload, at),
+            None => flight.shared.monitor.stray(),
+        }
+    }
+}
+
+/// Turns the kernel's arrival times into instants: what passed since then on one clock also passed on the other.
+struct Arrivals {
+    now: Instant,
+    real: u64,
+}
+
+impl Arrivals {
+    fn now() -> Arrivals {
+        let real = clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from).unwrap_or_default();
+        Arrivals { now: Instant::now(), real: real.as_nanos() as u64 }
+    }
+
+    fn instant(&self, stamp: Option<u64>) -> Instant {
+        let age = stamp.and_then(|stamp| self.real.checked_sub(stamp)).map(Duration::from_nanos);
+        let age = age.filter(|age| *age <= OLDEST_ARRIVAL).unwrap_or_default();
+        Instant(self.now.0.saturating_sub(age.as_nanos() as u64))
+    }
+}
+
+/// Frames under way.
+struct Flight {
+    paths: Vec<Path>,
+    pool: Pool,
+    schedule: Schedule,
+    outbox: Outbox,
+    due: Vec<(Leaving, u32)>,
+    // Where a packet is put together whose bits are to be changed.
+    copy: Box<[u8]>,
+    sender: OwnedFd,
+    shared: Arc<Shared>,
+}
+
+impl Flight {
+    /// How long there is nothing to do unless something arrives.
+    fn pause(&self, precise: bool) -> Option<Duration> {
+        let pause = self.schedule.next_due()?.since(Instant::now());
+        Some(if precise { pause.saturating_sub(SPIN) } else { pause })
+    }
+
+    fn set_shape(&mut self, now: Instant, path: usize, shape: &crate::fabric::Shape) {
+        if let Some(entry) = self.paths.get_mut(path) {
+            let retiming = entry.shaper.set(now, shape);
+            self.schedule.retime(path as u32, retiming);
+        }
+    }
+
+    /// Shapes a frame that came at `at`.
+    fn take(&mut self, number: u32, frame: &[u8], offload: Offload, at: Instant) {
+        let shared = Arc::clone(&self.shared);
+        let tally = &shared.tallies[number as usize];
+        let layout = Layout::read(frame, offload);
+        let together = self.paths[number as usize].shaper.packets_together(layout.full_packet());
+        let together = u16::try_from(together).unwrap_or(u16::MAX);
+        let mut stored = None;
+        let mut first = 0;
+        while first < layout.packets {
+            let count = together.min(layout.packets - first);
+            match self.paths[number as usize].shaper.offer(at, layout.wire_bytes(first, count)) {
+                Verdict::Lost => tally.lost(count),
+                Verdict::Overflowed => tally.overflowed(count),
+                Verdict::Leaves { first: departure, second, flip } => {
+                    let (kept, part) = match flip {
+                        None => {
+                            stored = stored.or_else(|| self.pool.store(frame, layout));
+                            (stored, (first, count))
+                        }
+                        Some(bit) => (self.store_flipped(frame, &layout, first, count, bit), (0, 1)),
+                    };
+                    let leaves = kept.is_some_and(|kept| self.plan(number, kept, part, departure));
+                    if !leaves {
+                        tally.overflowed(count);
+                    }
+                    let twice = second.zip(kept);
+                    if twice.is_some_and(|(departure, kept)| !self.plan(number, kept, part, departure)) {
+                        tally.overflowed(count);
+                    }
+                    if let (Some(kept), Some(_)) = (kept, flip) {
+                        self.pool.release(kept);
+                    }
+                }
+            }
+            first += count;
+        }
+        if let Some(stored) = stored {
+            self.pool.release(stored);
+        }
+    }
+
+    /// Notes when packets of a frame leave.
+    fn plan(&mut self, path: u32, frame: FrameId, (first, count): (u16, u16), departure: Departure) -> bool {
+        let Departure { due, through, overtakes } = departure;
+        let fits = self.schedule.add(Leaving { due, through, overtakes, frame, path, first, count });
+        if fits {
+            self.pool.retain(frame);
+        }
+        fits
+    }
+
+    /// Stores one packet of a frame with a bit flipped, anywhere behind the Ethernet header: what the Ethernet checksum
+    /// would have found never arrives, and that is loss. Its own checksums are those of the unflipped packet, so that the
+    /// receiver can find out.
+    fn store_flipped(&mut self, frame: &[u8], layout: &Layout, first: u16, count: u16, bit: u32) -> Option<FrameId> {
+        let mut head = [0; OFFLOAD_BYTES + MOST_HEADER];
+        let length = layout.write_head(frame, first, count, &mut head);
+        let payload = &frame[layout.payload(first, count)];
+        let header = length - OFFLOAD_BYTES;
+        let packet = self.copy.get_mut(..header + payload.len())?;
+        packet[..header].copy_from_slice(&head[OFFLOAD_BYTES..length]);
+        packet[header..].copy_from_slice(payload);
+        let offload = Offload::read(head.first_chunk()?);
+        Layout::finish_checksum(packet, offload);
+        let bit = bit as usize % ((packet.len() - ETHERNET) * 8);
+        packet[ETHERNET + bit / 8] ^= 1 << (bit % 8);
+        let length = packet.len();
+        self.pool.store(&self.copy[..length], Layout::read(&self.copy[..length], Offload::default()))
+    }
+
+    /// Sends whatever is due.
+    fn send_due(&mut self) {
+        loop {
+            let now = Instant::now();
+            self.due.clear();
+            while self.due.len() < outbox::FRAMES
+                && let Some(leaving) = self.schedule.pop_due(now)
+            {
+                self.due.push((leaving, self.paths[leaving.path as usize].index));
+            }
+            if self.due.is_empty() {
+                return;
+            }
+            let Flight { pool, outbox, due, sender, shared, .. } = self;
+            outbox.send(sender, pool, due, |leaving, result| {
+                let tally = &shared.tallies[leaving.path as usize];
+                match result {
+                    Ok(()) => {
+                        let bytes = pool.layout(leaving.frame).wire_bytes(leaving.first, leaving.count);
+                        tally.delivered(leaving.count, bytes);
+                        shared.monitor.late(now.since(leaving.due));
+                    }
+                    // The receiver's queue is full, or its interface is down.
+                    Err(_) => tally.overflowed(leaving.count),
+                }
+            });
+            for (leaving, _) in self.due.drain(..) {
+                self.pool.release(leaving.frame);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! How late packets left: whether the carrier kept up, to judge a result by.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Buckets: below 1 ns, 2 ns, 4 ns, … 2^39 ns (nine minutes).
+const BUCKETS: usize = 40;
+
+/// How well the forwarding thread keeps up: it alone writes, any thread may read.
+pub struct Monitor {
+    lateness: [AtomicU64; BUCKETS],
+    strays: AtomicU64,
+}
+
+impl Monitor {
+    pub(super) fn new() -> Monitor {
+        Monitor { lateness: [const { AtomicU64::new(0) }; BUCKETS], strays: AtomicU64::new(0) }
+    }
+
+    /// Counts a departure that was so late.
+    pub(super) fn late(&self, late: Duration) {
+        let nanos = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = (u64::BITS - nanos.leading_zeros()) as usize;
+        bump(&self.lateness[bucket.min(BUCKETS - 1)], 1);
+    }
+
+    /// Counts a frame that was for nobody.
+    pub(super) fn stray(&self) {
+        bump(&self.strays, 1);
+    }
+
+    /// How late departures were so far.
+    pub fn lateness(&self) -> Lateness {
+        Lateness(std::array::from_fn(|bucket| self.lateness[bucket].load(Ordering::Relaxed)))
+    }
+
+    /// How many frames were for nobody on their link or medium, or couldn't be read.
+    pub fn strays(&self) -> u64 {
+        self.strays.load(Ordering::Relaxed)
+    }
+}
+
+/// Adds to a counter that no other thread writes, which is cheaper than an atomic addition.
+pub(super) fn bump(counter: &AtomicU64, by: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+}
+
+/// How many departures were how late, in buckets of powers of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lateness([u64; BUCKETS]);
+
+impl Lateness {
+    /// Each bucket that has any: what its departures were later than no more than, and how many there are.
+    pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
+        let counts = self.0.iter().enumerate().filter(|(_, count)| **count > 0);
+        counts.map(|(bucket, count)| (Duration::from_nanos((1 << bucket) - 1), *count))
+    }
+
+    /// How many departures there were.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// A time within which this share of the departures left (at most twice the least such time); zero if there were none.
+    pub fn quantile(&self, share: f64) -> Duration {
+        let wanted = self.total() as f64 * share;
+        let mut seen = 0;
+        for (time, count) in self.buckets() {
+            seen += count;
+            if seen as f64 >= wanted {
+                return time;
+            }
+        }
+        Duration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_off_by_less_than_a_factor_of_two() {
+        let monitor = Monitor::new();
+        (1..=1000).for_each(|micros| monitor.late(Duration::from_micros(micros)));
+        let lateness = monitor.lateness();
+        assert_eq!(lateness.total(), 1000);
+        for share in [0.5, 0.99] {
+            let exact = Duration::from_micros((1000.0 * share) as u64);
+            assert!((exact..exact * 2).contains(&lateness.quantile(share)), "{:?}", lateness.quantile(share));
+        }
+        monitor.late(Duration::MAX);
+        assert_eq!(monitor.lateness().total(), 1001);
+    }
+}

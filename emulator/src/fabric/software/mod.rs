@@ -1,0 +1,321 @@
+//! The software carrier: shapes in this process what netem would shape in the kernel, on any kernel and
+//! without root.
+//!
+//! Every interface of a host is one end of a pair whose other end is in a namespace of the carrier's own, the hub.
+//! There one thread reads and writes frames through packet sockets (with offload headers, so that TCP's super-frames
+//! pass whole where nobody could tell) and lets every frame leave when its direction's [`shape`] says.
+//!
+//! ```text
+//! host a ── pair ── socket ─▶ which direction? ─▶ shape ─▶ schedule ─▶ socket ── pair ── host b
+//! ```
+//!
+//! In the steady state nothing is allocated: frames wait in a [`pool`], departures in a [`schedule`], both
+//! of fixed size. What doesn't fit is dropped and counted.
+
+mod control;
+mod forwarder;
+pub mod frame;
+mod landing;
+pub mod lateness;
+mod outbox;
+pub mod pool;
+pub mod schedule;
+pub mod shape;
+mod socket;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::os::fd::OwnedFd;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use self::control::Shared;
+use self::forwarder::{Destinations, Forwarder, Path, Port};
+use self::lateness::Monitor;
+use self::shape::{Shaper, longest_lump};
+use super::carrier::Plug;
+use super::veth::{self, Mac};
+use super::{Carrier, CarrierError, Counters, Direction, Namespace, Shape};
+
+const NAME: &str = "software";
+/// Index of the hub's first interface, above those that kernels put into fresh namespaces by themselves.
+const FIRST_INDEX: u32 = 100;
+/// More of the departures than this share later than [`LATE`] makes a result doubtful.
+const LATE_SHARE: f64 = 0.01;
+const LATE: Duration = Duration::from_millis(2);
+
+/// The software carrier.
+pub struct Software {
+    seed: u64,
+    precise: bool,
+    hub: Namespace,
+    sender: Option<OwnedFd>,
+    // By interface of the hub, from FIRST_INDEX on.
+    ports: Vec<Destinations>,
+    indices: BTreeMap<Direction, Planned>,
+    monitor: Arc<Monitor>,
+    running: Option<Running>,
+}
+
+/// A direction as it was added.
+struct Planned {
+    number: u32,
+    index: u32,
+    shape: Shape,
+}
+
+struct Running {
+    shared: Arc<Shared>,
+    sockets: Vec<Arc<OwnedFd>>,
+    unread: AtomicU64,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// In which respect the carrier can't do all that it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// The forwarding thread competes with all others for processors.
+    #[error(
+        "the forwarding thread runs without real-time priority ({reason}): when the host is busy, packets may \
+         leave milliseconds late; run as root to avoid that"
+    )]
+    NoPriority {
+        /// The kernel's reason.
+        reason: String,
+    },
+    /// Departures were late.
+    #[error(
+        "{late:.1} % of packets left more than {} ms late (99 % within {:.1} ms): the host is too busy for links in software",
+        LATE.as_millis(), p99.as_secs_f64() * 1e3
+    )]
+    Late {
+        /// Percentage of packets.
+        late: Tenths,
+        /// 99 % of packets left within this time after they should.
+        p99: Duration,
+    },
+    /// Frames came faster than they could be read.
+    #[error(
+        "{frames} packets were dropped before the forwarding thread could read them: the host is too busy, or net.core.rmem_max too small"
+    )]
+    Unread {
+        /// How many frames.
+        frames: u64,
+    },
+    /// The forwarding thread has ended, and nothing passes any more.
+    #[error("the forwarding thread has ended: {reason}")]
+    Ended {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A number with one decimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tenths(u64);
+
+impl std::fmt::Display for Tenths {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0 / 10, self.0 % 10)
+    }
+}
+
+impl Software {
+    /// A carrier whose every random choice follows from `seed`.
+    ///
+    /// # Errors
+    /// [`CarrierError::Unavailable`] with the kernel's reason where packet sockets can't be had;
+    /// [`CarrierError::Namespace`] where namespaces can't.
+    pub fn new(seed: u64) -> Result<Software, CarrierError> {
+        let hub = Namespace::create("hub")?;
+        let sender = hub
+            .enter(socket::sender)?
+            .map_err(|error| CarrierError::Unavailable { carrier: NAME, reason: format!("packet sockets: {error}") })?;
+        Ok(Software {
+            seed,
+            precise: false,
+            hub,
+            sender: Some(sender),
+            ports: Vec::new(),
+            indices: BTreeMap::new(),
+            monitor: Arc::new(Monitor::new()),
+            running: None,
+        })
+    }
+
+    /// Spins instead of sleeping during the last 150 µs before departures: these are sharper then, and a
+    /// good part of a processor is gone. To be called before [`Carrier::start`].
+    pub fn precise(mut self) -> Software {
+        self.precise = true;
+        self
+    }
+
+    /// How well the forwarding thread keeps up, also after the carrier has been handed on.
+    pub fn monitor(&self) -> Arc<Monitor> {
+        Arc::clone(&self.monitor)
+    }
+
+    /// In which respects the carrier can't do all that it should, so far.
+    pub fn typed_warnings(&self) -> Vec<Warning> {
+        self.running.as_ref().map(Running::warnings).unwrap_or_default()
+    }
+
+    /// Makes the pair whose one end is the host's interface.
+    fn plug_in(&mut self, plug: &Plug<'_>, destinations: Destinations) -> Result<(), CarrierError> {
+        let index = FIRST_INDEX + self.ports.len() as u32;
+        let name = format!("p{}", self.ports.len());
+        let [_, rest @ ..] = plug.mac.0;
+        let [a, b, c, d, e] = rest;
+        // Locally administered like the host's own, but another.
+        let mac = Mac([0x06, a, b, c, d, e]);
+        veth::create(
+            veth::End { namespace: plug.namespace, name: plug.name, index: plug.index, mac: plug.mac },
+            veth::End { namespace: &self.hub, name: &name, index, mac },
+        )
+        .map_err(CarrierError::netlink(format!("making the interface {} of host {}", plug.name, plug.host)))?;
+        self.ports.push(destinations);
+        Ok(())
+    }
+
+    /// Plugs in all members, every one able to reach every other.
+    fn join(&mut self, members: &[Plug<'_>], shape: impl Fn(usize, usize) -> Shape) -> Result<(), CarrierError> {
+        let first = self.ports.len() as u32 + FIRST_INDEX;
+        let mut destinations: Vec<Destinations> = vec![Vec::new(); members.len()];
+        for (i, from) in members.iter().enumerate() {
+            for (j, to) in members.iter().enumerate().filter(|(j, _)| *j != i) {
+                let direction = Direction { from: from.host, to: to.host };
+                let number = self.indices.len() as u32;
+                let Entry::Vacant(entry) = self.indices.entry(direction) else {
+                    return Err(CarrierError::JoinedTwice(direction));
+                };
+                entry.insert(Planned { number, index: first + j as u32, shape: shape(i, j) });
+                destinations[i].push((to.mac.0, number));
+            }
+            destinations[i].sort_unstable();
+        }
+        for (plug, destinations) in members.iter().zip(destinations) {
+            self.plug_in(plug, destinations)?;
+        }
+        Ok(())
+    }
+}
+
+impl Carrier for Software {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn add_link(&mut self, a: Plug<'_>, b: Plug<'_>, a_to_b: &Shape, b_to_a: &Shape) -> Result<(), CarrierError> {
+        self.join(&[a, b], |from, _| if from == 0 { a_to_b.clone() } else { b_to_a.clone() })
+    }
+
+    fn add_medium(&mut self, _: &str, members: &[Plug<'_>], shapes: &[Vec<Shape>]) -> Result<(), CarrierError> {
+        self.join(members, |from, to| shapes[from][to].clone())
+    }
+
+    fn start(&mut self) -> Result<(), CarrierError> {
+        let Some(sender) = self.sender.take() else { return Ok(()) };
+        let mut planned: Vec<(&Direction, &Planned)> = self.indices.iter().collect();
+        planned.sort_unstable_by_key(|(_, planned)| planned.number);
+        let paths = planned
+            .into_iter()
+            .map(|(&direction, planned)| Path {
+                shaper: Shaper::new(&planned.shape, self.seed, direction),
+                index: planned.index,
+            })
+            .collect();
+        let shared =
+            Arc::new(Shared::new(self.indices.len(), self.monitor()).map_err(CarrierError::io("opening an eventfd"))?);
+        let open = || (FIRST_INDEX..).take(self.ports.len()).map(socket::receiver).collect::<Result<Vec<_>, _>>();
+        let sockets = self.hub.enter(open)?.map_err(CarrierError::io("opening packet sockets"))?;
+        let sockets: Vec<Arc<OwnedFd>> = sockets.into_iter().map(Arc::new).collect();
+        let ports = sockets.iter().cloned().zip(std::mem::take(&mut self.ports));
+        let ports = ports.map(|(socket, destinations)| Port { socket, destinations }).collect();
+        let forwarder = Forwarder { ports, paths, sender, shared: Arc::clone(&shared), precise: self.precise };
+        let thread = thread::Builder::new()
+            .name("forwarder".to_owned())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || {
+                    let reason = match panic::catch_unwind(AssertUnwindSafe(|| forwarder.run())) {
+                        Ok(Ok(())) => "it was stopped".to_owned(),
+                        Ok(Err(error)) => error.to_string(),
+                        Err(_) => "a mistake in it".to_owned(),
+                    };
+                    shared.end(reason);
+                }
+            })
+            .map_err(CarrierError::io("starting the forwarding thread"))?;
+        shared.await_beginning();
+        self.running = Some(Running { shared, sockets, unread: AtomicU64::new(0), thread: Some(thread) });
+        Ok(())
+    }
+
+    fn set_shape(&mut self, direction: Direction, shape: &Shape) -> Result<Shape, CarrierError> {
+        let planned = self.indices.get_mut(&direction).ok_or(CarrierError::NoSuchDirection(direction))?;
+        if let Some(running) = &self.running {
+            running
+                .shared
+                .set_shape(planned.number as usize, shape)
+                .map_err(|reason| CarrierError::Ended { reason })?;
+        }
+        planned.shape = shape.clone();
+        Ok(planned.shape.clone())
+    }
+
+    fn counters(&mut self) -> Result<BTreeMap<Direction, Counters>, CarrierError> {
+        let read = |planned: &Planned| {
+            self.running.as_ref().map_or_else(Counters::default, |r| r.shared.tallies[planned.number as usize].read())
+        };
+        Ok(self.indices.iter().map(|(direction, planned)| (*direction, read(planned))).collect())
+    }
+
+    fn longest_super_frame(&self, shape: &Shape) -> u32 {
+        // Super-frames are taken apart here where it matters; on slow directions it costs less not to build them.
+        longest_lump(shape, shape.queue_bytes().bytes(), Shape::PACKET as u32).min(super::carrier::UNLIMITED_SEGMENTS)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.typed_warnings().iter().map(Warning::to_string).collect()
+    }
+}
+
+impl Running {
+    fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if let Some(reason) = self.shared.ended() {
+            warnings.push(Warning::Ended { reason });
+        }
+        if let Some(reason) = self.shared.priority_refused() {
+            warnings.push(Warning::NoPriority { reason });
+        }
+        let lateness = self.shared.monitor.lateness();
+        // A bucket ends at twice where it begins.
+        let late: u64 = lateness.buckets().filter(|(time, _)| *time >= 2 * LATE).map(|(_, count)| count).sum();
+        let share = late as f64 / lateness.total().max(1) as f64;
+        if share > LATE_SHARE {
+            warnings.push(Warning::Late { late: Tenths((share * 1000.0) as u64), p99: lateness.quantile(0.99) });
+        }
+        // The kernel forgets what it has told.
+        let fresh: u64 = self.sockets.iter().filter_map(|socket| socket::unread(socket).ok()).sum();
+        let frames = self.unread.fetch_add(fresh, Ordering::Relaxed) + fresh;
+        if frames > 0 {
+            warnings.push(Warning::Unread { frames });
+        }
+        warnings
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.stop();
+        if let Some(thread) = self.thread.take() {
+            // Whatever ended it has been told already.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Whom a fault hits: names and roles become hosts at the moment it fires.
+
+use super::{FaultError, Holders};
+use crate::scenario::network::{Direction, Network};
+use crate::scenario::{NodeTarget, PairTarget};
+
+/// What is known when a fault fires.
+pub struct Aim<'a> {
+    /// Names of the hosts: nodes, then switches.
+    pub names: &'a [String],
+    /// The network as it was built.
+    pub network: &'a Network,
+    /// Who holds what.
+    pub holders: &'a dyn Holders,
+}
+
+impl Aim<'_> {
+    /// A host by name.
+    pub fn host(&self, name: &str) -> Result<usize, FaultError> {
+        let found = self.names.iter().position(|known| known == name);
+        found.ok_or_else(|| FaultError::NoTarget(format!("there was no host {name:?}")))
+    }
+
+    /// The node that is meant.
+    pub fn node(&self, target: &NodeTarget) -> Result<usize, FaultError> {
+        match target {
+            NodeTarget::Node(name) => self.host(name),
+            NodeTarget::Stage(stage) => self.holder(*stage),
+            NodeTarget::Spare => {
+                self.holders.spare().ok_or_else(|| FaultError::NoTarget("no worker was without a stage".to_owned()))
+            }
+        }
+    }
+
+    /// The ordered pair that is meant.
+    pub fn pair(&self, target: &PairTarget) -> Result<Direction, FaultError> {
+        match target {
+            PairTarget::Nodes(from, to) => Ok(Direction { from: self.host(from)?, to: self.host(to)? }),
+            PairTarget::AfterStage(stage) => {
+                let from = self.holder(*stage)?;
+                let last = *stage + 1 >= self.holders.stages();
+                let to = if last { self.holders.dispatcher() } else { self.holder(stage + 1)? };
+                Ok(Direction { from, to })
+            }
+        }
+    }
+
+    /// The pair, if it has a link or a medium of its own.
+    pub fn neighbours(&self, target: &PairTarget) -> Result<Direction, FaultError> {
+        let pair = self.pair(target)?;
+        if self.network.directions().any(|(direction, _)| direction == pair) {
+            return Ok(pair);
+        }
+        let (from, to) = (&self.names[pair.from], &self.names[pair.to]);
+        Err(FaultError::NoTarget(format!("no link joined {from} and {to}")))
+    }
+
+    /// `from→to`, or `from↔to` for both ways.
+    pub fn arrow(&self, pair: Direction, both: bool) -> String {
+        let arrow = if both { '↔' } else { '→' };
+        format!("{}{arrow}{}", self.names[pair.from], self.names[pair.to])
+    }
+
+    fn holder(&self, stage: u16) -> Result<usize, FaultError> {
+        let holder = self.holders.stage(stage);
+        holder.ok_or_else(|| FaultError::NoTarget(format!("nobody held stage {stage}")))
+    }
+}
+
+/// A direction and, if wanted, the other way.
+pub fn ways(pair: Direction, both: bool) -> impl Iterator<Item = Direction> {
+    [Some(pair), both.then(|| pair.reversed())].into_iter().flatten()
+}

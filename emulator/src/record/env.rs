@@ -1,0 +1,85 @@
+//! What a run ran on: written beside the result, so that two results can be told apart by more than their numbers.
+
+use std::fs;
+
+use planner::units::ByteSize;
+use serde::{Deserialize, Serialize};
+
+/// The surroundings of a run. Holds the command line but no environment variables: those may be secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Env {
+    /// When the run began, in UTC (RFC 3339).
+    pub started: jiff::Timestamp,
+    /// Version of `emu`.
+    pub version: String,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Seed of everything random in the run.
+    pub seed: u64,
+    /// Release of the kernel.
+    pub kernel: String,
+    /// Architecture, as Rust names it.
+    pub architecture: String,
+    /// Model of the CPU, as the kernel names it.
+    pub cpu: String,
+    /// Cores that the run may use.
+    pub cores: u32,
+    /// Memory of the machine.
+    pub memory: ByteSize,
+    /// Which carrier bore the links, once that is known.
+    pub carrier: Option<String>,
+    /// How the limits of nodes were applied, once that is known (`memory: cgroup v1`, …).
+    pub limits: Vec<String>,
+}
+
+impl Env {
+    /// Looks at this machine. What can't be found out is `unknown` or zero.
+    pub fn gather(started: jiff::Timestamp, seed: u64, command: Vec<String>) -> Env {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let kernel = read("/proc/sys/kernel/osrelease").trim().to_owned();
+        // Not every architecture has a "model name".
+        let cpu = field(&read("/proc/cpuinfo"), &["model name", "Model", "Hardware", "uarch"]);
+        let kibibytes = field(&read("/proc/meminfo"), &["MemTotal"])
+            .and_then(|text| text.split(' ').next().and_then(|number| number.parse::<u64>().ok()));
+        Env {
+            started,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            command,
+            seed,
+            kernel: if kernel.is_empty() { "unknown".to_owned() } else { kernel },
+            architecture: std::env::consts::ARCH.to_owned(),
+            cpu: cpu.unwrap_or_else(|| "unknown".to_owned()),
+            cores: cores(),
+            memory: ByteSize::from_bytes(kibibytes.unwrap_or(0) * 1024),
+            carrier: None,
+            limits: Vec::new(),
+        }
+    }
+}
+
+/// Cores that this process may use, by its affinity and cgroup quota.
+pub fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
+}
+
+/// The value of the first of `names` in text of lines `name : value`.
+fn field(text: &str, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| {
+        let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+        fields.find(|(key, _)| key.trim() == *name).map(|(_, value)| value.trim().to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_surroundings_are_those_of_this_machine_and_read_back() {
+        let env = Env::gather(jiff::Timestamp::UNIX_EPOCH, 7, vec!["emu".into(), "run".into()]);
+        assert!(env.cores >= 1 && env.memory > ByteSize::from_mib(64) && env.kernel != "unknown");
+        let text = serde_json::to_string(&env).unwrap();
+        assert!(text.contains("1970-01-01T00:00:00Z"));
+        assert_eq!(serde_json::from_str::<Env>(&text).unwrap(), env);
+    }
+}

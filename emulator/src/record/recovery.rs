@@ -1,0 +1,117 @@
+//! When a fault was detected, and when the pipeline had recovered from it.
+//!
+//! - **Detected**: the first suspicion, after the fault was fired and before it was healed (or so
+//!   shortly afterwards that the heartbeats can't have shown it), that names what the fault hit: a
+//!   node it hit, or for a fault of the network a node or path between the nodes it hit. A suspicion
+//!   of something else counts when no other fault was in effect: a broken link between switches is
+//!   seen by those who speak across it.
+//! - **Recovered**: the first result that came through a plan deployed after the detection. If what
+//!   was suspected held no stage, the detection itself: nothing had to be recovered. A fault that was
+//!   never detected is recovered from at the first result after it was healed.
+
+use std::time::Duration;
+
+use node::clock::Instant;
+
+use super::tally::{FaultSeen, Suspicion, Tally};
+use crate::scenario::{FaultKind, Role, Scenario};
+
+/// Allowed on top of the time that heartbeats take to be missed: timers and the network's own delays.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// See the module's documentation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// When it was detected.
+    pub detected: Option<Instant>,
+    /// What told: `heartbeat`, `connection`, `refused` or `path`.
+    pub detected_by: Option<&'static str>,
+    /// When the pipeline had recovered.
+    pub recovered: Option<Instant>,
+}
+
+/// When each result arrived and from which epoch, in the order of arrival.
+pub type Arrivals = Vec<(Instant, u32)>;
+
+/// The arrivals of a run, from its tally.
+pub fn arrivals(tally: &Tally) -> Arrivals {
+    let results = tally.requests.values().filter_map(|request| request.completed());
+    let mut arrivals: Arrivals = results.map(|result| (result.at, result.epoch)).collect();
+    arrivals.sort_unstable();
+    arrivals
+}
+
+/// The first result at or after an instant, of an epoch no earlier than `epoch`.
+pub fn first_result(arrivals: &Arrivals, at: Instant, epoch: u32) -> Option<Instant> {
+    let begin = arrivals.partition_point(|(arrived, _)| *arrived < at);
+    arrivals[begin..].iter().find(|(_, of)| *of >= epoch).map(|(arrived, _)| *arrived)
+}
+
+/// How the pipeline got over the fault with this index.
+pub fn recovery(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, index: usize) -> Recovery {
+    let Some(seen) = tally.faults.get(&index) else { return Recovery::default() };
+    let Some(suspicion) = suspicion(scenario, tally, index, seen) else {
+        let recovered = seen.healed.and_then(|healed| first_result(arrivals, healed, 0));
+        return Recovery { recovered, ..Recovery::default() };
+    };
+    let at = suspicion.at;
+    let recovered = if held_a_stage(scenario, tally, suspicion) {
+        let deployments = tally.plans.iter().filter_map(|(epoch, plan)| Some((plan.deployed.as_ref()?.0, *epoch)));
+        let next = deployments.filter(|(deployed, _)| *deployed >= at).min();
+        next.and_then(|(deployed, epoch)| first_result(arrivals, deployed, epoch))
+    } else {
+        Some(at)
+    };
+    Recovery { detected: Some(at), detected_by: Some(told(suspicion)), recovered }
+}
+
+fn told(suspicion: &Suspicion) -> &'static str {
+    use node::telemetry::Detection::{Connection, Heartbeat, Refused};
+    match suspicion.by {
+        Some(Heartbeat) => "heartbeat",
+        Some(Connection) => "connection",
+        Some(Refused) => "refused",
+        None => "path",
+    }
+}
+
+/// The suspicion that a fault raised.
+fn suspicion<'a>(scenario: &Scenario, tally: &'a Tally, index: usize, seen: &FaultSeen) -> Option<&'a Suspicion> {
+    let (fired, _, nodes) = seen.fired.as_ref()?;
+    let grace = scenario.plan.heartbeat * scenario.plan.missed_heartbeats + GRACE;
+    let in_effect = |seen: &FaultSeen, at: Instant| {
+        let fired = seen.fired.as_ref().is_some_and(|(fired, ..)| *fired <= at);
+        fired && seen.healed.is_none_or(|healed| at <= healed + grace)
+    };
+    let hit = |name: &String| nodes.contains(name);
+    let of_a_node = scenario.faults.get(index).is_some_and(|fault| is_of_a_node(&fault.kind));
+    let names_it = |suspicion: &&Suspicion| match (&suspicion.to, of_a_node) {
+        (None, _) => hit(&suspicion.node),
+        (Some(to), true) => hit(&suspicion.node) || hit(to),
+        (Some(to), false) => hit(&suspicion.node) && hit(to),
+    };
+    let alone = |suspicion: &&Suspicion| {
+        tally.faults.iter().all(|(other, seen)| *other == index || !in_effect(seen, suspicion.at))
+    };
+    let mut during: Vec<&Suspicion> =
+        tally.suspicions.iter().filter(|s| s.at >= *fired && in_effect(seen, s.at)).collect();
+    during.sort_by_key(|suspicion| suspicion.at);
+    let named = during.iter().copied().find(names_it);
+    named.or_else(|| during.iter().copied().find(alone))
+}
+
+fn is_of_a_node(kind: &FaultKind) -> bool {
+    matches!(kind, FaultKind::Kill { .. } | FaultKind::Pause { .. })
+}
+
+/// Whether the plan in force needed what was suspected.
+fn held_a_stage(scenario: &Scenario, tally: &Tally, suspicion: &Suspicion) -> bool {
+    let Some(plan) = tally.plan_at(suspicion.at) else { return false };
+    let holds = |name: &String| {
+        let index = scenario.nodes.iter().position(|node| node.name == *name);
+        index.is_some_and(|index| {
+            scenario.nodes[index].role == Role::Dispatcher || plan.plan.stages.iter().any(|stage| stage.node == index)
+        })
+    };
+    holds(&suspicion.node) && suspicion.to.as_ref().is_none_or(holds)
+}

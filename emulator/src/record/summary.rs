@@ -1,0 +1,628 @@
+//! `summary.json`: what came out of a run, computed from the scenario and the tally of its event log.
+//!
+//! Times ending in `_s` are seconds since load began; what did not happen is `null`.
+
+use std::time::Duration;
+
+use node::clock::Instant;
+use node::config::Load;
+use planner::plan::{Limit, Plan};
+use serde::{Deserialize, Serialize};
+
+use super::event::ExitCause;
+use super::recovery::{Arrivals, arrivals, recovery};
+use super::tally::{PlanSeen, Request, StageSeen, Tally};
+use crate::fabric::Counters;
+use crate::scenario::{FaultKind, ModelSource, NodeTarget, PairTarget, Scenario};
+
+/// Version of the summary's form. Fields may be added without a new version, never changed or removed.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Exit code of a run whose record stops in the middle: killed, as a shell shows it.
+const INTERRUPTED: u8 = 137;
+
+/// What came out of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// See [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The model: its name in the zoo, or its file.
+    pub model: String,
+    /// Seed of everything random in the run.
+    pub seed: u64,
+    /// The carrier that bore the links.
+    pub carrier: Option<String>,
+    /// Number of nodes.
+    pub nodes: usize,
+    /// Whether the run ended in order and was not interrupted.
+    pub complete: bool,
+    /// The exit code of `emu run`, as far as the record tells.
+    pub exit: u8,
+    /// The time that throughput and latency are of: the load without its warm-up.
+    pub window: Span,
+    /// Requests of the whole run, warm-up included.
+    pub requests: Requests,
+    /// Results that arrived in the window, per second.
+    pub throughput_per_s: f64,
+    /// What the throughput could have been at most.
+    pub bound: Option<Bound>,
+    /// From the instant at which a request was to be sent until its result; of requests scheduled in the window.
+    pub latency_ms: Option<Latency>,
+    /// From the instant at which it was sent: what a client without coordinated-omission correction would report.
+    pub latency_uncorrected_ms: Option<Latency>,
+    /// The plan in force when load began.
+    pub plan: Option<PlanSummary>,
+    /// Every plan that was made.
+    pub plans: Vec<PlanChange>,
+    /// The scenario's faults, in its order.
+    pub faults: Vec<FaultSummary>,
+    /// What passed all links together.
+    pub traffic: Counters,
+    /// Processes that ended though nothing asked them to, by node.
+    pub died: Vec<Death>,
+    /// Phases of set-up and teardown.
+    pub phases: Vec<Phase>,
+    /// In what respect the result may not be trustworthy.
+    pub warnings: Vec<String>,
+    /// What the scenario expected and did not get.
+    pub violations: Vec<String>,
+    /// Largest resident memory of `emu` itself, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// A time with a beginning and an end.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// Its beginning.
+    pub from_s: f64,
+    /// Its end.
+    pub to_s: f64,
+}
+
+/// What became of the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Requests {
+    /// Their scheduled instant came.
+    pub offered: u64,
+    /// The dispatcher said that it has them.
+    pub accepted: u64,
+    /// A result arrived.
+    pub completed: u64,
+    /// An error arrived, and no result.
+    pub errored: u64,
+    /// Accepted, but neither came in time.
+    pub lost: u64,
+    /// A second result arrived.
+    pub duplicated: u64,
+    /// A result arrived that differs from the unsplit model's.
+    pub wrong: u64,
+    /// Requests whose results were compared with the unsplit model's.
+    pub checked: u64,
+    /// Offered, but neither accepted nor answered.
+    pub unaccepted: u64,
+    /// Sent through the pipeline again after a failure.
+    pub replayed: u64,
+    /// Results that the dispatcher dropped because they came twice or too late.
+    pub stale_dropped: u64,
+}
+
+/// Latency, in milliseconds. Percentiles are exact (nearest rank).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Number of requests.
+    pub count: u64,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// 99.9th percentile.
+    pub p999: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// What the throughput could have been at most, without faults: the least of what the plan's slowest
+/// part, the offered load, and the machine that computes for all nodes allow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Requests per second.
+    pub throughput_per_s: f64,
+    /// What sets it, in words.
+    pub limit: String,
+    /// Throughput as a share of it.
+    pub reached: f64,
+}
+
+/// A plan and what was predicted of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanSummary {
+    /// Its epoch.
+    pub epoch: u32,
+    /// Its stages.
+    pub stages: Vec<StageSummary>,
+    /// Requests per second that the cost model expects at most.
+    pub predicted_throughput_per_s: f64,
+    /// What it expects to be slowest, in words.
+    pub limit: String,
+    /// Latency that it expects of a request that meets no other.
+    pub predicted_latency_ms: f64,
+}
+
+/// A segment on a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageSummary {
+    /// Its place in the pipeline, from zero.
+    pub stage: usize,
+    /// The node.
+    pub node: String,
+    /// The cut that is its input, and that tensor's name.
+    pub from: CutName,
+    /// The cut that is its output.
+    pub to: CutName,
+    /// Memory it was expected to need, in bytes.
+    pub memory_bytes: u64,
+    /// Memory that the node's process may use, in bytes.
+    pub memory_limit_bytes: u64,
+    /// Resident memory of its process after loading, in bytes.
+    pub resident_bytes: Option<u64>,
+    /// Time it was expected to compute for a request.
+    pub compute_ms: f64,
+    /// Time it computed for a request, on average.
+    pub measured_compute_ms: Option<f64>,
+    /// Time its input was expected to occupy the path to it.
+    pub receive_ms: f64,
+}
+
+/// A cut by its index and its tensor's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutName {
+    /// Its index.
+    pub cut: usize,
+    /// The tensor, if the record names it.
+    pub tensor: Option<String>,
+}
+
+/// That a plan was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanChange {
+    /// Its epoch.
+    pub epoch: u32,
+    /// Why it was needed.
+    pub reason: String,
+    /// When it was made.
+    pub planned_s: f64,
+    /// When every stage was ready.
+    pub deployed_s: Option<f64>,
+    /// The nodes of its stages, in order.
+    pub nodes: Vec<String>,
+    /// The nodes that had to load a segment.
+    pub loaded: Vec<String>,
+    /// Requests per second that the cost model expects at most.
+    pub predicted_throughput_per_s: f64,
+}
+
+/// A fault and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultSummary {
+    /// What kind.
+    pub kind: String,
+    /// What it hit; before it is fired, what it is to hit.
+    pub target: String,
+    /// When it was to be fired.
+    pub planned_s: f64,
+    /// When it was fired.
+    pub fired_s: Option<f64>,
+    /// When its effect was seen.
+    pub effect_s: Option<f64>,
+    /// When the dispatcher first suspected what it hit.
+    pub detected_s: Option<f64>,
+    /// What told it: `heartbeat`, `connection`, `refused` or `path`.
+    pub detected_by: Option<String>,
+    /// When the pipeline had recovered: see [`super::recovery`].
+    pub recovered_s: Option<f64>,
+    /// When it was healed.
+    pub healed_s: Option<f64>,
+    /// Why it could not be fired.
+    pub failed: Option<String>,
+}
+
+/// A process that ended though nothing asked it to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// Its node.
+    pub node: String,
+    /// How.
+    pub cause: ExitCause,
+}
+
+/// A phase of set-up or teardown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// How long it took.
+    pub took_s: f64,
+}
+
+impl Summary {
+    /// The summary of a run so far. Expectations are not looked at: see [`crate::report::summarise`].
+    pub fn of(scenario: &Scenario, tally: &Tally) -> Summary {
+        let window = tally.window(scenario);
+        let clock = Clock(tally.load_started.unwrap_or(tally.last));
+        let first = tally.plan_at(tally.load_started.unwrap_or(tally.last)).or(tally.plans.values().next());
+        let arrivals = arrivals(tally);
+        let completed = arrivals.iter().filter(|(at, _)| window.contains(*at)).count();
+        let length = window.length().as_secs_f64();
+        let throughput = if length > 0.0 { completed as f64 / length } else { 0.0 };
+        let died = deaths(tally);
+        let mut warnings: Vec<String> = tally.warnings.iter().map(|(text, times)| repeated(text, *times)).collect();
+        if tally.digests.is_empty() && !arrivals.is_empty() {
+            warnings.push("outputs were not compared with the unsplit model's".to_owned());
+        }
+        let faults: Vec<FaultSummary> =
+            (0..scenario.faults.len()).map(|index| fault(scenario, tally, &arrivals, clock, index)).collect();
+        let complete = tally.ended && !tally.interrupted && tally.load_ended.is_some();
+        warnings.extend(faults.iter().filter_map(|fault| not_fired(fault, complete)));
+        warnings.extend(died.iter().map(|death| format!("{} died: {}", death.node, in_words(death.cause))));
+        Summary {
+            schema_version: SCHEMA_VERSION,
+            scenario: scenario.name.clone(),
+            model: match &scenario.model.source {
+                ModelSource::Zoo(name) => name.clone(),
+                ModelSource::File(path) => path.display().to_string(),
+            },
+            seed: scenario.seed,
+            carrier: tally.carrier.clone(),
+            nodes: scenario.nodes.len(),
+            complete,
+            exit: tally.exit.unwrap_or(INTERRUPTED),
+            window: Span { from_s: clock.seconds(window.from), to_s: clock.seconds(window.to) },
+            requests: requests(tally),
+            throughput_per_s: rounded(throughput, 3),
+            bound: first.map(|seen| bound(scenario, tally, &seen.plan, throughput)),
+            latency_ms: latency(tally.samples(window).map(|sample| sample.latency).collect()),
+            latency_uncorrected_ms: latency(tally.samples(window).map(|sample| sample.uncorrected).collect()),
+            plan: first.map(|seen| plan(scenario, tally, seen)),
+            plans: plans(scenario, tally, clock),
+            faults,
+            traffic: tally.traffic.values().fold(Counters::default(), |sum, counters| Counters {
+                packets: sum.packets + counters.packets,
+                bytes: sum.bytes + counters.bytes,
+                lost: sum.lost + counters.lost,
+                overflowed: sum.overflowed + counters.overflowed,
+            }),
+            died,
+            phases: tally
+                .phases
+                .iter()
+                .map(|(name, took)| Phase { name: name.clone(), took_s: rounded(took.as_secs_f64(), 6) })
+                .collect(),
+            warnings,
+            violations: Vec::new(),
+            peak_memory_bytes: tally.peak_memory.map(|size| size.bytes()),
+        }
+    }
+}
+
+/// Counts from the instant at which load began.
+#[derive(Clone, Copy)]
+struct Clock(Instant);
+
+impl Clock {
+    fn seconds(self, at: Instant) -> f64 {
+        let (after, before) = (at.since(self.0).as_secs_f64(), self.0.since(at).as_secs_f64());
+        rounded(after - before, 6)
+    }
+}
+
+/// Shorter to read, and the same wherever it is computed.
+fn rounded(value: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    (value * scale).round() / scale
+}
+
+fn millis(time: Duration) -> f64 {
+    rounded(time.as_secs_f64() * 1e3, 3)
+}
+
+fn repeated(text: &str, times: u64) -> String {
+    if times > 1 { format!("{text} ({times} times)") } else { text.to_owned() }
+}
+
+fn requests(tally: &Tally) -> Requests {
+    let mut counts = Requests { replayed: tally.replayed, stale_dropped: tally.stale_dropped, ..Requests::default() };
+    for request in tally.requests.values() {
+        let (completed, errored) = (!request.results.is_empty(), request.errored.is_some());
+        // A result proves that the request was accepted, even if the word of it was lost with the run's end.
+        let accepted = request.accepted || completed;
+        counts.offered += u64::from(request.scheduled.is_some());
+        counts.accepted += u64::from(accepted);
+        counts.completed += u64::from(completed);
+        counts.errored += u64::from(errored && !completed);
+        counts.lost += u64::from(accepted && !completed && !errored);
+        counts.duplicated += u64::from(request.results.len() > 1);
+        counts.unaccepted += u64::from(request.scheduled.is_some() && !accepted && !errored);
+        let reference = reference(tally, request).filter(|_| completed);
+        counts.checked += u64::from(reference.is_some());
+        counts.wrong +=
+            u64::from(reference.is_some_and(|digest| request.results.iter().any(|result| result.digest != *digest)));
+    }
+    counts
+}
+
+fn reference<'a>(tally: &'a Tally, request: &Request) -> Option<&'a String> {
+    tally.digests.get(request.input? as usize)
+}
+
+/// Statistics of latencies in no order; `None` without any.
+fn latency(mut times: Vec<Duration>) -> Option<Latency> {
+    times.sort_unstable();
+    let count = times.len();
+    let largest = times.last()?;
+    let percentile = |share: f64| {
+        let rank = (share * count as f64).ceil() as usize;
+        millis(times[rank.clamp(1, count) - 1])
+    };
+    let mean = times.iter().map(Duration::as_secs_f64).sum::<f64>() / count as f64;
+    Some(Latency {
+        count: count as u64,
+        mean: rounded(mean * 1e3, 3),
+        p50: percentile(0.5),
+        p90: percentile(0.9),
+        p99: percentile(0.99),
+        p999: percentile(0.999),
+        max: millis(*largest),
+    })
+}
+
+fn bound(scenario: &Scenario, tally: &Tally, plan: &Plan, throughput: f64) -> Bound {
+    let mut bounds = vec![(plan.prediction.throughput_per_s(), limit(scenario, plan))];
+    match scenario.load {
+        Load::Open { rate_per_s, .. } => bounds.push((rate_per_s, "the offered load".to_owned())),
+        Load::Closed { concurrency } => {
+            // Little's law: no more can be done than is outstanding, divided by the time each takes.
+            let latency = plan.prediction.latency.as_secs_f64().max(1e-9);
+            let limit = format!("the offered load: {concurrency} requests at once");
+            bounds.push((f64::from(concurrency) / latency, limit));
+        }
+    }
+    if let Some(cores) = tally.cores {
+        // A slower device waits; the host computes only for as long as it takes the host.
+        let slowdown = |node: usize| scenario.nodes.get(node).map_or(1.0, |node| node.slowdown.max(1.0));
+        let busy: f64 = plan.stages.iter().map(|stage| stage.compute.as_secs_f64() / slowdown(stage.node)).sum();
+        let limit = format!("this machine: {cores} cores compute for all nodes");
+        bounds.push((f64::from(cores) / busy.max(1e-9), limit));
+    }
+    let least = bounds.into_iter().min_by(|(a, _), (b, _)| a.total_cmp(b));
+    let (highest, limit) = least.unwrap_or((f64::INFINITY, String::new()));
+    Bound { throughput_per_s: rounded(highest, 3), limit, reached: rounded(throughput / highest, 4) }
+}
+
+fn name(scenario: &Scenario, node: usize) -> String {
+    scenario.nodes.get(node).map_or_else(|| format!("node {node}"), |spec| spec.name.clone())
+}
+
+fn limit(scenario: &Scenario, plan: &Plan) -> String {
+    match plan.prediction.limit {
+        Limit::Path { from, to } => format!("the path {} → {}", name(scenario, from), name(scenario, to)),
+        Limit::Compute { node } => format!("computing on {}", name(scenario, node)),
+    }
+}
+
+fn plan(scenario: &Scenario, tally: &Tally, seen: &PlanSeen) -> PlanSummary {
+    let epoch = tally.plans.iter().find(|(_, other)| *other == seen).map_or(0, |(epoch, _)| *epoch);
+    let cut = |cut: usize| CutName { cut, tensor: tally.tensors.get(cut).cloned() };
+    let stage = |(index, stage): (usize, &planner::plan::Stage)| {
+        let measured = u16::try_from(index).ok().and_then(|index| tally.stages.get(&(epoch, index)));
+        let mean = |seen: &StageSeen| {
+            (seen.processed > 0).then(|| rounded(seen.computed.as_secs_f64() * 1e3 / seen.processed as f64, 3))
+        };
+        StageSummary {
+            stage: index,
+            node: name(scenario, stage.node),
+            from: cut(stage.segment.from),
+            to: cut(stage.segment.to),
+            memory_bytes: stage.memory.bytes(),
+            memory_limit_bytes: scenario.nodes.get(stage.node).map_or(0, |node| node.memory.bytes()),
+            resident_bytes: measured.and_then(|seen| seen.resident).map(|size| size.bytes()),
+            compute_ms: millis(stage.compute),
+            measured_compute_ms: measured.and_then(mean),
+            receive_ms: millis(stage.receive),
+        }
+    };
+    PlanSummary {
+        epoch,
+        stages: seen.plan.stages.iter().enumerate().map(stage).collect(),
+        predicted_throughput_per_s: rounded(seen.plan.prediction.throughput_per_s(), 3),
+        limit: limit(scenario, &seen.plan),
+        predicted_latency_ms: millis(seen.plan.prediction.latency),
+    }
+}
+
+fn plans(scenario: &Scenario, tally: &Tally, clock: Clock) -> Vec<PlanChange> {
+    let change = |(epoch, seen): (&u32, &PlanSeen)| PlanChange {
+        epoch: *epoch,
+        reason: seen.reason.clone(),
+        planned_s: clock.seconds(seen.at),
+        deployed_s: seen.deployed.as_ref().map(|(at, _)| clock.seconds(*at)),
+        nodes: seen.plan.stages.iter().map(|stage| name(scenario, stage.node)).collect(),
+        loaded: seen.deployed.as_ref().map(|(_, loaded)| loaded.clone()).unwrap_or_default(),
+        predicted_throughput_per_s: rounded(seen.plan.prediction.throughput_per_s(), 3),
+    };
+    tally.plans.iter().map(change).collect()
+}
+
+fn deaths(tally: &Tally) -> Vec<Death> {
+    let unasked = |cause: ExitCause| !matches!(cause, ExitCause::Asked | ExitCause::Planned);
+    let exits = tally.exits.iter().filter(|exit| unasked(exit.cause));
+    exits.map(|exit| Death { node: exit.node.clone(), cause: exit.cause }).collect()
+}
+
+/// What a scenario asked for and did not get.
+fn not_fired(fault: &FaultSummary, complete: bool) -> Option<String> {
+    let FaultSummary { kind, target, planned_s, .. } = fault;
+    let what = format!("the fault {kind} {target}, planned at {planned_s} s,");
+    match &fault.failed {
+        Some(reason) => Some(format!("{what} could not be fired: {reason}")),
+        None if complete && fault.fired_s.is_none() => Some(format!("{what} was not fired")),
+        None => None,
+    }
+}
+
+/// How a process ended, for people.
+pub fn in_words(cause: ExitCause) -> String {
+    match cause {
+        ExitCause::Asked => "it was asked to end".to_owned(),
+        ExitCause::Planned => "a fault of the scenario ended it".to_owned(),
+        ExitCause::OutOfMemory => "it needed more memory than its node has".to_owned(),
+        ExitCause::Code(code) => format!("it ended by itself with exit code {code}"),
+        ExitCause::Signal(signal) => format!("it was ended by signal {signal}, which no fault sent"),
+    }
+}
+
+fn fault(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, clock: Clock, index: usize) -> FaultSummary {
+    let spec = &scenario.faults[index];
+    let seen = tally.faults.get(&index).cloned().unwrap_or_default();
+    let recovery = recovery(scenario, tally, arrivals, index);
+    let (kind, planned_target) = described(&spec.kind);
+    let seconds = |at: Option<Instant>| at.map(|at| clock.seconds(at));
+    FaultSummary {
+        kind: kind.to_owned(),
+        target: seen.fired.as_ref().map_or(planned_target, |(_, target, _)| target.clone()),
+        planned_s: rounded(spec.at.as_secs_f64(), 6),
+        fired_s: seconds(seen.fired.as_ref().map(|(at, ..)| *at)),
+        effect_s: seconds(seen.effective),
+        detected_s: seconds(recovery.detected),
+        detected_by: recovery.detected_by.map(str::to_owned),
+        recovered_s: seconds(recovery.recovered),
+        healed_s: seconds(seen.healed),
+        failed: seen.failed,
+    }
+}
+
+/// The kind of a fault and what it is to hit, as scenarios write them.
+pub fn described(kind: &FaultKind) -> (&'static str, String) {
+    let node = |target: &NodeTarget| match target {
+        NodeTarget::Node(name) => name.clone(),
+        NodeTarget::Stage(stage) => format!("stage:{stage}"),
+        NodeTarget::Spare => "spare".to_owned(),
+    };
+    let pair = |target: &PairTarget, both: bool| match target {
+        PairTarget::Nodes(from, to) => format!("{from}{}{to}", if both { "↔" } else { "→" }),
+        PairTarget::AfterStage(stage) => format!("after stage:{stage}"),
+    };
+    match kind {
+        FaultKind::Kill { target } => ("kill", node(target)),
+        FaultKind::Pause { target } => ("pause", node(target)),
+        FaultKind::Down { target } => ("down", pair(target, true)),
+        FaultKind::Blackhole { target, both } => ("blackhole", pair(target, *both)),
+        FaultKind::Degrade { target, both, .. } => ("degrade", pair(target, *both)),
+        FaultKind::Partition { groups } => {
+            ("partition", groups.iter().map(|group| group.join(",")).collect::<Vec<_>>().join(" | "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{self, Run};
+    use super::*;
+    use node::telemetry::Event;
+
+    fn summary(run: &Run) -> Summary {
+        Summary::of(&run.scenario, &run.tally())
+    }
+
+    #[test]
+    fn every_fault_is_told_from_plan_to_recovery() {
+        let summary = summary(&fixture::crashes());
+        let near = |found: Option<f64>, expected: f64| {
+            assert!((found.unwrap() - expected).abs() < 0.05, "{found:?} is not about {expected}");
+        };
+        let [killed, down, slow, spare] = &summary.faults[..] else { panic!() };
+        assert_eq!((killed.kind.as_str(), killed.target.as_str(), killed.planned_s), ("kill", "n4", 12.0));
+        assert_eq!(killed.detected_by.as_deref(), Some("heartbeat"));
+        near(killed.effect_s, 12.0021);
+        near(killed.detected_s, 12.93);
+        // Deployed at 13.71, and the first result 0.33 s later.
+        near(killed.recovered_s, 14.04);
+        near(killed.healed_s, 22.0);
+        assert_eq!(down.detected_by.as_deref(), Some("path"));
+        near(down.detected_s, 25.81);
+        near(down.recovered_s, 26.82);
+        // Nobody noticed: the first result after it was healed.
+        assert_eq!(slow.detected_s, None);
+        assert!(slow.recovered_s.unwrap() >= 36.0 && slow.recovered_s.unwrap() < 36.2);
+        // A spare holds no stage: nothing had to be recovered.
+        near(spare.detected_s, 36.91);
+        assert_eq!(spare.recovered_s, spare.detected_s);
+    }
+
+    #[test]
+    fn requests_add_up_and_latency_is_that_of_the_window() {
+        let run = fixture::crashes();
+        let summary = summary(&run);
+        let requests = summary.requests;
+        assert_eq!((requests.offered, requests.accepted, requests.completed, requests.checked), (320, 320, 320, 320));
+        assert_eq!((requests.lost, requests.duplicated, requests.wrong, requests.errored), (0, 0, 0, 0));
+        assert_eq!(summary.window, Span { from_s: 5.0, to_s: 40.0 });
+        let latency = summary.latency_ms.unwrap();
+        assert_eq!(latency.count, 35 * 8);
+        assert!(
+            latency.p50 >= 330.0 && latency.p50 <= 1000.0 && latency.p50 <= latency.p90 && latency.p999 <= latency.max
+        );
+        // Each request is sent 0.4 ms after it was due.
+        let uncorrected = summary.latency_uncorrected_ms.unwrap();
+        assert!((latency.mean - uncorrected.mean - 0.4).abs() < 0.002);
+        let bound = summary.bound.unwrap();
+        assert_eq!((bound.throughput_per_s, bound.limit.as_str()), (8.0, "the offered load"));
+        assert!(bound.reached > 0.95 && bound.reached <= 1.01);
+        assert_eq!((summary.complete, summary.exit, summary.plans.len()), (true, 0, 3));
+        let plan = summary.plan.unwrap();
+        assert_eq!((plan.stages[1].node.as_str(), plan.stages[1].measured_compute_ms), ("n4", Some(18.0)));
+        assert_eq!(plan.stages[1].to.tensor.as_deref(), Some("stage/38/Add_output_0"));
+    }
+
+    #[test]
+    fn what_is_lost_doubled_or_wrong_is_counted_and_fails_the_run() {
+        let mut run = fixture::crashes();
+        let completed = |entry: &Entry, number: u64| matches!(entry, Entry::Node { event: Event::Completed { request, .. }, .. } if *request == number);
+        run.entries.retain(|entry| !completed(entry, 100));
+        let twice = run.entries.iter().find(|entry| completed(entry, 7)).unwrap().clone();
+        run.entries.push(twice);
+        for entry in &mut run.entries {
+            if let Entry::Node { event: Event::Completed { request: 9, digest, .. }, .. } = entry {
+                *digest = fixture::digest(99);
+            }
+        }
+        let summary = crate::report::summarise(&run.scenario, &run.tally());
+        assert_eq!((summary.requests.lost, summary.requests.duplicated, summary.requests.wrong), (1, 1, 1));
+        assert_eq!((summary.exit, summary.violations.len()), (1, 3));
+    }
+
+    #[test]
+    fn the_order_of_the_log_does_not_matter_and_a_part_of_it_has_a_summary() {
+        let mut run = fixture::crashes();
+        let whole = summary(&run);
+        let text = serde_json::to_string(&whole).unwrap();
+        assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), whole);
+        run.entries.sort_by_key(Entry::at);
+        assert_eq!(summary(&run), whole);
+        run.entries.truncate(run.entries.len() / 2);
+        run.entries.push(Entry::Run { at: run.entries.last().unwrap().at(), event: RunEvent::Interrupted });
+        let part = summary(&run);
+        assert_eq!((part.complete, part.exit), (false, 137));
+        assert!(part.requests.completed > 100 && part.throughput_per_s > 4.0);
+        run.entries.clear();
+        let nothing = summary(&run);
+        assert_eq!((nothing.latency_ms, nothing.throughput_per_s), (None, 0.0));
+    }
+
+    use super::super::event::{Entry, RunEvent};
+}

@@ -1,0 +1,315 @@
+//! The event log, folded: what every result is computed from. Entries may come in any order, as those
+//! of different nodes do; only the instants they carry count.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use node::clock::Instant;
+use node::telemetry::{Detection, Event};
+use planner::plan::Plan;
+use planner::units::ByteSize;
+
+use super::event::{Entry, ExitCause, RunEvent};
+use crate::fabric::Counters;
+use crate::scenario::Scenario;
+
+/// What is known of a run so far.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// The requests, by their number.
+    pub requests: BTreeMap<u64, Request>,
+    /// The digest that each input's output must have; empty when outputs are not checked.
+    pub digests: Vec<String>,
+    /// When the run began.
+    pub run_started: Option<Instant>,
+    /// When load began.
+    pub load_started: Option<Instant>,
+    /// When load ended.
+    pub load_ended: Option<Instant>,
+    /// The last instant of any entry.
+    pub last: Instant,
+    /// Plans, by epoch.
+    pub plans: BTreeMap<u32, PlanSeen>,
+    /// What the dispatcher took for broken.
+    pub suspicions: Vec<Suspicion>,
+    /// What became of the scenario's faults, by index.
+    pub faults: BTreeMap<usize, FaultSeen>,
+    /// What stages did, by epoch and place in the pipeline.
+    pub stages: BTreeMap<(u32, u16), StageSeen>,
+    /// How processes ended.
+    pub exits: Vec<Exit>,
+    /// What passed in each direction by the last count.
+    pub traffic: BTreeMap<(String, String), Counters>,
+    /// Phases of set-up and teardown, in order.
+    pub phases: Vec<(String, Duration)>,
+    /// Warnings, and how often each was given, in the order of the first.
+    pub warnings: Vec<(String, u64)>,
+    /// The carrier.
+    pub carrier: Option<String>,
+    /// Cores that all nodes share.
+    pub cores: Option<u32>,
+    /// Name of each cut's tensor.
+    pub tensors: Vec<String>,
+    /// Requests that were sent again.
+    pub replayed: u64,
+    /// Results that the dispatcher dropped because they came twice or too late.
+    pub stale_dropped: u64,
+    /// Whether the user interrupted the run.
+    pub interrupted: bool,
+    /// Whether the run ended in order.
+    pub ended: bool,
+    /// The exit code that it ended with, expectations not yet looked at.
+    pub exit: Option<u8>,
+    /// Largest resident memory of `emu` itself.
+    pub peak_memory: Option<ByteSize>,
+}
+
+/// A request as the client saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Request {
+    /// Which of the inputs it carries.
+    pub input: Option<u32>,
+    /// When it was to be sent.
+    pub scheduled: Option<Instant>,
+    /// When it was sent.
+    pub sent: Option<Instant>,
+    /// Whether the dispatcher accepted it.
+    pub accepted: bool,
+    /// Every result that arrived.
+    pub results: Vec<Outcome>,
+    /// When an error arrived.
+    pub errored: Option<Instant>,
+}
+
+/// A result as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Outcome {
+    /// When.
+    pub at: Instant,
+    /// Epoch of the plan that produced it.
+    pub epoch: u32,
+    /// Digest of the output.
+    pub digest: String,
+}
+
+impl Request {
+    /// The first result.
+    pub fn completed(&self) -> Option<&Outcome> {
+        self.results.iter().min()
+    }
+}
+
+/// A plan that was made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanSeen {
+    /// When.
+    pub at: Instant,
+    /// Why.
+    pub reason: String,
+    /// The plan.
+    pub plan: Plan,
+    /// When every stage was ready, and which nodes had to load.
+    pub deployed: Option<(Instant, Vec<String>)>,
+}
+
+/// Something the dispatcher took for broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspicion {
+    /// When.
+    pub at: Instant,
+    /// The node; or for a path, the sender.
+    pub node: String,
+    /// For a path, the receiver.
+    pub to: Option<String>,
+    /// For a node, what told.
+    pub by: Option<Detection>,
+}
+
+/// What became of a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FaultSeen {
+    /// When it was fired, what it hit, and the nodes it hit.
+    pub fired: Option<(Instant, String, Vec<String>)>,
+    /// When its effect was seen.
+    pub effective: Option<Instant>,
+    /// When it was healed.
+    pub healed: Option<Instant>,
+    /// Why it could not be fired.
+    pub failed: Option<String>,
+}
+
+/// What a stage of an epoch did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StageSeen {
+    /// Requests that went through.
+    pub processed: u64,
+    /// Time it computed for all of them.
+    pub computed: Duration,
+    /// Resident memory of its process after loading.
+    pub resident: Option<ByteSize>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    /// Its node.
+    pub node: String,
+    /// How.
+    pub cause: ExitCause,
+}
+
+impl Tally {
+    /// Takes in one entry.
+    pub fn push(&mut self, entry: &Entry) {
+        self.last = self.last.max(entry.at());
+        match entry {
+            Entry::Node { at, event, .. } => self.node(*at, event),
+            Entry::Run { at, event } => self.run(*at, event),
+        }
+    }
+
+    fn request(&mut self, number: u64) -> &mut Request {
+        self.requests.entry(number).or_default()
+    }
+
+    fn fault(&mut self, index: usize) -> &mut FaultSeen {
+        self.faults.entry(index).or_default()
+    }
+
+    fn node(&mut self, at: Instant, event: &Event) {
+        match event {
+            Event::Offered { request: number, input, scheduled } => {
+                let request = self.request(*number);
+                (request.input, request.scheduled) = (Some(*input), Some(*scheduled));
+            }
+            Event::Sent { request: number } => self.request(*number).sent = Some(at),
+            Event::Accepted { request: number } => self.request(*number).accepted = true,
+            Event::Completed { request: number, epoch, digest } => {
+                self.request(*number).results.push(Outcome { at, epoch: *epoch, digest: digest.clone() });
+            }
+            Event::Errored { request: number, .. } => self.request(*number).errored = Some(at),
+            Event::Planned { epoch, reason, plan, .. } => {
+                let deployed = self.plans.get(epoch).and_then(|seen| seen.deployed.clone());
+                let seen = PlanSeen { at, reason: reason.clone(), plan: plan.clone(), deployed };
+                self.plans.insert(*epoch, seen);
+            }
+            Event::Deployed { epoch, loaded, .. } => {
+                if let Some(seen) = self.plans.get_mut(epoch) {
+                    seen.deployed = Some((at, loaded.clone()));
+                }
+            }
+            Event::Unplannable { reason } => self.warn(format!("no plan was possible: {reason}")),
+            Event::NodeSuspected { node, by } => {
+                self.suspicions.push(Suspicion { at, node: node.clone(), to: None, by: Some(*by) });
+            }
+            Event::PathSuspected { from, to } => {
+                self.suspicions.push(Suspicion { at, node: from.clone(), to: Some(to.clone()), by: None });
+            }
+            Event::Replayed { requests, .. } => self.replayed += requests.len() as u64,
+            Event::StaleDropped { .. } => self.stale_dropped += 1,
+            Event::SegmentLoaded { epoch, stage, resident, .. } => {
+                self.stages.entry((*epoch, *stage)).or_default().resident = Some(*resident);
+            }
+            Event::Processed { epoch, stage, started, finished, .. } => {
+                let seen = self.stages.entry((*epoch, *stage)).or_default();
+                seen.processed += 1;
+                seen.computed += finished.since(*started);
+            }
+            Event::Ready | Event::Drained { .. } | Event::Rejoined { .. } | Event::Dropped { .. } => {}
+        }
+    }
+
+    fn run(&mut self, at: Instant, event: &RunEvent) {
+        match event {
+            RunEvent::Host { carrier, cores } => (self.carrier, self.cores) = (Some(carrier.clone()), Some(*cores)),
+            RunEvent::Model { tensors } => self.tensors.clone_from(tensors),
+            RunEvent::PhaseDone { phase, took } => self.phases.push((phase.clone(), *took)),
+            RunEvent::Reference { digests } => self.digests.clone_from(digests),
+            RunEvent::NodeExited { node, cause } => self.exits.push(Exit { node: node.clone(), cause: *cause }),
+            RunEvent::LoadStarted => self.load_started = Some(at),
+            RunEvent::LoadEnded => self.load_ended = Some(at),
+            RunEvent::FaultFired { fault: index, target, nodes } => {
+                self.fault(*index).fired = Some((at, target.clone(), nodes.clone()));
+            }
+            RunEvent::FaultEffective { fault: index } => self.fault(*index).effective = Some(at),
+            RunEvent::FaultHealed { fault: index } => self.fault(*index).healed = Some(at),
+            RunEvent::FaultFailed { fault: index, reason } => self.fault(*index).failed = Some(reason.clone()),
+            RunEvent::Traffic { from, to, counters } => {
+                self.traffic.insert((from.clone(), to.clone()), *counters);
+            }
+            RunEvent::Warning { text } => self.warn(text.clone()),
+            RunEvent::Interrupted => self.interrupted = true,
+            RunEvent::RunEnded { peak_memory, exit } => {
+                (self.ended, self.exit) = (true, Some(*exit));
+                self.peak_memory = Some(ByteSize::from_bytes(*peak_memory));
+            }
+            RunEvent::RunStarted { .. } => self.run_started = Some(at),
+            RunEvent::NodeStarted { .. } => {}
+        }
+    }
+
+    fn warn(&mut self, text: String) {
+        match self.warnings.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, times)) => *times += 1,
+            None => self.warnings.push((text, 1)),
+        }
+    }
+
+    /// The time that counts: from the end of the warm-up to the end of the load, or to the last entry
+    /// of a run that was cut short. Empty if load never began.
+    pub fn window(&self, scenario: &Scenario) -> Window {
+        let Some(began) = self.load_started else { return Window { from: self.last, to: self.last } };
+        let from = began + scenario.warmup;
+        let to = self.load_ended.unwrap_or_else(|| self.last.min(began + scenario.duration));
+        Window { from, to: to.max(from) }
+    }
+
+    /// The plan in force at an instant: the last one made until then.
+    pub fn plan_at(&self, at: Instant) -> Option<&PlanSeen> {
+        self.plans.values().filter(|seen| seen.at <= at).max_by_key(|seen| seen.at)
+    }
+
+    /// Every completed request that was scheduled within the window: the samples of latency.
+    pub fn samples(&self, window: Window) -> impl Iterator<Item = Sample> {
+        self.requests.values().filter_map(move |request| {
+            let scheduled = request.scheduled.filter(|at| window.contains(*at))?;
+            let completed = request.completed()?.at;
+            let latency = completed.since(scheduled);
+            // A request that was sent at once, whatever the log says of its sending.
+            let uncorrected = completed.since(request.sent.unwrap_or(scheduled));
+            Some(Sample { completed, latency, uncorrected })
+        })
+    }
+}
+
+/// From one instant until just before another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Its beginning.
+    pub from: Instant,
+    /// Its end.
+    pub to: Instant,
+}
+
+impl Window {
+    /// Whether an instant is within.
+    pub fn contains(&self, at: Instant) -> bool {
+        self.from <= at && at < self.to
+    }
+
+    /// How long it is.
+    pub fn length(&self) -> Duration {
+        self.to.since(self.from)
+    }
+}
+
+/// The latency of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// When its first result arrived.
+    pub completed: Instant,
+    /// Time from the instant at which it was scheduled.
+    pub latency: Duration,
+    /// Time from the instant at which it was sent: hides the wait of requests that could not be sent on time.
+    pub uncorrected: Duration,
+}

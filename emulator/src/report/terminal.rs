@@ -1,0 +1,408 @@
+//! The closing text of a run, for people.
+
+use std::path::Path;
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table};
+
+use crate::record::summary::{Bound, CutName, FaultSummary, Latency, PlanSummary, Summary};
+
+/// How the text may look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Looks {
+    /// Colours and bold letters, by ANSI escapes.
+    pub colour: bool,
+    /// Lines and arrows beyond ASCII.
+    pub unicode: bool,
+    /// Columns of the terminal; `None`: as wide as the text is.
+    pub width: Option<u16>,
+}
+
+impl Looks {
+    /// For a file or a pipe: plain lines.
+    pub const PLAIN: Looks = Looks { colour: false, unicode: false, width: None };
+
+    /// For a terminal so many columns wide.
+    pub fn terminal(width: u16) -> Looks {
+        Looks { colour: true, unicode: true, width: Some(width) }
+    }
+}
+
+/// What a run came to, in words and tables. `folder` is where its files are.
+pub fn closing(summary: &Summary, folder: &Path, looks: Looks) -> String {
+    let writer = Writer { looks };
+    let mut blocks = vec![writer.verdict(summary), writer.headline(summary), writer.requests(summary)];
+    blocks.extend(summary.plan.as_ref().map(|plan| writer.plan(plan, summary)));
+    if !summary.faults.is_empty() {
+        blocks.push(writer.faults(&summary.faults));
+    }
+    if !summary.warnings.is_empty() {
+        blocks.push(writer.list(
+            "Warnings: the result may not be trustworthy here",
+            "!",
+            Ink::Caution,
+            &summary.warnings,
+        ));
+    }
+    if !summary.violations.is_empty() {
+        blocks.push(writer.list(
+            "Not as expected",
+            if looks.unicode { "✗" } else { "x" },
+            Ink::Bad,
+            &summary.violations,
+        ));
+    }
+    blocks.push(writer.files(folder));
+    let mut text = blocks.join("\n");
+    text.insert(0, '\n');
+    text
+}
+
+#[derive(Clone, Copy)]
+enum Ink {
+    Strong,
+    Dim,
+    Good,
+    Caution,
+    Bad,
+}
+
+impl Ink {
+    fn escape(self) -> &'static str {
+        match self {
+            Ink::Strong => "\x1b[1m",
+            Ink::Dim => "\x1b[2m",
+            Ink::Good => "\x1b[32m",
+            Ink::Caution => "\x1b[33m",
+            Ink::Bad => "\x1b[31m",
+        }
+    }
+}
+
+struct Writer {
+    looks: Looks,
+}
+
+impl Writer {
+    fn ink(&self, ink: Ink, text: &str) -> String {
+        if self.looks.colour { format!("{}{text}\x1b[0m", ink.escape()) } else { text.to_owned() }
+    }
+
+    fn title(&self, text: &str) -> String {
+        self.ink(Ink::Strong, text)
+    }
+
+    /// Signs that a plain file may not show become letters.
+    fn plain(&self, text: &str) -> String {
+        if self.looks.unicode {
+            return text.to_owned();
+        }
+        let signs = [("→", "->"), ("↔", "<->"), (" · ", ", "), ("…", "..."), ("–", "-"), ("✓", "ok"), ("✗", "FAILED")];
+        signs.iter().fold(text.to_owned(), |text, (sign, letters)| text.replace(sign, letters))
+    }
+
+    fn verdict(&self, summary: &Summary) -> String {
+        let (ink, sign, words) = match summary.exit {
+            0 if summary.complete => (Ink::Good, "✓", "all as expected".to_owned()),
+            1 => (Ink::Bad, "✗", counted(summary.violations.len() as u64, "expectation") + " failed"),
+            5 => (Ink::Bad, "✗", counted(summary.died.len() as u64, "node") + " died that no fault killed"),
+            130 | 143 => (Ink::Caution, "✗", "interrupted: what follows is of a part of the run".to_owned()),
+            _ if !summary.complete => (Ink::Caution, "✗", "the run did not end in order".to_owned()),
+            code => (Ink::Bad, "✗", format!("ended with exit code {code}")),
+        };
+        let head = self.ink(ink, &self.plain(&format!("{sign} {}: {words}", summary.scenario)));
+        let nodes = counted(summary.nodes as u64, "node");
+        let links = summary.carrier.as_ref().map_or_else(String::new, |carrier| format!(" · {carrier} links"));
+        let rest = format!("  {} on {nodes}{links} · seed {}", summary.model, summary.seed);
+        format!("{head}\n{}\n", self.ink(Ink::Dim, &self.plain(&rest)))
+    }
+
+    fn headline(&self, summary: &Summary) -> String {
+        let mut lines = Vec::new();
+        let throughput = self.title(&format!("{} requests/s", significant(summary.throughput_per_s)));
+        let bound = summary.bound.as_ref().map_or_else(String::new, |bound| self.bound(bound));
+        lines.push(format!("  {:<11} {throughput}{bound}", "throughput"));
+        match &summary.latency_ms {
+            Some(latency) => {
+                lines.push(format!("  {:<11} {}", "latency", self.latency(latency)));
+                let span = format!(
+                    "of {} scheduled from second {} to {}, from the instant each was due",
+                    counted(latency.count, "request"),
+                    significant(summary.window.from_s),
+                    significant(summary.window.to_s)
+                );
+                lines.push(format!("  {:<11} {}", "", self.ink(Ink::Dim, &span)));
+            }
+            None => lines.push(format!("  {:<11} {}", "latency", self.plain("– (no request was completed in time)"))),
+        }
+        lines.join("\n") + "\n"
+    }
+
+    fn bound(&self, bound: &Bound) -> String {
+        let share = format!("{:.0} %", bound.reached * 100.0);
+        let most = format!(" of {}/s, the most that {} allows", significant(bound.throughput_per_s), bound.limit);
+        self.plain(&format!(" · {share}{most}"))
+    }
+
+    fn latency(&self, latency: &Latency) -> String {
+        let of = |name: &str, millis: f64| format!("{name} {}", self.title(&time(millis)));
+        let figures = [
+            of("p50", latency.p50),
+            of("p90", latency.p90),
+            of("p99", latency.p99),
+            of("p99.9", latency.p999),
+            of("max", latency.max),
+        ];
+        figures.join(&self.plain(" · "))
+    }
+
+    fn requests(&self, summary: &Summary) -> String {
+        let requests = &summary.requests;
+        let count = |count: u64, what: &str| format!("{} {what}", grouped(count));
+        let mut first = vec![count(requests.offered, "offered"), count(requests.accepted, "accepted")];
+        first.push(count(requests.completed, "completed"));
+        first.push(count(requests.errored, "with an error"));
+        if requests.unaccepted > 0 {
+            first.push(count(requests.unaccepted, "never accepted"));
+        }
+        let judged = |number: u64, what: &str| {
+            let ink = if number == 0 { Ink::Good } else { Ink::Bad };
+            self.ink(ink, &count(number, what))
+        };
+        let mut second = vec![judged(requests.lost, "lost"), judged(requests.duplicated, "duplicated")];
+        if requests.checked > 0 || requests.completed == 0 {
+            second.push(judged(requests.wrong, "wrong"));
+        } else {
+            second.push("outputs not checked".to_owned());
+        }
+        if requests.replayed > 0 {
+            second.push(count(requests.replayed, "sent again after a failure"));
+        }
+        let (first, second) = (first.join(" · "), second.join(" · "));
+        let mut text = self.plain(&format!("  {:<11} {first}\n  {:<11} {second}\n", "requests", ""));
+        if requests.checked > 0 && requests.wrong == 0 {
+            let checked = format!("{} outputs are the unsplit model's, bit for bit", grouped(requests.checked));
+            text += &format!("  {:<11} {}\n", "", self.ink(Ink::Dim, &checked));
+        }
+        text
+    }
+
+    fn table(&self, header: &[&str], right: &[usize]) -> Table {
+        let fill = if self.looks.unicode { '─' } else { '-' };
+        let mut table = Table::new();
+        table.load_style(NOTHING.header_separator(LineStyle::none().fill(fill).junction(fill)));
+        table.set_content_arrangement(match self.looks.width {
+            Some(_) => ContentArrangement::Dynamic,
+            None => ContentArrangement::Disabled,
+        });
+        if let Some(width) = self.looks.width {
+            table.set_width(width.saturating_sub(1));
+        }
+        if self.looks.colour {
+            table.enforce_styling()
+        } else {
+            table.force_no_tty()
+        };
+        table.set_header(header.iter().map(|title| Cell::new(self.plain(title)).add_attribute(Attribute::Bold)));
+        for index in right {
+            if let Some(column) = table.column_mut(*index) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        table
+    }
+
+    fn plan(&self, plan: &PlanSummary, summary: &Summary) -> String {
+        let title = self.title(&counted(plan.stages.len() as u64, "stage"));
+        let note = format!(" planned for {}/s, slowest: {}", significant(plan.predicted_throughput_per_s), plan.limit);
+        let header = ["stage", "node", "from → to", "memory", "of", "compute", "measured", "receive"];
+        let mut table = self.table(&header, &[0, 3, 4, 5, 6, 7]);
+        for stage in &plan.stages {
+            table.add_row([
+                stage.stage.to_string(),
+                stage.node.clone(),
+                self.plain(&format!("{} → {}", tensor(&stage.from), tensor(&stage.to))),
+                mebibytes(stage.memory_bytes),
+                mebibytes(stage.memory_limit_bytes),
+                time(stage.compute_ms),
+                stage.measured_compute_ms.map_or_else(|| self.plain("–"), time),
+                time(stage.receive_ms),
+            ]);
+        }
+        let mut text = format!("{title}{}\n{}\n", self.plain(&note), indented(&table));
+        let later = summary.plans.iter().filter(|change| change.epoch != plan.epoch);
+        for change in later {
+            let ready =
+                change.deployed_s.map_or_else(|| "never deployed".to_owned(), |at| format!("flowing at {at:.2} s"));
+            let loaded = if change.loaded.is_empty() { "nothing".to_owned() } else { change.loaded.join(", ") };
+            let line = format!("  then {}: {} · {ready} · loaded: {loaded}", change.reason, change.nodes.join(" → "));
+            text += &format!("{}\n", self.ink(Ink::Dim, &self.plain(&line)));
+        }
+        text
+    }
+
+    fn faults(&self, faults: &[FaultSummary]) -> String {
+        let title = self.title(&counted(faults.len() as u64, "fault"));
+        let note = ", in seconds since load began; detected and recovered are counted from the effect";
+        let header = ["fault", "planned", "fired", "effect", "detected", "recovered"];
+        let mut table = self.table(&header, &[1, 2, 3, 4, 5]);
+        for fault in faults {
+            let at = |seconds: Option<f64>| seconds.map_or_else(|| self.plain("–"), |at| format!("{at:.3}"));
+            let effect = fault.effect_s.or(fault.fired_s);
+            let after = |seconds: Option<f64>| Some(format!("+{}", time((seconds? - effect?) * 1e3)));
+            let detected = match (after(fault.detected_s), &fault.detected_by) {
+                (Some(after), Some(by)) => Cell::new(format!("{by} {after}")),
+                (Some(after), None) => Cell::new(after),
+                (None, _) if fault.failed.is_some() => self.coloured("could not be fired", Color::Yellow),
+                (None, _) if fault.fired_s.is_none() => Cell::new("not fired"),
+                (None, _) => Cell::new("not noticed"),
+            };
+            let recovered = match after(fault.recovered_s) {
+                Some(after) => self.coloured(&after, Color::Green),
+                None if fault.detected_s.is_some() || fault.healed_s.is_some() => self.coloured("never", Color::Red),
+                None => Cell::new(self.plain("–")),
+            };
+            table.add_row([
+                Cell::new(self.plain(&format!("{} {}", fault.kind, fault.target))),
+                Cell::new(significant(fault.planned_s)),
+                Cell::new(at(fault.fired_s)),
+                Cell::new(at(fault.effect_s)),
+                detected,
+                recovered,
+            ]);
+        }
+        format!("{title}{}\n{}\n", self.ink(Ink::Dim, note), indented(&table))
+    }
+
+    fn coloured(&self, text: &str, colour: Color) -> Cell {
+        let cell = Cell::new(text);
+        if self.looks.colour { cell.fg(colour) } else { cell }
+    }
+
+    fn list(&self, title: &str, sign: &str, ink: Ink, lines: &[String]) -> String {
+        let lines = lines.iter().map(|line| format!("  {} {}\n", self.ink(ink, sign), self.plain(line)));
+        format!("{}\n{}", self.title(title), lines.collect::<String>())
+    }
+
+    fn files(&self, folder: &Path) -> String {
+        let inside = "summary.json · events.jsonl · throughput.csv · latency.hlog · nodes/";
+        let inside = self.ink(Ink::Dim, &self.plain(inside));
+        format!("{} {}/\n  {inside}\n", self.title("Files in"), folder.display())
+    }
+}
+
+fn indented(table: &Table) -> String {
+    table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// 1234567 as 1,234,567.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+/// Three digits that mean something, and none that don't.
+fn significant(value: f64) -> String {
+    let text = match value.abs() {
+        v if v >= 99.95 => return grouped(v.round() as u64),
+        v if v >= 9.995 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    };
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Milliseconds as a person says them.
+fn time(millis: f64) -> String {
+    match millis {
+        ms if ms >= 59_995.0 => format!("{:.0} min {:02.0} s", (ms / 60_000.0).floor(), (ms % 60_000.0) / 1000.0),
+        ms if ms >= 999.5 => format!("{:.2} s", ms / 1000.0),
+        ms if ms >= 9.95 => format!("{ms:.0} ms"),
+        ms => format!("{ms:.1} ms"),
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.0} MiB", bytes as f64 / 1_048_576.0)
+}
+
+/// A tensor's name, of a long one the end: that is where names differ.
+fn tensor(cut: &CutName) -> String {
+    const MOST: usize = 20;
+    match &cut.tensor {
+        None => format!("cut {}", cut.cut),
+        Some(name) if name.chars().count() <= MOST => name.clone(),
+        Some(name) => format!("…{}", name.chars().skip(name.chars().count() + 1 - MOST).collect::<String>()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::fixture;
+    use crate::report::summarise;
+
+    fn texts() -> Vec<(Summary, String)> {
+        let run = fixture::crashes();
+        let good = summarise(&run.scenario, &run.tally());
+        let mut strict = run.scenario.clone();
+        strict.expect.p99_ms = Some(500.0);
+        strict.expect.recovery_ms = Some(1500.0);
+        let bad = summarise(&strict, &run.tally());
+        let folder = Path::new("results/twelve/2027-01-15T08-00-00Z-5ca1ab");
+        let looks = [Looks::PLAIN, Looks::terminal(100), Looks::terminal(80)];
+        looks.iter().flat_map(|looks| [&good, &bad].map(|s| (s.clone(), closing(s, folder, *looks)))).collect()
+    }
+
+    #[test]
+    fn the_closing_text_says_what_came_of_the_run() {
+        for (summary, text) in texts() {
+            // Shown by `--no-capture`: a person must judge its looks.
+            println!("{text}");
+            for word in ["twelve", "requests/s", "p99.9", "kill n4", "heartbeat", "not noticed", "0 lost", "5ca1ab"] {
+                assert!(text.contains(word), "{word} is missing");
+            }
+            assert_eq!(text.contains("recovery_ms"), summary.exit == 1);
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_it_is_plain_ascii_lines() {
+        for (_, text) in texts().drain(..2) {
+            let odd: Vec<char> = text.chars().filter(|c| !(c.is_ascii_graphic() || " \n".contains(*c))).collect();
+            assert!(odd.is_empty(), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        let plain = |line: &str| {
+            let mut text = line.to_owned();
+            while let Some(begin) = text.find('\x1b') {
+                let end = text[begin..].find('m').unwrap() + begin;
+                text.replace_range(begin..=end, "");
+            }
+            text
+        };
+        for (_, text) in texts().drain(2..4) {
+            for line in text.lines().map(plain) {
+                assert!(line.chars().count() <= 100, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_said_as_people_say_them() {
+        assert_eq!([grouped(7), grouped(1234), grouped(1_000_000)], ["7", "1,234", "1,000,000"]);
+        assert_eq!(
+            [significant(0.0), significant(7.5), significant(34.21), significant(1234.5)],
+            ["0", "7.5", "34.2", "1,235"]
+        );
+        assert_eq!([time(0.42), time(42.0), time(1234.0), time(61_000.0)], ["0.4 ms", "42 ms", "1.23 s", "1 min 01 s"]);
+    }
+}

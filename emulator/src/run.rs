@@ -1,0 +1,205 @@
+//! One run, from the scenario to the record: the story that the rest of the crate makes possible.
+
+mod ground;
+mod launch;
+mod results;
+mod roster;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use node::clock::Instant;
+
+use crate::exit::Exit;
+use crate::fabric::{CarrierChoice, Fabric, FabricError};
+use crate::fleet::FleetError;
+use crate::fleet::cgroup::{self, RunGroup};
+use crate::model::{self, Inputs, ModelError};
+use crate::report::progress::Progress;
+use crate::report::terminal::Looks;
+use crate::sandbox::{self, Sandbox, SandboxError};
+use crate::scenario::{Loaded, ScenarioErrors};
+
+use results::{Results, ResultsError};
+use watch::Watch;
+
+/// What the user chose on the command line.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What carries the links.
+    pub links: CarrierChoice,
+    /// Folder that results are put into.
+    pub results: PathBuf,
+    /// Whether the summary goes to standard output.
+    pub json: bool,
+    /// How what is said on standard error may look.
+    pub looks: Looks,
+}
+
+/// Why a run ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The cluster can't hold the model.
+    #[error("the cluster can't hold the model")]
+    Capacity(#[from] ScenarioErrors),
+    /// The model.
+    #[error("the model can't be used: {0}")]
+    Model(#[from] ModelError),
+    /// The sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The network.
+    #[error("the network can't be built")]
+    Fabric(#[from] FabricError),
+    /// The processes.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// The results.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    /// This program can't find itself.
+    #[error("this program's own file can't be found")]
+    Program(#[source] std::io::Error),
+    /// The dispatcher finds no plan.
+    #[error("the cluster can't run this model: {0}")]
+    Unplannable(String),
+    /// A node ended while the cluster was being set up.
+    #[error("node {node} ended during set-up: {how}; what it said is in {}", log.display())]
+    NodeEnded {
+        /// Which.
+        node: String,
+        /// How.
+        how: String,
+        /// Where to look.
+        log: PathBuf,
+    },
+    /// The cluster did not get ready.
+    #[error("{phase} took longer than {} s; what the nodes said is in {}", limit.as_secs(), logs.display())]
+    TooSlow {
+        /// What was waited for.
+        phase: &'static str,
+        /// How long.
+        limit: Duration,
+        /// Where to look.
+        logs: PathBuf,
+    },
+    /// The user interrupted it.
+    #[error("interrupted")]
+    Interrupted(Exit),
+}
+
+impl RunError {
+    /// The way of ending that this error means.
+    pub fn exit(&self) -> Exit {
+        match self {
+            RunError::Sandbox(error) => Exit::from_code(error.exit_code()).unwrap_or(Exit::SetupFailed),
+            RunError::Fabric(FabricError::Carrier(crate::fabric::CarrierError::Unavailable { .. })) => Exit::HostLacks,
+            RunError::Capacity(_) => Exit::Usage,
+            RunError::Interrupted(exit) => *exit,
+            _ => Exit::SetupFailed,
+        }
+    }
+}
+
+/// How long set-up waits for the nodes to get something done.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long nodes may take to end when they are asked to.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Runs a scenario in a sandbox of its own, and leaves its results in a folder of their own.
+///
+/// # Errors
+/// When the run could not be begun. What goes wrong later is said on standard error and is in the exit code.
+pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
+    let began = Instant::now();
+    let program = std::env::current_exe().map_err(RunError::Program)?;
+    cgroup::remove_stale();
+    let groups = RunGroup::create();
+    let code = sandbox::run(|sandbox| {
+        let host = Host { program: &program, sandbox, groups: &groups };
+        match inside(loaded, options, &host, began) {
+            Ok(exit) => exit.code(),
+            Err(error) => {
+                match &error {
+                    RunError::Capacity(errors) => crate::cli::check::print(errors),
+                    error => crate::cli::complain(error),
+                }
+                error.exit().code()
+            }
+        }
+    });
+    let left = groups.remove();
+    left.iter().for_each(|error| eprintln!("warning: left behind: {error}"));
+    match Exit::from_code(code?) {
+        Some(Exit::Success) if !left.is_empty() => Ok(Exit::LeftBehind),
+        exit => Ok(exit.unwrap_or(Exit::SetupFailed)),
+    }
+}
+
+/// What a run stands on.
+#[derive(Clone, Copy)]
+struct Host<'a> {
+    program: &'a Path,
+    sandbox: &'a Sandbox,
+    groups: &'a RunGroup,
+}
+
+/// The run, inside the sandbox. Whatever happens, the results are closed.
+fn inside(loaded: &Loaded, options: &Options, host: &Host<'_>, began: Instant) -> Result<Exit, RunError> {
+    let mut results = Results::create(&options.results, loaded, began)?;
+    let mut progress = Progress::new(options.looks.width.is_some());
+    let outcome = emulate(loaded, options, host, &mut results, &mut progress);
+    progress.finish();
+    let exit = outcome.as_ref().copied().unwrap_or_else(|error| error.exit());
+    let exit = results.close(exit, options)?;
+    outcome.map(|_| exit)
+}
+
+/// Scenario → model → network → processes → plan → load and faults → teardown.
+fn emulate(
+    loaded: &Loaded,
+    options: &Options,
+    host: &Host<'_>,
+    results: &mut Results,
+    progress: &mut Progress,
+) -> Result<Exit, RunError> {
+    let scenario = &loaded.scenario;
+    progress.phase("model");
+    let clock = Instant::now();
+    let inputs = Inputs { count: scenario.inputs, seed: scenario.seed };
+    let model = model::prepare(host.program, &scenario.model.source, inputs)?;
+    loaded.check_capacity(&model.profile)?;
+    results.model(&model);
+    results.phase_done("model", clock, progress);
+
+    progress.phase("network");
+    let clock = Instant::now();
+    let (names, routes) = (scenario.host_names(), scenario.network.routes());
+    let fabric = Fabric::build(&scenario.network, &names, &routes.next_hop, options.links, scenario.seed)?;
+    results.host(&fabric, host.sandbox, host.groups);
+    results.phase_done("network", clock, progress);
+
+    progress.phase("processes");
+    let clock = Instant::now();
+    let mut fleet = launch::fleet(scenario, &model, &fabric, host, results)?;
+    let mut watch = Watch::new(scenario, host.sandbox, results, progress);
+    let mut exit = watch.until_ready(&mut fleet).and_then(|()| {
+        watch.phase_done("processes", clock);
+        let clock = Instant::now();
+        watch.until_deployed(&mut fleet)?;
+        watch.phase_done("plan and load", clock);
+        watch.load(&mut fleet, &fabric)
+    });
+    if let Err(RunError::Interrupted(how)) = exit {
+        exit = Ok(how);
+    }
+
+    let clock = Instant::now();
+    let errors = watch.teardown(fleet);
+    watch.phase_done("teardown", clock);
+    match exit {
+        Ok(Exit::Success) if !errors.is_empty() => Ok(Exit::LeftBehind),
+        exit => exit,
+    }
+}

@@ -1,0 +1,79 @@
+//! Starts a process on every node, each with what it has to know.
+
+use node::config::{ClientConfig, DispatcherConfig, NodeConfig, RoleConfig, WorkerConfig};
+
+use super::results::Results;
+use super::{Host, RunError};
+use crate::fabric::Fabric;
+use crate::fleet::cgroup::Limits;
+use crate::fleet::{Fleet, Launch, Program};
+use crate::model::Prepared;
+use crate::record::event::RunEvent;
+use crate::scenario::{NodeSpec, Role, Scenario};
+
+/// The fleet of a scenario, every process started. Nodes have the numbers that they have in the scenario.
+pub(super) fn fleet<'a>(
+    scenario: &Scenario,
+    model: &Prepared,
+    fabric: &Fabric,
+    host: &Host<'a>,
+    results: &mut Results,
+) -> Result<Fleet<'a>, RunError> {
+    let program = Program { path: host.program.to_owned(), arguments: vec!["node".to_owned()] };
+    let mut fleet = Fleet::new(program, &results.nodes_folder(), host.sandbox, host.groups)?;
+    for (number, node) in scenario.nodes.iter().enumerate() {
+        let namespace = fabric.namespace(number)?;
+        fleet.launch(Launch {
+            config: NodeConfig {
+                name: node.name.clone(),
+                address: fabric.address(number),
+                state: Default::default(),
+                role: role(scenario, node, model, fabric),
+            },
+            limits: Limits { memory: node.memory, cpu: node.cpu },
+            storage: node.storage,
+            net: namespace.net(),
+            uts: namespace.uts(),
+        })?;
+        let pid = fleet.pid(number).unwrap_or_default();
+        results.happened(RunEvent::NodeStarted { node: node.name.clone(), pid });
+    }
+    Ok(fleet)
+}
+
+fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric) -> RoleConfig {
+    let cluster = scenario.cluster();
+    match node.role {
+        Role::Client => {
+            let input = &model.profile.cuts[model.profile.whole().from];
+            RoleConfig::Client(ClientConfig {
+                dispatcher: fabric.address(cluster.dispatcher),
+                input_shape: input.shape.clone(),
+                input_element: input.element.clone(),
+                codec: scenario.model.codec,
+                inputs: scenario.inputs,
+                seed: scenario.seed,
+                load: scenario.load,
+            })
+        }
+        Role::Dispatcher => RoleConfig::Dispatcher(Box::new(DispatcherConfig {
+            addresses: (0..cluster.nodes.len()).map(|number| fabric.address(number)).collect(),
+            cluster,
+            profile: model.profile_path.clone(),
+            model: model.model.clone(),
+            deploy: scenario.model.deploy,
+            codec: scenario.model.codec,
+            strategy: scenario.plan.strategy,
+            seed: scenario.seed,
+            heartbeat: scenario.plan.heartbeat,
+            missed_heartbeats: scenario.plan.missed_heartbeats,
+            window: scenario.plan.window,
+            queue: scenario.plan.queue,
+        })),
+        Role::Worker => RoleConfig::Worker(WorkerConfig {
+            model: model.model.clone(),
+            profile: model.profile_path.clone(),
+            slowdown: node.slowdown,
+        }),
+    }
+}

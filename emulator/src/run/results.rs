@@ -1,0 +1,171 @@
+//! The results of a run: its folder, its event log, and at the end the files computed from them.
+
+use std::path::{Path, PathBuf};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use node::clock::Instant;
+use node::telemetry::Stamped;
+
+use super::Options;
+use crate::exit::Exit;
+use crate::fabric::Fabric;
+use crate::fleet::cgroup::RunGroup;
+use crate::model::Prepared;
+use crate::record::env::{self, Env};
+use crate::record::event::{Entry, RunEvent};
+use crate::record::folder::{Folder, FolderError};
+use crate::record::log::{LogError, LogWriter};
+use crate::record::outputs::{self, OutputError, load_began};
+use crate::record::tally::Tally;
+use crate::report::progress::Progress;
+use crate::report::terminal;
+use crate::sandbox::Sandbox;
+use crate::scenario::{Loaded, Scenario};
+
+/// Results can't be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// Their folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The event log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// What is computed from it.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The scenario or the surroundings as JSON.
+    #[error("can't be written as JSON: {0}")]
+    Encode(#[from] serde_json::Error),
+}
+
+/// The results of a run that goes on.
+pub(super) struct Results {
+    scenario: Scenario,
+    folder: Folder,
+    log: LogWriter,
+    tally: Tally,
+    env: Env,
+    /// The first failure to write. The run goes on to its end, then says so.
+    failed: Option<LogError>,
+}
+
+impl Results {
+    /// A folder for the run that `began`, with the scenario as it was given and as it was resolved.
+    pub(super) fn create(results: &Path, loaded: &Loaded, began: Instant) -> Result<Results, ResultsError> {
+        let scenario = loaded.scenario.clone();
+        let now = jiff::Timestamp::now();
+        let folder = Folder::create(results, &scenario.name, now)?;
+        folder.write(outputs::SCENARIO, &loaded.text)?;
+        folder.write(outputs::RESOLVED, serde_json::to_vec_pretty(&scenario)?)?;
+        let log = LogWriter::create(&folder.path().join(outputs::EVENTS))?;
+        let env = Env::gather(now, scenario.seed, std::env::args().collect());
+        let mut results = Results { scenario, folder, log, tally: Tally::default(), env, failed: None };
+        results.push(Entry::Run { at: began, event: RunEvent::RunStarted { log_version: 1 } });
+        Ok(results)
+    }
+
+    /// Where nodes' folders go.
+    pub(super) fn nodes_folder(&self) -> PathBuf {
+        self.folder.path().join("nodes")
+    }
+
+    /// The testbed did or saw something, just now.
+    pub(super) fn happened(&mut self, event: RunEvent) {
+        self.happened_at(Instant::now(), event);
+    }
+
+    /// The testbed did or saw something.
+    pub(super) fn happened_at(&mut self, at: Instant, event: RunEvent) {
+        self.push(Entry::Run { at, event });
+    }
+
+    /// A node said something.
+    pub(super) fn said(&mut self, node: &str, said: Stamped) {
+        self.push(Entry::Node { at: said.at, node: node.to_owned(), event: said.event });
+    }
+
+    /// Something makes the result less trustworthy.
+    pub(super) fn warn(&mut self, text: impl std::fmt::Display) {
+        self.happened(RunEvent::Warning { text: text.to_string() });
+    }
+
+    /// The model is there.
+    pub(super) fn model(&mut self, model: &Prepared) {
+        let tensors = model.profile.cuts.iter().map(|cut| cut.tensor.clone()).collect();
+        self.happened(RunEvent::Model { tensors });
+        self.happened(RunEvent::Reference { digests: model.reference.clone() });
+    }
+
+    /// The network is there: what it and its surroundings can't do is known.
+    pub(super) fn host(&mut self, fabric: &Fabric, sandbox: &Sandbox, groups: &RunGroup) {
+        let carrier = fabric.carrier_name().to_owned();
+        self.env.carrier = Some(carrier.clone());
+        self.env.limits = groups.folders().map(|folder| folder.display().to_string()).collect();
+        self.happened(RunEvent::Host { carrier, cores: env::cores() });
+        fabric.warnings().iter().for_each(|warning| self.warn(warning));
+        sandbox.warnings().iter().for_each(|warning| self.warn(warning));
+        groups.warnings().iter().for_each(|warning| self.warn(warning));
+    }
+
+    /// A phase that began at `clock` is done.
+    pub(super) fn phase_done(&mut self, phase: &str, clock: Instant, progress: &mut Progress) {
+        let took = Instant::now().since(clock);
+        self.happened(RunEvent::PhaseDone { phase: phase.to_owned(), took });
+        progress.phase_done(phase, took);
+    }
+
+    /// Puts what was recorded onto the disk.
+    pub(super) fn flush(&mut self) {
+        if let Err(error) = self.log.flush() {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    /// Ends the record, computes everything from it, gives the folder its name and says how it went.
+    pub(super) fn close(mut self, exit: Exit, options: &Options) -> Result<Exit, ResultsError> {
+        if matches!(exit, Exit::Interrupted | Exit::Terminated) {
+            self.happened(RunEvent::Interrupted);
+        }
+        self.happened(RunEvent::RunEnded { peak_memory: peak_memory(), exit: exit.code() });
+        self.log.flush()?;
+        if let Some(error) = self.failed {
+            return Err(error.into());
+        }
+        let Results { scenario, folder, tally, env, .. } = self;
+        folder.write(outputs::ENV, serde_json::to_vec_pretty(&env)?)?;
+        let summary = crate::report::summarise(&scenario, &tally);
+        outputs::write(folder.path(), &scenario, &tally, &summary, load_began(&tally, &env))?;
+        let place = folder.finish()?;
+        if options.json {
+            crate::cli::print_json(&summary);
+        }
+        // Before load there is nothing to tell but the error, which is said elsewhere.
+        if tally.load_started.is_some() {
+            eprintln!("{}", terminal::closing(&summary, &shown(&place), options.looks));
+        } else {
+            eprintln!("what was recorded is in {}", shown(&place).display());
+        }
+        Ok(Exit::from_code(summary.exit).unwrap_or(exit))
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.tally.push(&entry);
+        if self.failed.is_none()
+            && let Err(error) = self.log.append(&entry)
+        {
+            self.failed = Some(error);
+        }
+    }
+}
+
+/// Largest resident memory of this process so far, in bytes.
+fn peak_memory() -> u64 {
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss().unsigned_abs() * 1024)
+}
+
+/// A path as the user would type it.
+fn shown(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok().map(PathBuf::from)).unwrap_or_else(|| path.to_owned())
+}

@@ -1,0 +1,97 @@
+//! Who holds which stage, as the dispatcher last said.
+
+use std::collections::BTreeSet;
+
+use node::telemetry::Event;
+
+use crate::fault::Holders;
+use crate::scenario::{Role, Scenario};
+
+/// Follows the dispatcher's and the fleet's events.
+#[derive(Debug)]
+pub struct Roster {
+    names: Vec<String>,
+    roles: Vec<Role>,
+    down: BTreeSet<usize>,
+    stages: Vec<usize>,
+    deployed: bool,
+}
+
+impl Roster {
+    /// Nobody holds anything yet.
+    pub fn new(scenario: &Scenario) -> Roster {
+        Roster {
+            names: scenario.nodes.iter().map(|node| node.name.clone()).collect(),
+            roles: scenario.nodes.iter().map(|node| node.role).collect(),
+            down: BTreeSet::new(),
+            stages: Vec::new(),
+            deployed: false,
+        }
+    }
+
+    /// Whether a plan has been deployed at all.
+    pub fn is_deployed(&self) -> bool {
+        self.deployed
+    }
+
+    /// A node said something.
+    pub fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Planned { plan, .. } => self.stages = plan.stages.iter().map(|stage| stage.node).collect(),
+            Event::Deployed { .. } => self.deployed = true,
+            _ => {}
+        }
+    }
+
+    /// A node's process is up or not.
+    pub fn set_up(&mut self, node: usize, up: bool) {
+        if up {
+            self.down.remove(&node)
+        } else {
+            self.down.insert(node)
+        };
+    }
+
+    /// Whether a node's process is up.
+    pub fn is_up(&self, node: usize) -> bool {
+        !self.down.contains(&node)
+    }
+
+    /// A node's index.
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|known| known == name)
+    }
+
+    /// What a node does at this moment, for people: `stage 2`, `spare`, `client`, `dispatcher`.
+    pub fn duty(&self, node: usize) -> String {
+        match self.roles.get(node) {
+            Some(Role::Client) => "client".to_owned(),
+            Some(Role::Dispatcher) => "dispatcher".to_owned(),
+            Some(Role::Worker) => match self.stages.iter().position(|&holder| holder == node) {
+                Some(stage) => format!("stage {stage}"),
+                None => "spare".to_owned(),
+            },
+            None => "switch".to_owned(),
+        }
+    }
+}
+
+impl Holders for Roster {
+    fn stage(&self, stage: u16) -> Option<usize> {
+        self.stages.get(usize::from(stage)).copied()
+    }
+
+    fn stages(&self) -> u16 {
+        self.stages.len() as u16
+    }
+
+    fn spare(&self) -> Option<usize> {
+        let worker = |node: &usize| self.roles[*node] == Role::Worker;
+        let free = |node: &usize| !self.down.contains(node) && !self.stages.contains(node);
+        (0..self.roles.len()).filter(worker).find(free)
+    }
+
+    fn dispatcher(&self) -> usize {
+        self.roles.iter().position(|role| *role == Role::Dispatcher).unwrap_or_default()
+    }
+}

@@ -1,0 +1,347 @@
+//! The loop of a run: hears the nodes, fires the faults, shows progress, heeds the user.
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use node::clock::Instant;
+use node::telemetry::{Command, Detection, Event};
+
+use super::ground::Testbed;
+use super::results::Results;
+use super::roster::Roster;
+use super::{FAREWELL, PATIENCE, RunError};
+use crate::exit::Exit;
+use crate::fabric::Fabric;
+use crate::fault::name;
+use crate::fault::timeline::Timeline;
+use crate::fleet::{Fleet, FleetError, Heard};
+use crate::record::event::{ExitCause, RunEvent};
+use crate::report::progress::{LoadState, Progress};
+use crate::sandbox::Sandbox;
+use crate::scenario::{Role, Scenario};
+
+/// How often progress is shown and the record goes to the disk.
+const BEAT: Duration = Duration::from_millis(100);
+/// What the shown throughput averages over.
+const RECENT: Duration = Duration::from_secs(5);
+
+/// What goes on, and who is told.
+pub(super) struct Watch<'a> {
+    scenario: &'a Scenario,
+    sandbox: &'a Sandbox,
+    results: &'a mut Results,
+    progress: &'a mut Progress,
+    roster: Roster,
+    timeline: Timeline,
+    ready: Vec<bool>,
+    drained: bool,
+    unplannable: Option<String>,
+    /// Nodes that ended though nothing asked them to.
+    died: Vec<(usize, ExitCause)>,
+    interrupted: Option<Exit>,
+    load_began: Option<Instant>,
+    load: LoadState,
+    recent: VecDeque<Instant>,
+    next_beat: Instant,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(
+        scenario: &'a Scenario,
+        sandbox: &'a Sandbox,
+        results: &'a mut Results,
+        progress: &'a mut Progress,
+    ) -> Watch<'a> {
+        Watch {
+            scenario,
+            sandbox,
+            results,
+            progress,
+            roster: Roster::new(scenario),
+            timeline: Timeline::new(scenario),
+            ready: vec![false; scenario.nodes.len()],
+            drained: false,
+            unplannable: None,
+            died: Vec::new(),
+            interrupted: None,
+            load_began: None,
+            load: LoadState { duration: scenario.duration, ..LoadState::default() },
+            recent: VecDeque::new(),
+            next_beat: Instant::now(),
+        }
+    }
+
+    pub(super) fn phase_done(&mut self, phase: &str, clock: Instant) {
+        self.results.phase_done(phase, clock, self.progress);
+    }
+
+    /// Until every process is up and listens.
+    pub(super) fn until_ready(&mut self, fleet: &mut Fleet<'_>) -> Result<(), RunError> {
+        self.set_up("starting the processes", fleet, |watch| watch.ready.iter().all(|ready| *ready))
+    }
+
+    /// Until the dispatcher has deployed its first plan.
+    pub(super) fn until_deployed(&mut self, fleet: &mut Fleet<'_>) -> Result<(), RunError> {
+        self.progress.phase("plan and load");
+        self.set_up("deploying the plan", fleet, |watch| watch.roster.is_deployed())
+    }
+
+    fn set_up(
+        &mut self,
+        phase: &'static str,
+        fleet: &mut Fleet<'_>,
+        done: impl Fn(&Watch<'_>) -> bool,
+    ) -> Result<(), RunError> {
+        let patience = Instant::now() + PATIENCE;
+        while !done(self) {
+            self.turn(fleet, None, patience)?;
+            let logs = self.results.nodes_folder();
+            if let Some(exit) = self.interrupted {
+                return Err(RunError::Interrupted(exit));
+            }
+            if let Some(&(node, cause)) = self.died.first() {
+                let node = self.scenario.nodes[node].name.clone();
+                let log = logs.join(&node).join("stderr.log");
+                return Err(RunError::NodeEnded { node, how: crate::record::summary::in_words(cause), log });
+            }
+            if let Some(reason) = self.unplannable.take() {
+                return Err(RunError::Unplannable(reason));
+            }
+            if Instant::now() >= patience {
+                return Err(RunError::TooSlow { phase, limit: PATIENCE, logs });
+            }
+        }
+        Ok(())
+    }
+
+    /// Load, with its faults, until all its requests are answered or waited for long enough.
+    pub(super) fn load(&mut self, fleet: &mut Fleet<'_>, fabric: &Fabric) -> Result<Exit, RunError> {
+        let client = self.scenario.nodes.iter().position(|node| node.role == Role::Client).unwrap_or_default();
+        fleet.send(client, &Command::Start)?;
+        let began = Instant::now();
+        self.load_began = Some(began);
+        self.results.happened_at(began, RunEvent::LoadStarted);
+        self.progress.line("load begins");
+        self.timeline.begin(began);
+        let end = began + self.scenario.duration;
+        while Instant::now() < end && self.interrupted.is_none() {
+            self.turn(fleet, Some(fabric), end)?;
+        }
+        self.results.happened(RunEvent::LoadEnded);
+        if let Some(exit) = self.interrupted {
+            return Ok(exit);
+        }
+        match fleet.send(client, &Command::Finish { wait: self.scenario.drain }) {
+            // A client that died is told of in the result.
+            Err(FleetError::NotRunning { .. }) => {}
+            sent => sent?,
+        }
+        // The client keeps the time; a little more, so that its last word can arrive.
+        let patience = Instant::now() + self.scenario.drain + BEAT * 10;
+        while !self.drained && self.interrupted.is_none() && Instant::now() < patience && self.is_up(client) {
+            self.turn(fleet, Some(fabric), patience)?;
+        }
+        self.count_traffic(fabric);
+        let exit = self.interrupted.unwrap_or(if self.died.is_empty() { Exit::Success } else { Exit::NodeDied });
+        Ok(exit)
+    }
+
+    /// Ends every process. Returns whatever could not be undone.
+    pub(super) fn teardown(&mut self, fleet: Fleet<'_>) -> Vec<FleetError> {
+        self.progress.phase("teardown");
+        let mut heard = Vec::new();
+        let errors = fleet.teardown(FAREWELL, |node, what| heard.push((node, what)));
+        for (node, what) in heard {
+            self.hear(node, what);
+        }
+        for error in &errors {
+            self.results.warn(format_args!("teardown: {error}"));
+        }
+        errors
+    }
+
+    /// Waits for something to happen, but not beyond `until` or the next beat or fault, and deals with it.
+    fn turn(&mut self, fleet: &mut Fleet<'_>, fabric: Option<&Fabric>, until: Instant) -> Result<(), RunError> {
+        let due = [Some(until), Some(self.next_beat), self.timeline.next()].into_iter().flatten().min();
+        wait(&[fleet.as_fd(), self.sandbox.signals().as_fd()], due.unwrap_or(until));
+        self.heed_signals();
+        let mut heard = Vec::new();
+        fleet.service(|node, what| heard.push((node, what)))?;
+        for (node, what) in heard {
+            self.hear(node, what);
+        }
+        if let Some(fabric) = fabric {
+            self.break_things(fleet, fabric);
+        }
+        self.beat();
+        Ok(())
+    }
+
+    fn heed_signals(&mut self) {
+        while let Ok(Some(signal)) = self.sandbox.signals().next() {
+            match signal {
+                Signal::SIGINT => self.interrupted = Some(Exit::Interrupted),
+                Signal::SIGTERM => self.interrupted = Some(Exit::Terminated),
+                _ => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, node: usize, what: Heard) {
+        let name = self.scenario.nodes[node].name.clone();
+        match what {
+            Heard::Said(said) => {
+                self.roster.hear(&said.event);
+                self.follow(node, &said.event, said.at);
+                self.results.said(&name, said);
+            }
+            Heard::Garbled(garbled) => self.results.warn(format_args!("{name} said something odd: {garbled}")),
+            Heard::Paused(at) => {
+                for event in self.timeline.paused(node) {
+                    self.results.happened_at(at, event);
+                }
+            }
+            Heard::Exited(at, cause) => {
+                self.roster.set_up(node, false);
+                self.results.happened_at(at, RunEvent::NodeExited { node: name.clone(), cause });
+                for event in self.timeline.ended(node) {
+                    self.results.happened_at(at, event);
+                }
+                if !matches!(cause, ExitCause::Asked | ExitCause::Planned) {
+                    self.tell(at, &format!("{name} died: {}", crate::record::summary::in_words(cause)));
+                    self.died.push((node, cause));
+                }
+            }
+        }
+    }
+
+    /// What the loop itself needs to know of what nodes say, and what a person wants to see at once.
+    fn follow(&mut self, node: usize, event: &Event, at: Instant) {
+        match event {
+            Event::Ready => self.ready[node] = true,
+            Event::Drained { .. } => self.drained = true,
+            Event::Offered { .. } => self.load.outstanding += 1,
+            Event::Errored { .. } => self.load.outstanding = self.load.outstanding.saturating_sub(1),
+            Event::Completed { .. } => {
+                self.load.completed += 1;
+                self.load.outstanding = self.load.outstanding.saturating_sub(1);
+                self.recent.push_back(at);
+            }
+            Event::Unplannable { reason } => {
+                self.tell(at, &format!("no plan is possible: {reason}"));
+                self.unplannable = Some(reason.clone());
+            }
+            Event::NodeSuspected { node, by } => {
+                let by = match by {
+                    Detection::Connection => "its connection broke",
+                    Detection::Heartbeat => "its heartbeats stopped",
+                    Detection::Refused => "it can't hold its segment",
+                };
+                self.tell(at, &format!("dispatcher suspects {node}: {by}"));
+            }
+            Event::PathSuspected { from, to } => self.tell(at, &format!("dispatcher suspects the path {from} to {to}")),
+            Event::Rejoined { node } => self.tell(at, &format!("{node} is back")),
+            Event::Deployed { epoch, took, .. } if self.load_began.is_some() => {
+                let took = took.as_secs_f64() * 1e3;
+                self.tell(at, &format!("plan {epoch} is in force, deployed in {took:.0} ms"));
+            }
+            _ => {}
+        }
+    }
+
+    fn break_things(&mut self, fleet: &mut Fleet<'_>, fabric: &Fabric) {
+        let mut ground = Testbed { fleet, fabric, started: Vec::new() };
+        let before: Vec<String> = (0..self.scenario.nodes.len()).map(|node| self.roster.duty(node)).collect();
+        let events = self.timeline.turn(&mut ground, &self.roster);
+        let started = ground.started;
+        for node in started {
+            self.roster.set_up(node, true);
+            let pid = fleet.pid(node).unwrap_or_default();
+            self.results.happened(RunEvent::NodeStarted { node: self.scenario.nodes[node].name.clone(), pid });
+        }
+        for (at, event) in events {
+            match &event {
+                RunEvent::FaultFired { fault, target, nodes } => {
+                    let kind = name(&self.scenario.faults[*fault].kind);
+                    let duty = match nodes.as_slice() {
+                        [node] => self.roster.index(node).map(|node| format!(" ({})", before[node])),
+                        _ => None,
+                    };
+                    self.tell(at, &format!("fault: {kind} {target}{}", duty.unwrap_or_default()));
+                }
+                RunEvent::FaultHealed { fault } => {
+                    let kind = name(&self.scenario.faults[*fault].kind);
+                    self.tell(at, &format!("healed: {kind}"));
+                }
+                RunEvent::FaultFailed { fault, reason } => {
+                    let kind = name(&self.scenario.faults[*fault].kind);
+                    self.tell(at, &format!("fault {kind} could not be fired: {reason}"));
+                }
+                _ => {}
+            }
+            self.results.happened_at(at, event);
+        }
+    }
+
+    fn tell(&mut self, at: Instant, text: &str) {
+        match self.load_began {
+            Some(began) => self.progress.happened(at.since(began), text),
+            None => self.progress.line(text),
+        }
+    }
+
+    fn beat(&mut self) {
+        let now = Instant::now();
+        if now < self.next_beat {
+            return;
+        }
+        self.next_beat = now + BEAT;
+        self.results.flush();
+        if let Some(began) = self.load_began {
+            while self.recent.front().is_some_and(|first| now.since(*first) > RECENT) {
+                self.recent.pop_front();
+            }
+            self.load.elapsed = now.since(began);
+            let window = RECENT.min(self.load.elapsed).as_secs_f64().max(1.0);
+            self.load.per_second = self.recent.len() as f64 / window;
+            self.progress.load(self.load);
+        }
+    }
+
+    /// What passed in each direction; where nothing did, nothing is written.
+    fn count_traffic(&mut self, fabric: &Fabric) {
+        let names = self.scenario.host_names();
+        match fabric.counters() {
+            Ok(counters) => {
+                for (direction, counters) in
+                    counters.into_iter().filter(|(_, counters)| *counters != Default::default())
+                {
+                    let (from, to) = (names[direction.from].clone(), names[direction.to].clone());
+                    self.results.happened(RunEvent::Traffic { from, to, counters });
+                }
+            }
+            Err(error) => self.results.warn(format_args!("what passed the links can't be read: {error}")),
+        }
+    }
+
+    fn is_up(&self, node: usize) -> bool {
+        self.roster.is_up(node)
+    }
+}
+
+/// Waits until one of `descriptors` can be read, or `until`.
+fn wait(descriptors: &[std::os::fd::BorrowedFd<'_>], until: Instant) {
+    let left = until.since(Instant::now());
+    // Rounded up: a timer must not be found not quite due again and again.
+    let timeout = PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
+    let mut polled: Vec<PollFd<'_>> = descriptors.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    match poll(&mut polled, timeout) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        // Nothing that a user could do leads here; the loop's own deadlines still hold.
+        Err(error) => tracing::error!("waiting for nodes: {error}"),
+    }
+}

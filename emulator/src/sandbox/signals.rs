@@ -1,0 +1,54 @@
+//! Signals as a descriptor to poll. The first process of a pid namespace gets no signal that it has no handler
+//! for, and a handler may do next to nothing; a blocked signal that is read from a descriptor has neither limit.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+/// SIGINT, SIGTERM and SIGCHLD of this process, blocked in the thread that made it and in all threads
+/// started from there later. Processes started with [`std::process::Command`] begin with nothing blocked.
+#[derive(Debug)]
+pub struct Signals(SignalFd);
+
+impl Signals {
+    pub(super) fn set() -> SigSet {
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGCHLD].into_iter().collect()
+    }
+
+    /// Blocks the signals and opens the descriptor.
+    pub fn new() -> Result<Signals, Errno> {
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&Signals::set()), None)?;
+        Ok(Signals(SignalFd::with_flags(&Signals::set(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
+    }
+
+    /// The next signal that has arrived, if any. SIGCHLD stands for any number of children.
+    pub fn next(&self) -> Result<Option<Signal>, Errno> {
+        match self.0.read_signal() {
+            Ok(None) | Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+            Ok(Some(info)) => Signal::try_from(info.ssi_signo as i32).map(Some),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for the next signal.
+    pub fn wait(&self) -> Result<Signal, Errno> {
+        loop {
+            if let Some(signal) = self.next()? {
+                return Ok(signal);
+            }
+            match poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,92 @@
+//! Each documented exit code, reached as a user would reach it.
+
+mod story;
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use story::{User, shipped};
+
+/// Waits until `condition` holds; panics with the run's own words when it doesn't within a minute.
+fn until(user: &User, what: &str, condition: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < patience, "{what} did not happen:\n{}", user.read("stderr"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn load_has_begun(user: &User) -> bool {
+    user.read("stderr").contains("load")
+}
+
+#[test]
+fn an_expectation_that_fails_is_exit_1() {
+    let user = User::new();
+    let outcome = user.run(&["run", &shipped("quickstart"), "--set", "expect.throughput=\"100000 /s\""]).expect(1);
+    assert!(outcome.stderr.contains("throughput"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_wrong_scenario_or_command_line_is_exit_2() {
+    let user = User::new();
+    let outcome = user.run(&["run", &shipped("quickstart"), "--set", "topology.nodez=3"]).expect(2);
+    assert!(outcome.stderr.contains("nodes"), "no hint at the right name: {}", outcome.stderr);
+    user.run(&["run", "no-such-scenario.toml"]).expect(2);
+    user.run(&["walk"]).expect(2);
+}
+
+#[test]
+fn links_that_the_kernel_lacks_are_exit_3_with_the_fix() {
+    let user = User::new();
+    let doctor = user.run(&["doctor", "--json"]).json();
+    let netem = doctor.as_array().expect("a list of checks").iter().find(|check| check["check"] == "netem");
+    if netem.expect("a check of netem")["ok"] == true {
+        eprintln!("skipped: this kernel has netem");
+        return;
+    }
+    let outcome = user.run(&["run", &shipped("quickstart"), "--links", "netem"]).expect(3);
+    assert!(outcome.stderr.contains("--links software"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_model_that_fits_nowhere_is_exit_4_and_says_what_it_needs() {
+    let user = User::new();
+    let outcome = user.run(&["run", &shipped("20node_fail"), "--set", "node.memory=\"24 MiB\""]);
+    assert!(matches!(outcome.code(), Some(2 | 4)), "{:?}\n{}", outcome.code(), outcome.stderr);
+    assert!(outcome.stderr.contains("MiB"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_node_that_dies_without_a_fault_is_exit_5() {
+    let user = User::new();
+    let mut run = user.start(&["run", &shipped("quickstart")]);
+    until(&user, "load", || load_has_begun(&user));
+    let folder = user.path().to_string_lossy().into_owned();
+    let victim = *story::processes_with(&format!("{folder}/results"))
+        .iter()
+        .find(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains("n4")
+        })
+        .unwrap_or_else(|| panic!("no node is running:\n{}", user.read("stderr")));
+    kill(Pid::from_raw(victim), Signal::SIGKILL).expect("the node can be killed");
+    assert_eq!(run.wait().expect("emu ends").code(), Some(5), "{}", user.read("stderr"));
+    assert!(user.read("stderr").contains("n4"));
+}
+
+#[test]
+fn an_interrupted_run_is_exit_130_or_143_and_keeps_what_it_has() {
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let user = User::new();
+        let mut run = user.start(&["run", &shipped("quickstart")]);
+        until(&user, "load", || load_has_begun(&user));
+        kill(Pid::from_raw(run.id() as i32), signal).expect("emu can be signalled");
+        assert_eq!(run.wait().expect("emu ends").code(), Some(code), "{}", user.read("stderr"));
+        let summary: serde_json::Value =
+            serde_json::from_str(&user.read("results/quickstart/latest/summary.json")).expect("a summary");
+        assert_eq!(summary["complete"], false);
+        assert_eq!(summary["exit"], code);
+    }
+}

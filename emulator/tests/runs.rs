@@ -1,0 +1,86 @@
+//! The shipped scenarios, run as a user runs them.
+
+mod story;
+
+use std::fs;
+
+use story::{User, nothing_lost_twice_or_wrong, shipped};
+
+#[test]
+fn quickstart_survives_a_kill_and_tells_so() {
+    let user = User::new();
+    let outcome = user.run(&["run", &shipped("quickstart"), "--json"]).expect(0);
+    let summary = outcome.json();
+    nothing_lost_twice_or_wrong(&summary);
+    assert_eq!(summary["nodes"], 5);
+    let fault = &summary["faults"][0];
+    for instant in ["planned_s", "fired_s", "effect_s", "detected_s", "recovered_s"] {
+        assert!(fault[instant].is_number(), "{instant} is missing: {fault:#}");
+    }
+    let run = user.path().join("results/quickstart/latest");
+    for file in [
+        "scenario.toml",
+        "resolved.json",
+        "env.json",
+        "events.jsonl",
+        "latency.hlog",
+        "latency-uncorrected.hlog",
+        "throughput.csv",
+        "summary.json",
+    ] {
+        assert!(run.join(file).exists(), "{file} is missing");
+    }
+    assert_eq!(fs::read_dir(run.join("nodes")).expect("a folder for nodes").count(), 5);
+}
+
+#[test]
+fn twenty_nodes_two_crashes_a_flap_and_a_slow_link_lose_nothing() {
+    let user = User::new();
+    let summary = user.run(&["run", &shipped("20node_fail"), "--json"]).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    assert_eq!(summary["nodes"], 20);
+    assert_eq!(summary["exit"], 0);
+    assert!(summary["faults"].as_array().is_some_and(|faults| faults.len() >= 4));
+}
+
+#[test]
+fn a_partition_heals_and_nothing_is_lost() {
+    let user = User::new();
+    let summary = user.run(&["run", &shipped("partition"), "--json"]).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+}
+
+#[test]
+fn the_scaling_cluster_runs_at_each_of_its_sizes() {
+    let user = User::new();
+    for nodes in [5, 10, 15, 20] {
+        let size = format!("topology.nodes={nodes}");
+        let short = ["--set", "duration=\"6 s\"", "--set", "warmup=\"2 s\""];
+        let scaling = shipped("scaling");
+        let arguments = [&["run", scaling.as_str(), "--json", "--set", size.as_str()][..], &short[..]].concat();
+        let summary = user.run(&arguments).expect(0).json();
+        assert_eq!(summary["nodes"], nodes);
+        nothing_lost_twice_or_wrong(&summary);
+    }
+}
+
+#[test]
+fn the_summary_can_be_computed_again_from_the_events() {
+    let user = User::new();
+    let first = user.run(&["run", &shipped("quickstart"), "--json"]).expect(0).json();
+    let again = user.run(&["report", "results/quickstart/latest", "--json"]).expect(0).json();
+    assert_eq!(first, again);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_plan_and_the_same_faults() {
+    let user = User::new();
+    let story = |seed: &str| {
+        let summary = user.run(&["run", &shipped("quickstart"), "--json", "--seed", seed]).expect(0).json();
+        let faults = summary["faults"].as_array().expect("faults").clone();
+        let faults: Vec<_> =
+            faults.iter().map(|f| (f["kind"].clone(), f["target"].clone(), f["planned_s"].clone())).collect();
+        (summary["plan"].clone(), faults)
+    };
+    assert_eq!(story("7"), story("7"));
+}

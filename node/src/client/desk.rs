@@ -1,0 +1,120 @@
+//! What was offered and has no answer, and in which order it is to be sent.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// The desk. Nothing on it waits but [`Desk::next`].
+#[derive(Debug, Default)]
+pub struct Desk {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    offered: u64,
+    closed: bool,
+    /// Requests without an answer, and whether each was sent before.
+    open: BTreeMap<u64, bool>,
+    /// What is to be sent on the present connection.
+    queue: VecDeque<u64>,
+    /// Number of the present connection.
+    connection: u64,
+    broken: bool,
+}
+
+impl Desk {
+    /// Puts the next request on the desk, unless it is closed. `tell` is called with its number before anyone can send it.
+    pub fn offer(&self, tell: impl FnOnce(u64)) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        let request = state.offered;
+        state.offered += 1;
+        tell(request);
+        state.open.insert(request, false);
+        state.queue.push_back(request);
+        self.changed.notify_one();
+    }
+
+    /// An answer has come; `false` if the request had one.
+    pub fn answer(&self, request: u64) -> bool {
+        self.lock().open.remove(&request).is_some()
+    }
+
+    /// Offers no more.
+    pub fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    /// Whether no more is offered.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Requests without an answer.
+    pub fn outstanding(&self) -> u64 {
+        self.lock().open.len() as u64
+    }
+
+    /// A new connection begins, on which everything without an answer is to be sent; returns its number.
+    pub fn connected(&self) -> u64 {
+        let mut state = self.lock();
+        state.connection += 1;
+        state.broken = false;
+        state.queue = state.open.keys().copied().collect();
+        state.connection
+    }
+
+    /// The connection with this number is gone.
+    pub fn broken(&self, connection: u64) {
+        let mut state = self.lock();
+        if state.connection == connection {
+            state.broken = true;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for the next request to send on the present connection; `None` when that is gone.
+    pub fn next(&self) -> Option<u64> {
+        let state = self.lock();
+        let waits = |state: &mut State| state.queue.is_empty() && !state.broken;
+        let mut state = self.changed.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
+        if state.broken { None } else { state.queue.pop_front() }
+    }
+
+    /// The request was given to the network; `true` the first time.
+    pub fn sent(&self, request: u64) -> bool {
+        // Its answer may be here already: then it was sent for the first time just now, or on an earlier connection.
+        self.lock().open.get_mut(&request).is_none_or(|sent| !std::mem::replace(sent, true))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_broken_connection_what_has_no_answer_is_sent_again_in_order() {
+        let desk = Desk::default();
+        let first = desk.connected();
+        (0..4).for_each(|_| desk.offer(|_| {}));
+        assert_eq!([desk.next(), desk.next(), desk.next()], [Some(0), Some(1), Some(2)]);
+        assert!(desk.sent(0) && desk.sent(1));
+        assert!(desk.answer(1) && !desk.answer(1));
+        desk.broken(first);
+        assert_eq!(desk.next(), None);
+        desk.connected();
+        desk.broken(first);
+        assert_eq!([desk.next(), desk.next(), desk.next()], [Some(0), Some(2), Some(3)]);
+        assert!(!desk.sent(0) && desk.sent(2));
+        desk.close();
+        desk.offer(|_| panic!("closed"));
+        assert_eq!(desk.outstanding(), 3);
+    }
+}

@@ -1,0 +1,196 @@
+//! From a reason to plan anew, over a plan and its stages loaded, to requests that flow.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use planner::plan::Plan;
+use planner::strategy::PlanError;
+
+use super::workers::Link;
+use super::{Core, Output, Phase, Question, Suspicion};
+use crate::config::DATA_PORT;
+use crate::telemetry::Event;
+use crate::wire::message::ToWorker;
+
+impl Core {
+    /// The stage that the plan in force puts on `node`.
+    pub(super) fn stage_of(&self, node: usize) -> Option<usize> {
+        self.plan.as_ref()?.stages.iter().position(|stage| stage.node == node)
+    }
+
+    /// Asks the planner, in place of any question that is open.
+    pub(super) fn ask_for_plan(&mut self) {
+        self.attempts += 1;
+        let attempt = self.attempts;
+        let down = self.workers.iter().filter(|worker| !worker.is_up());
+        let question = Question {
+            attempt,
+            excluded: down.map(|worker| worker.node).collect(),
+            severed: self.severed.active(self.now),
+            current: self.plan.clone(),
+        };
+        self.avoided = question.severed.len();
+        self.phase = Phase::Planning { attempt, news: None };
+        // The reasons stay until a plan is made.
+        for reason in std::mem::take(&mut self.reasons) {
+            if !self.pending_reasons.contains(&reason) {
+                self.pending_reasons.push(reason);
+            }
+        }
+        self.outputs.push(Output::FindPlan(question));
+    }
+
+    pub(super) fn plan_found(&mut self, attempt: u64, found: Result<Plan, PlanError>, took: Duration) {
+        let Phase::Planning { attempt: asked, news } = &mut self.phase else { return };
+        if *asked != attempt {
+            return;
+        }
+        let news = news.take();
+        match found {
+            Ok(plan) if self.can_be_held(&plan) => self.deploy(plan, took),
+            _ if news.is_some() => self.reasons.extend(news),
+            Ok(plan) => self.strand(format!("the strategy put stages on {:?}", nodes(&plan))),
+            Err(error) => self.strand(error.to_string()),
+        }
+    }
+
+    /// Whether every stage's node is there: a check on the strategy.
+    fn can_be_held(&self, plan: &Plan) -> bool {
+        let up = |node: usize| self.workers.iter().any(|worker| worker.node == node && worker.is_up());
+        !plan.stages.is_empty() && plan.stages.iter().all(|stage| up(stage.node))
+    }
+
+    /// No plan: waits for a worker or a path to come back.
+    fn strand(&mut self, reason: String) {
+        self.phase = Phase::Stranded;
+        if self.severed.forgive(self.now) {
+            self.reasons.push("a path that broke is tried again".to_owned());
+        } else if self.unplannable.as_ref() != Some(&reason) {
+            self.unplannable = Some(reason.clone());
+            self.report(Event::Unplannable { reason });
+        }
+    }
+
+    /// Whether a severed pair that was avoided when no plan was found may be used by now.
+    pub(super) fn retry_stranded(&mut self) {
+        if self.severed.forgive(self.now) || self.severed.active(self.now).len() < self.avoided {
+            self.reasons.push("a path that broke is tried again".to_owned());
+        }
+    }
+
+    fn deploy(&mut self, plan: Plan, took: Duration) {
+        self.epoch += 1;
+        self.unplannable = None;
+        self.suspicions.clear();
+        self.ledger.recall();
+        let epoch = self.epoch;
+        let reason = std::mem::take(&mut self.pending_reasons).join("; ");
+        self.report(Event::Planned { epoch, reason, plan: plan.clone(), took });
+
+        let free = |node: usize| plan.stages.iter().all(|stage| stage.node != node);
+        for worker in self.workers.iter_mut().filter(|worker| worker.assigned && free(worker.node)) {
+            let Link::Up { session, .. } = worker.link else { continue };
+            (worker.assigned, worker.held) = (false, None);
+            let message = ToWorker::Release { epoch };
+            self.outputs.push(Output::Tell { node: worker.node, session, message, ship: None });
+        }
+        // From the last stage to the first, so that each finds the next one expecting it.
+        for (index, stage) in plan.stages.iter().enumerate().rev() {
+            let next = plan.stages.get(index + 1).map_or(self.settings.dispatcher, |next| next.node);
+            let next = SocketAddr::new(self.settings.addresses[next], DATA_PORT);
+            let codec = self.settings.codec;
+            let Some(worker) = self.worker(stage.node) else { continue };
+            let Link::Up { session, .. } = worker.link else { continue };
+            let kept = worker.held == Some(stage.segment);
+            worker.assigned = true;
+            // Until it says so, it is not known which segment the worker holds.
+            worker.held = worker.held.filter(|_| kept);
+            let message =
+                ToWorker::Assign { epoch, stage: index as u16, segment: stage.segment, file: None, codec, next };
+            let ship = (!kept).then_some(stage.segment);
+            self.outputs.push(Output::Tell { node: stage.node, session, message, ship });
+        }
+        self.outputs.push(Output::OpenFeed { epoch, node: plan.stages[0].node });
+        let awaited = plan.stages.iter().map(|stage| stage.node).collect();
+        self.phase = Phase::Deploying { planned: self.now, awaited, loaded: Vec::new(), feed: false };
+        self.plan = Some(plan);
+    }
+
+    pub(super) fn loaded(&mut self, node: usize, epoch: u32, had_to_load: bool) {
+        if epoch != self.epoch {
+            return;
+        }
+        let name = self.name(node);
+        let segment = self.stage_of(node).and_then(|stage| self.plan.as_ref()?.stages.get(stage).map(|s| s.segment));
+        let Phase::Deploying { awaited, loaded, .. } = &mut self.phase else { return };
+        if !awaited.remove(&node) {
+            return;
+        }
+        if had_to_load {
+            loaded.push(name);
+        }
+        if let Some(worker) = self.worker(node) {
+            (worker.held, worker.refusals) = (segment, 0);
+        }
+        self.serve_if_deployed();
+    }
+
+    pub(super) fn feed_opened(&mut self, epoch: u32) {
+        if let (Phase::Deploying { feed, .. }, true) = (&mut self.phase, epoch == self.epoch) {
+            *feed = true;
+            self.serve_if_deployed();
+        }
+    }
+
+    fn serve_if_deployed(&mut self) {
+        let Phase::Deploying { planned, awaited, loaded, feed: true } = &mut self.phase else { return };
+        if !awaited.is_empty() {
+            return;
+        }
+        let (took, loaded, epoch) = (self.now.since(*planned), std::mem::take(loaded), self.epoch);
+        self.phase = Phase::Serving;
+        self.report(Event::Deployed { epoch, loaded, took });
+        self.replay();
+    }
+
+    /// The worker at `node` says that nothing comes back from the one behind it.
+    pub(super) fn next_lost(&mut self, node: usize, epoch: u32) {
+        if epoch != self.epoch {
+            return;
+        }
+        let Some(stage) = self.stage_of(node) else { return };
+        let next = self.plan.as_ref().and_then(|plan| plan.stages.get(stage + 1)).map(|next| next.node);
+        self.suspect_path(node, next.unwrap_or(self.settings.dispatcher));
+    }
+
+    pub(super) fn feed_lost(&mut self, epoch: u32) {
+        let first = self.plan.as_ref().and_then(|plan| plan.stages.first()).map(|stage| stage.node);
+        if let (Some(first), true) = (first, epoch == self.epoch) {
+            self.suspect_path(self.settings.dispatcher, first);
+        }
+    }
+
+    /// A path seems broken. If its receiver died, that shows by itself and soon; the path is blamed when the
+    /// receiver is heard of again.
+    fn suspect_path(&mut self, from: usize, to: usize) {
+        if !matches!(self.phase, Phase::Deploying { .. } | Phase::Serving) {
+            return;
+        }
+        if to == self.settings.dispatcher {
+            self.sever(from, to);
+        } else if !self.suspicions.iter().any(|suspicion| (suspicion.from, suspicion.to) == (from, to)) {
+            self.suspicions.push(Suspicion { from, to, since: self.now });
+        }
+    }
+
+    pub(super) fn sever(&mut self, from: usize, to: usize) {
+        self.severed.sever((from, to), self.now);
+        let (from, to) = (self.name(from), self.name(to));
+        self.reasons.push(format!("nothing arrives from {from} at {to}"));
+        self.report(Event::PathSuspected { from, to });
+    }
+}
+
+fn nodes(plan: &Plan) -> Vec<usize> {
+    plan.stages.iter().map(|stage| stage.node).collect()
+}

@@ -1,0 +1,383 @@
+//! The dispatcher's decisions as a pure state machine: no sockets, no threads, no clock.
+//!
+//! [`Core::handle`] takes one [`Input`] and the time, and returns the [`Output`]s to carry out, in order.
+//! Files: [`ledger`] what became of each request; [`workers`] who is alive; [`severed`] which pairs of
+//! nodes to avoid; `membership` (who comes and goes), `deployment` (plan → stages loaded → requests flow)
+//! and `requests` hold the machine's transitions.
+
+mod deployment;
+pub mod intervals;
+pub mod ledger;
+mod membership;
+mod requests;
+pub mod severed;
+#[cfg(test)]
+mod simulation;
+pub mod workers;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use planner::codec::Codec;
+use planner::plan::Plan;
+use planner::profile::Segment;
+use planner::strategy::PlanError;
+
+use self::ledger::{Answer, Ledger};
+use self::severed::Severed;
+use self::workers::Worker;
+use crate::clock::Instant;
+use crate::config::DispatcherConfig;
+use crate::telemetry::Event;
+use crate::wire::message::{Heartbeat, ToDispatcher, ToWorker};
+
+/// Answers kept beyond those that the queue can hold, for a client that comes back for them.
+const KEPT_BEYOND_QUEUE: usize = 256;
+
+/// What the core needs to know at start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of each node of the cluster.
+    pub names: Vec<String>,
+    /// Address of each node of the cluster.
+    pub addresses: Vec<IpAddr>,
+    /// Indices of the nodes that may hold stages.
+    pub workers: Vec<usize>,
+    /// Index of the dispatcher.
+    pub dispatcher: usize,
+    /// How tensors are encoded between stages.
+    pub codec: Codec,
+    /// How often a worker sends a heartbeat.
+    pub heartbeat: Duration,
+    /// How many in a row may be missing.
+    pub missed: u32,
+    /// Most requests in the pipeline; `None`: two for each stage and two more.
+    pub window: Option<u32>,
+    /// Most accepted requests in front of the pipeline.
+    pub queue: usize,
+}
+
+impl Settings {
+    /// The part of the dispatcher's configuration that decisions depend on.
+    pub fn of(config: &DispatcherConfig) -> Settings {
+        let nodes = &config.cluster.nodes;
+        Settings {
+            names: nodes.iter().map(|node| node.name.clone()).collect(),
+            addresses: config.addresses.clone(),
+            workers: (0..nodes.len()).filter(|index| nodes[*index].worker).collect(),
+            dispatcher: config.cluster.dispatcher,
+            codec: config.codec,
+            heartbeat: config.heartbeat,
+            missed: config.missed_heartbeats.max(1),
+            window: config.window,
+            queue: config.queue.max(1) as usize,
+        }
+    }
+
+    /// Silence after which a node is taken for dead.
+    pub fn patience(&self) -> Duration {
+        self.heartbeat * self.missed
+    }
+
+    /// Time between two [`Input::Tick`]s.
+    pub fn tick(&self) -> Duration {
+        (self.heartbeat / 4).clamp(Duration::from_millis(1), Duration::from_millis(100))
+    }
+}
+
+/// What happened. Nodes are indices into the cluster.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A client has connected; it takes the place of the one before.
+    ClientConnected {
+        /// Number of the connection; counts up.
+        client: u64,
+    },
+    /// A client's connection is gone.
+    ClientLost {
+        /// Number of the connection.
+        client: u64,
+    },
+    /// A client sent a request.
+    Request {
+        /// Number of the connection.
+        client: u64,
+        /// The request.
+        request: u64,
+        /// The input, encoded.
+        payload: Bytes,
+    },
+    /// A control connection was made.
+    Connected {
+        /// The worker.
+        node: usize,
+        /// Number of the attempt, from [`Output::Connect`].
+        session: u64,
+    },
+    /// A control connection could not be made, was closed, or broke.
+    Disconnected {
+        /// The worker.
+        node: usize,
+        /// Number of the attempt.
+        session: u64,
+    },
+    /// A worker said something.
+    Said {
+        /// The worker.
+        node: usize,
+        /// Number of the connection's attempt.
+        session: u64,
+        /// What.
+        message: ToDispatcher,
+    },
+    /// A heartbeat arrived.
+    Heartbeat(Heartbeat),
+    /// The answer to [`Output::FindPlan`].
+    PlanFound {
+        /// Number of the question.
+        attempt: u64,
+        /// The plan.
+        found: Result<Plan, PlanError>,
+        /// Time it took.
+        took: Duration,
+    },
+    /// The data connection to the first stage is open.
+    FeedOpened {
+        /// The epoch it was opened for.
+        epoch: u32,
+    },
+    /// The data connection to the first stage could not be made, broke, or nothing comes back on it.
+    FeedLost {
+        /// The epoch it was opened for.
+        epoch: u32,
+    },
+    /// The last stage delivered.
+    Delivered {
+        /// The epoch.
+        epoch: u32,
+        /// The request.
+        request: u64,
+        /// The output, encoded.
+        payload: Bytes,
+    },
+    /// Time has passed; due every [`Settings::tick`], after everything that waited was handled.
+    Tick,
+}
+
+/// A question to the planner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// Its number; only the answer to the newest question counts.
+    pub attempt: u64,
+    /// Workers that may hold no stage.
+    pub excluded: BTreeSet<usize>,
+    /// Ordered pairs between which nothing arrives.
+    pub severed: BTreeSet<(usize, usize)>,
+    /// The plan in force.
+    pub current: Option<Plan>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Make a control connection; answer with [`Input::Connected`] or [`Input::Disconnected`].
+    Connect {
+        /// The worker.
+        node: usize,
+        /// Number of the attempt.
+        session: u64,
+    },
+    /// Close a control connection, or give up making it.
+    Close {
+        /// The worker.
+        node: usize,
+        /// Number of the attempt.
+        session: u64,
+    },
+    /// Send a message.
+    Tell {
+        /// The worker.
+        node: usize,
+        /// Number of the connection's attempt.
+        session: u64,
+        /// What. The file of an `Assign` is left to be filled in.
+        message: ToWorker,
+        /// The segment to send along, if segments are deployed over the network and the worker has it not.
+        ship: Option<Segment>,
+    },
+    /// Find a plan; answer with [`Input::PlanFound`].
+    FindPlan(Question),
+    /// Open a data connection to the first stage and close the one before; answer with [`Input::FeedOpened`]
+    /// or [`Input::FeedLost`].
+    OpenFeed {
+        /// The epoch.
+        epoch: u32,
+        /// The node that holds the first stage.
+        node: usize,
+    },
+    /// Send a request's input to the first stage.
+    Feed {
+        /// The epoch.
+        epoch: u32,
+        /// The request.
+        request: u64,
+        /// The input, encoded.
+        payload: Bytes,
+    },
+    /// Read this many more requests from the client.
+    Credit {
+        /// How many.
+        requests: usize,
+    },
+    /// Tell the client that a request was accepted.
+    Accepted {
+        /// The request.
+        request: u64,
+    },
+    /// Give the client its answer.
+    Answer {
+        /// The request.
+        request: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Report an event.
+    Report(Event),
+}
+
+/// Where the machine stands; `dispatcher/mod.rs` has the table.
+#[derive(Debug)]
+enum Phase {
+    /// Waiting for the workers to come up.
+    Gathering { until: Instant },
+    /// Waiting for the planner's answer to this question; since it was asked, `news` may have come of a worker.
+    Planning { attempt: u64, news: Option<String> },
+    /// Waiting for these stages to be loaded, and for the feed.
+    Deploying { planned: Instant, awaited: BTreeSet<usize>, loaded: Vec<String>, feed: bool },
+    /// Requests flow.
+    Serving,
+    /// There is no plan.
+    Stranded,
+}
+
+/// A path that is said to be broken; believed once the receiver has proven to be alive.
+#[derive(Debug)]
+struct Suspicion {
+    from: usize,
+    to: usize,
+    since: Instant,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Core {
+    settings: Settings,
+    now: Instant,
+    ticked: Instant,
+    workers: Vec<Worker>,
+    sessions: u64,
+    phase: Phase,
+    epoch: u32,
+    plan: Option<Plan>,
+    attempts: u64,
+    /// Why a new plan must be asked for; not empty: it is about to be.
+    reasons: Vec<String>,
+    /// Why the plan that was asked for is needed.
+    pending_reasons: Vec<String>,
+    suspicions: Vec<Suspicion>,
+    severed: Severed,
+    /// Why there was no plan, when that was last reported.
+    unplannable: Option<String>,
+    /// How many pairs the last question avoided.
+    avoided: usize,
+    ledger: Ledger,
+    client: Option<u64>,
+    credit: usize,
+    outputs: Vec<Output>,
+}
+
+impl Core {
+    /// A machine that knows no worker yet; the first [`Input::Tick`] sets it going.
+    pub fn new(settings: Settings, now: Instant) -> Core {
+        let workers = settings.workers.iter().map(|node| Worker::new(*node, now)).collect();
+        let ledger = Ledger::new(settings.queue + KEPT_BEYOND_QUEUE);
+        let until = now + settings.patience() + membership::GRACE;
+        Core {
+            settings,
+            now,
+            ticked: now,
+            workers,
+            sessions: 0,
+            phase: Phase::Gathering { until },
+            epoch: 0,
+            plan: None,
+            attempts: 0,
+            reasons: Vec::new(),
+            pending_reasons: Vec::new(),
+            suspicions: Vec::new(),
+            severed: Severed::default(),
+            unplannable: None,
+            avoided: 0,
+            ledger,
+            client: None,
+            credit: 0,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Handles one input; the outputs are to be carried out in order.
+    pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Output> {
+        self.now = self.now.max(now);
+        match input {
+            Input::ClientConnected { client } => self.client_connected(client),
+            Input::ClientLost { client } => self.client_lost(client),
+            Input::Request { client, request, payload } => self.request(client, request, payload),
+            Input::Connected { node, session } => self.connected(node, session),
+            Input::Disconnected { node, session } => self.disconnected(node, session),
+            Input::Said { node, session, message } => self.said(node, session, message),
+            Input::Heartbeat(heartbeat) => self.heartbeat(&heartbeat),
+            Input::PlanFound { attempt, found, took } => self.plan_found(attempt, found, took),
+            Input::FeedOpened { epoch } => self.feed_opened(epoch),
+            Input::FeedLost { epoch } => self.feed_lost(epoch),
+            Input::Delivered { epoch, request, payload } => {
+                self.settle(request, epoch, Answer::Result { epoch, payload });
+            }
+            Input::Tick => self.tick(),
+        }
+        if !self.reasons.is_empty() {
+            self.ask_for_plan();
+        }
+        self.feed();
+        self.grant_credit();
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// The epoch of the plan in force; zero before the first.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Requests that were accepted and have no answer yet.
+    pub fn open(&self) -> usize {
+        self.ledger.waiting() + self.ledger.in_flight()
+    }
+
+    fn name(&self, node: usize) -> String {
+        self.settings.names.get(node).cloned().unwrap_or_else(|| node.to_string())
+    }
+
+    fn worker(&mut self, node: usize) -> Option<&mut Worker> {
+        self.workers.iter_mut().find(|worker| worker.node == node)
+    }
+
+    /// The worker, if `session` is its present one.
+    fn worker_in(&mut self, node: usize, session: u64) -> Option<&mut Worker> {
+        self.worker(node).filter(|worker| worker.link.session() == Some(session))
+    }
+
+    fn report(&mut self, event: Event) {
+        self.outputs.push(Output::Report(event));
+    }
+}

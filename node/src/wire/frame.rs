@@ -1,0 +1,234 @@
+//! The frame: a fixed header of 32 bytes and a payload.
+//!
+//! ```text
+//! offset  0     4        5     6      7  8      12       20      24           28          32
+//!         magic version  kind  codec  0  epoch  request  length  payload CRC  header CRC  payload…
+//! ```
+//!
+//! Integers are little endian. Header and payload each have their own CRC32 (IEEE), so that a damaged
+//! length is noticed before anything is read or allocated by it. TCP's own checksum is not enough: on
+//! virtual links it is left to the receiver to skip it.
+
+use bytes::Bytes;
+use planner::codec::Codec;
+
+/// Bytes of a header.
+pub const HEADER: usize = 32;
+/// Largest payload: a model segment of one GiB.
+pub const MAX_PAYLOAD: usize = 1 << 30;
+/// Version of this format; a peer of another version is refused.
+pub const VERSION: u8 = 1;
+const MAGIC: [u8; 4] = *b"EMUF";
+
+/// What a frame is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum FrameKind {
+    /// Control connection: a message ([`crate::wire::message`]), postcard.
+    Control = 1,
+    /// First frame of a data connection: `epoch` is the sender's, `request` its index in the cluster. No payload.
+    Hello = 2,
+    /// Data connection: the input of a stage; the dispatcher takes the last stage's output as one, too.
+    Tensor = 3,
+    /// Dispatcher to client: a request's output tensor; `epoch` is that of the plan that produced it.
+    Result = 4,
+    /// Client to dispatcher: a request's input tensor.
+    Request = 5,
+    /// Dispatcher to client: the request was accepted. No payload.
+    Accepted = 6,
+    /// Dispatcher to client: the request ends in an error; the payload is the reason, UTF-8.
+    Refused = 7,
+    /// Data connection, against the flow: the receiver is alive. No payload.
+    Keepalive = 8,
+}
+
+impl FrameKind {
+    const ALL: [FrameKind; 8] = [
+        FrameKind::Control,
+        FrameKind::Hello,
+        FrameKind::Tensor,
+        FrameKind::Result,
+        FrameKind::Request,
+        FrameKind::Accepted,
+        FrameKind::Refused,
+        FrameKind::Keepalive,
+    ];
+}
+
+/// One frame. Cloning shares the payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// What it is for.
+    pub kind: FrameKind,
+    /// The codec that was asked for; the payload of a tensor says itself how it is encoded.
+    pub codec: Codec,
+    /// The epoch of the plan it belongs to; zero where there is none.
+    pub epoch: u32,
+    /// The request it belongs to; zero where there is none.
+    pub request: u64,
+    /// The payload.
+    pub payload: Bytes,
+}
+
+impl Frame {
+    /// A frame without a codec.
+    pub fn new(kind: FrameKind, epoch: u32, request: u64, payload: impl Into<Bytes>) -> Frame {
+        Frame { kind, codec: Codec::Raw, epoch, request, payload: payload.into() }
+    }
+
+    /// The first frame of a data connection.
+    pub fn hello(epoch: u32, sender: u32) -> Frame {
+        Frame::new(FrameKind::Hello, epoch, sender.into(), Bytes::new())
+    }
+
+    /// Sent against the flow of a data connection.
+    pub fn keepalive() -> Frame {
+        Frame::new(FrameKind::Keepalive, 0, 0, Bytes::new())
+    }
+
+    /// A tensor that [`crate::wire::codec::encode`] has put into `payload`.
+    pub fn tensor(codec: Codec, epoch: u32, request: u64, payload: impl Into<Bytes>) -> Frame {
+        Frame { kind: FrameKind::Tensor, codec, epoch, request, payload: payload.into() }
+    }
+
+    /// The header, for the payload as it is.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`].
+    pub fn header(&self) -> Result<[u8; HEADER], FrameError> {
+        let length = self.payload.len();
+        if length > MAX_PAYLOAD {
+            return Err(FrameError::TooLong { length });
+        }
+        let mut header = [0; HEADER];
+        header[0..4].copy_from_slice(&MAGIC);
+        header[4] = VERSION;
+        header[5] = self.kind as u8;
+        header[6] = Codec::ALL.iter().position(|codec| *codec == self.codec).unwrap_or_default() as u8;
+        header[8..12].copy_from_slice(&self.epoch.to_le_bytes());
+        header[12..20].copy_from_slice(&self.request.to_le_bytes());
+        header[20..24].copy_from_slice(&(length as u32).to_le_bytes());
+        header[24..28].copy_from_slice(&crc32fast::hash(&self.payload).to_le_bytes());
+        let crc = crc32fast::hash(&header[..28]);
+        header[28..32].copy_from_slice(&crc.to_le_bytes());
+        Ok(header)
+    }
+}
+
+/// A header that has been read and found whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    kind: FrameKind,
+    codec: Codec,
+    epoch: u32,
+    request: u64,
+    length: usize,
+    crc: u32,
+}
+
+impl Header {
+    /// Reads a header.
+    ///
+    /// # Errors
+    /// Every [`FrameError`] that concerns a header.
+    pub fn parse(bytes: &[u8; HEADER]) -> Result<Header, FrameError> {
+        let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        if bytes[0..4] != MAGIC {
+            return Err(FrameError::WrongMagic { found: u32_at(0) });
+        }
+        if bytes[4] != VERSION {
+            return Err(FrameError::WrongVersion { found: bytes[4] });
+        }
+        if crc32fast::hash(&bytes[..28]) != u32_at(28) {
+            return Err(FrameError::HeaderDamaged);
+        }
+        let kind = FrameKind::ALL.into_iter().find(|kind| *kind as u8 == bytes[5]);
+        let header = Header {
+            kind: kind.ok_or(FrameError::UnknownKind { found: bytes[5] })?,
+            codec: *Codec::ALL.get(usize::from(bytes[6])).ok_or(FrameError::UnknownCodec { found: bytes[6] })?,
+            epoch: u32_at(8),
+            request: u64::from(u32_at(12)) | u64::from(u32_at(16)) << 32,
+            length: u32_at(20) as usize,
+            crc: u32_at(24),
+        };
+        if header.length > MAX_PAYLOAD {
+            return Err(FrameError::TooLong { length: header.length });
+        }
+        Ok(header)
+    }
+
+    /// Bytes of payload that follow.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The frame, given the payload.
+    ///
+    /// # Errors
+    /// [`FrameError::PayloadDamaged`].
+    pub fn with_payload(self, payload: impl Into<Bytes>) -> Result<Frame, FrameError> {
+        let payload = payload.into();
+        if payload.len() != self.length || crc32fast::hash(&payload) != self.crc {
+            return Err(FrameError::PayloadDamaged { epoch: self.epoch, request: self.request });
+        }
+        Ok(Frame { kind: self.kind, codec: self.codec, epoch: self.epoch, request: self.request, payload })
+    }
+}
+
+/// Why no frame could be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The peer closed the connection between two frames.
+    #[error("the connection was closed")]
+    Closed,
+    /// The peer closed the connection inside a frame.
+    #[error("the connection was closed inside a frame")]
+    Truncated,
+    /// The stream's time limit passed without a whole frame; what arrived is kept, read again.
+    #[error("nothing arrived in time")]
+    Idle,
+    /// The bytes are no frame.
+    #[error("not a frame: it begins with {found:#010x}")]
+    WrongMagic {
+        /// What stands in its place.
+        found: u32,
+    },
+    /// The peer speaks another version.
+    #[error("the peer speaks version {found} of the frame format, this program version {VERSION}")]
+    WrongVersion {
+        /// The peer's.
+        found: u8,
+    },
+    /// The header's CRC is wrong.
+    #[error("a frame's header was damaged on the way (CRC)")]
+    HeaderDamaged,
+    /// The payload's CRC is wrong.
+    #[error("the payload of request {request}, epoch {epoch}, was damaged on the way (CRC)")]
+    PayloadDamaged {
+        /// The frame's epoch.
+        epoch: u32,
+        /// The frame's request.
+        request: u64,
+    },
+    /// The kind is not one of [`FrameKind`].
+    #[error("frame kind {found} is not known")]
+    UnknownKind {
+        /// What was sent.
+        found: u8,
+    },
+    /// The codec is not known.
+    #[error("codec {found} is not known")]
+    UnknownCodec {
+        /// What was sent.
+        found: u8,
+    },
+    /// The payload is longer than [`MAX_PAYLOAD`].
+    #[error("a payload of {length} bytes is more than a frame may carry ({MAX_PAYLOAD})")]
+    TooLong {
+        /// Its length.
+        length: usize,
+    },
+    /// The connection failed.
+    #[error("the connection failed: {0}")]
+    Io(#[source] std::io::Error),
+}

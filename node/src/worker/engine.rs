@@ -1,0 +1,79 @@
+//! What a worker needs of the inference engine: load a segment, run it on a tensor. The seam lets the
+//! protocol be tested without a model.
+
+use std::path::PathBuf;
+
+use planner::onnx::{Activation, Executable, ModelError};
+use planner::profile::{ModelProfile, Segment};
+
+use crate::wire::codec::{CodecError, Tensor};
+
+/// A loaded segment.
+pub trait Engine: Send {
+    /// Runs the segment on its input.
+    ///
+    /// # Errors
+    /// When the input is not the segment's, or the engine fails.
+    fn run(&mut self, input: &Tensor) -> Result<Tensor, EngineError>;
+}
+
+/// Loads segments.
+pub trait Loader: Send {
+    /// Loads `segment` from `file` (the segment as ONNX), or from the device's own model file when there is none.
+    ///
+    /// # Errors
+    /// When it can't be read or is not the model that was profiled.
+    fn load(&self, segment: Segment, file: Option<Vec<u8>>) -> Result<Box<dyn Engine>, EngineError>;
+}
+
+/// Why a segment could not be loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The model or the segment of it.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A type of elements that the engine does not have.
+    #[error(transparent)]
+    Element(#[from] planner::onnx::UnknownElement),
+    /// A type of elements that can't be sent.
+    #[error(transparent)]
+    Unsendable(#[from] crate::wire::element::UnknownElement),
+    /// The output can't be sent.
+    #[error(transparent)]
+    Tensor(#[from] CodecError),
+    /// It panicked.
+    #[error("the engine broke off: {0}")]
+    Panicked(String),
+}
+
+/// Loads segments of an ONNX model from the device's own storage, or as the dispatcher sends them.
+pub fn onnx(model: PathBuf, profile: ModelProfile) -> impl Loader {
+    Onnx { model, profile }
+}
+
+struct Onnx {
+    model: PathBuf,
+    profile: ModelProfile,
+}
+
+impl Loader for Onnx {
+    fn load(&self, segment: Segment, file: Option<Vec<u8>>) -> Result<Box<dyn Engine>, EngineError> {
+        let loaded = match file {
+            Some(bytes) => Executable::from_bytes(bytes),
+            None => Executable::load(&self.model, &self.profile, segment),
+        };
+        Ok(Box::new(loaded?))
+    }
+}
+
+impl Engine for Executable {
+    fn run(&mut self, input: &Tensor) -> Result<Tensor, EngineError> {
+        let input = Activation {
+            shape: input.shape.clone(),
+            element: input.element.name().parse()?,
+            data: input.data.to_vec(),
+        };
+        let output = Executable::run(self, &input)?;
+        Ok(Tensor::new(output.element.name().parse()?, output.shape, output.data)?)
+    }
+}

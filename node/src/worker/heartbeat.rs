@@ -1,0 +1,69 @@
+//! Heartbeats: a datagram to the dispatcher at a fixed interval, from a thread that does nothing else, so
+//! that neither computing nor a blocked connection can hold one back.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::wire::message::Heartbeat;
+use crate::wire::pulse::Beat;
+
+/// Who this process is to the dispatcher; shared by all its heartbeats.
+#[derive(Debug)]
+pub struct Identity {
+    incarnation: u64,
+    sequence: AtomicU64,
+}
+
+impl Identity {
+    /// Another one in every process.
+    pub fn draw() -> Identity {
+        // The standard library's hash keys are random: the one source of randomness that needs no crate.
+        Identity { incarnation: RandomState::new().build_hasher().finish(), sequence: AtomicU64::new(0) }
+    }
+}
+
+/// Heartbeats are sent until this is dropped.
+#[derive(Debug)]
+pub struct Heart {
+    _stop: SyncSender<()>,
+}
+
+impl Heart {
+    /// Sends heartbeats as worker number `worker` from `own` to `to`, the first one now.
+    ///
+    /// # Errors
+    /// When no socket or thread can be made.
+    pub fn start(
+        identity: Arc<Identity>,
+        own: IpAddr,
+        to: SocketAddr,
+        worker: u32,
+        interval: Duration,
+    ) -> io::Result<Heart> {
+        let socket = UdpSocket::bind((own, 0))?;
+        socket.set_nonblocking(true)?;
+        let (stop, stopped) = sync_channel(0);
+        thread::Builder::new().name("heartbeat".into()).spawn(move || {
+            let mut beat = Beat::new();
+            loop {
+                let sequence = identity.sequence.fetch_add(1, Ordering::Relaxed);
+                let heartbeat = Heartbeat { worker, incarnation: identity.incarnation, sequence };
+                // A network that is down is for the dispatcher to notice, by the silence.
+                let sent = heartbeat.to_datagram().map(|datagram| socket.send_to(&datagram, to));
+                if let Ok(Err(error)) = sent {
+                    tracing::debug!(%error, "a heartbeat could not be sent");
+                }
+                if stopped.recv_timeout(beat.next(interval)) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        })?;
+        Ok(Heart { _stop: stop })
+    }
+}

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Installs what building and testing emu needs on Debian or Ubuntu. Run as root. Safe to repeat.
+#
+# `cargo xtask test` and the Vagrantfile both run this for their system packages.
+set -eu
+
+packages="gcc libc6-dev python3-venv user-mode-linux kmod iproute2"
+# Not in every release's archive; tests that need it say so when it is missing.
+optional="vagrant"
+
+missing=""
+for package in $packages; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+wanted=""
+for package in $optional; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || wanted="$wanted $package"
+done
+
+if [ -n "$missing$wanted" ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of words is meant
+    [ -z "$missing" ] || apt-get install -y -qq --no-install-recommends $missing
+    for package in $wanted; do
+        apt-get install -y -qq --no-install-recommends "$package" || echo "provision: $package is not to be had here" >&2
+    done
+fi
