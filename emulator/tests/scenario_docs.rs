@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use emulator::scenario::schema::{reference, schema_text};
-use emulator::scenario::{Overrides, Scenario, load, read};
+use emulator::scenario::{Overrides, load, read};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -74,9 +74,9 @@ fn every_scenario_that_ships_is_right_and_names_the_schema() {
     for file in shipped() {
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.starts_with("#:schema ./schema.json\n"), "{}", file.display());
-        let scenario =
+        let loaded =
             load(&file, &Overrides::default()).unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
-        assert_eq!(Some(scenario.name.as_str()), file.file_stem().and_then(|stem| stem.to_str()));
+        assert_eq!(Some(loaded.scenario.name.as_str()), file.file_stem().and_then(|stem| stem.to_str()));
     }
 }
 
@@ -85,8 +85,8 @@ fn the_scaling_scenario_holds_at_every_size() {
     let file = root().join("scenarios/scaling.toml");
     for nodes in [5, 10, 15, 20] {
         let overrides = Overrides { set: vec![format!("topology.nodes={nodes}")], seed: None };
-        let scenario: Scenario = load(&file, &overrides).unwrap();
-        assert_eq!(scenario.nodes.len(), nodes);
+        let loaded = load(&file, &overrides).unwrap();
+        assert_eq!(loaded.scenario.nodes.len(), nodes);
     }
 }
 

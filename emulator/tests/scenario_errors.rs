@@ -51,7 +51,7 @@ fn a_mistake_in_a_matrix_points_into_its_file() {
 
 #[test]
 fn a_mistake_on_the_command_line_points_there() {
-    let set = ["topology.nodes=3x", "duration=1 m", "fault.9.at=3", "name.x=1", "nonsense", "topolgy.rate=3"];
+    let set = ["topology.nodes=3x", "duration=1 m", "fault.99.at=3", "name.x=1", "nonsense", "topolgy.rate=3"];
     let overrides = Overrides { set: set.map(str::to_owned).into(), seed: Some(7) };
     assert_report("meaning.toml", &overrides, "overrides.txt");
 }
@@ -94,4 +94,12 @@ fn colours_are_only_for_terminals() {
     let errors = read("", "x.toml", Path::new("."), &Overrides::default()).unwrap_err();
     assert!(!errors.render(false, 100).contains('\u{1b}'));
     assert!(errors.render(true, 100).contains('\u{1b}'));
+}
+
+#[test]
+fn a_line_too_long_to_be_shown_is_only_told_of() {
+    for text in [format!("{} = 1", ["a"; 50_000].join(".")), format!("a = {}", "[".repeat(100_000))] {
+        let errors = read(&text, "long.toml", Path::new("."), &Overrides::default()).unwrap_err();
+        assert!(errors.render(false, 100).contains("long.toml, line 1"));
+    }
 }

@@ -171,17 +171,34 @@ impl ScenarioErrors {
     }
 }
 
+/// Whether the lines of a piece of text are short enough to be shown.
+fn is_showable(text: &str, range: &std::ops::Range<usize>) -> bool {
+    let start = text[..range.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[range.end..].find('\n').map_or(text.len(), |newline| range.end + newline);
+    text[start..end].lines().all(|line| line.len() <= 1000)
+}
+
 fn with_source(problem: Problem, sources: &Sources, named: &[Arc<NamedSource<Arc<str>>>]) -> ScenarioError {
     let Problem { mistake, place, also } = problem;
     let found = sources.find(place);
     let source = found.as_ref().map(|(index, ..)| named[*index].clone());
     let mut labels = Vec::new();
     let mut elsewhere = Vec::new();
+    if let Some((index, text, range)) = found.clone().filter(|(_, source, range)| !is_showable(&source.text, range)) {
+        // Such a line helps nobody, and miette can't draw it.
+        let line = text.text[..range.start].matches('\n').count() + 1;
+        return ScenarioError {
+            mistake,
+            source: None,
+            labels,
+            elsewhere: vec![format!("{}, line {line}", named[index].name())],
+        };
+    }
     if let Some((index, _, range)) = found {
         labels.push(LabeledSpan::new_primary_with_span(mistake.label(), (range.start, range.len().max(1))));
         for (place, why) in also {
             match sources.find(place) {
-                Some((other, _, range)) if other == index => {
+                Some((other, source, range)) if other == index && is_showable(&source.text, &range) => {
                     labels.push(LabeledSpan::new_with_span(Some(why), (range.start, range.len().max(1))));
                 }
                 Some((_, other, _)) => elsewhere.push(format!("{}: {why}: {}", other.name, sources.text(place))),

@@ -1,6 +1,7 @@
 //! From text to [raw structs](raw), purely. Every mistake of form is found in one pass: what is wrong
 //! is noted and left out, and the rest is read on.
 
+pub mod choice;
 pub mod leaf;
 pub(crate) mod macros;
 pub mod mistake;
@@ -10,6 +11,7 @@ pub mod reader;
 pub mod shape;
 pub mod target;
 pub mod tree;
+mod unit;
 
 use super::error::Problem;
 use super::source::Place;
@@ -51,7 +53,7 @@ fn unquoted(line: &str) -> Option<String> {
     let (key, value) = (key.trim(), value.trim());
     let plain = !value.is_empty() && !value.contains(['"', '\'', '[', ']', '{', '}', '=', '\\']);
     let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    (plain && is_key).then(|| format!("{key} = {value:?}, with quotes"))
+    (plain && is_key && line.len() < 120).then(|| format!("{key} = {value:?}, with quotes"))
 }
 
 /// Reads a scenario.

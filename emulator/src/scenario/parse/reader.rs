@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::mistake::{Mistake, nearest};
 use super::tree::{self, Entry, Node, Value};
-use crate::scenario::error::{self as of, Problem};
+use crate::scenario::error::{self, Problem};
 use crate::scenario::source::Place;
 
 /// A value and where it was written.
@@ -306,7 +306,9 @@ impl<'a> TableReader<'a> {
         let own = self.reader.problems.split_off(self.before);
         let misspelt: Vec<String> = own.iter().filter_map(|problem| self.meant(problem)).collect();
         let doubled = |problem: &Problem| match &problem.mistake {
-            of::Mistake::Form(Mistake::MissingKey { key, .. }) => problem.place == self.place && misspelt.contains(key),
+            error::Mistake::Form(Mistake::MissingKey { key, .. }) => {
+                problem.place == self.place && misspelt.contains(key)
+            }
             _ => false,
         };
         self.reader.problems.extend(own.into_iter().filter(|problem| !doubled(problem)));
@@ -315,7 +317,7 @@ impl<'a> TableReader<'a> {
     /// The key of this table that an unknown one was probably meant to be.
     fn meant(&self, problem: &Problem) -> Option<String> {
         match &problem.mistake {
-            of::Mistake::Form(Mistake::UnknownKey { table, nearest, .. }) if *table == self.title => nearest.clone(),
+            error::Mistake::Form(Mistake::UnknownKey { table, nearest, .. }) if *table == self.title => nearest.clone(),
             _ => None,
         }
     }

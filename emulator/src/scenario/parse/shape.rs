@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::leaf::Choice;
+use super::choice::Choice;
 use super::macros::table;
 use super::quantity::{QueueSize, RateLimit, Share, Time};
 use super::reader::{Read, Reader};

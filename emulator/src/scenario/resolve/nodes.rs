@@ -6,7 +6,7 @@ use super::hosts::{Hosts, unknown};
 use super::mistake::Mistake;
 use super::topology::Layout;
 use crate::scenario::error::Problem;
-use crate::scenario::parse::leaf::Word;
+use crate::scenario::parse::choice::Word;
 use crate::scenario::parse::raw::{self, NodeKeys};
 use crate::scenario::source::Place;
 use crate::scenario::{NodeSpec, Role};

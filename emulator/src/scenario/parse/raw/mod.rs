@@ -9,7 +9,8 @@ pub use fault::{Blackhole, Degrade, Down, Fault, Kill, Partition, Pause, Timing}
 pub use node::{ListedNode, NodeKeys, Nodes};
 pub use topology::{Graph, Line, Link, Matrix, Mesh, NodeCount, Ring, Star, Switch, Topology, Tree, Wifi};
 
-use super::leaf::{Choice, ScenarioName, Tables, Text, Whole};
+use super::choice::Choice;
+use super::leaf::{ScenarioName, Tables, Text, Whole};
 use super::macros::{kinds, table};
 use super::quantity::{PerSecond, Period, Share, Time};
 use ::node::config::{Arrival, Deploy};
@@ -28,7 +29,8 @@ table! {
         seed: Optional<Whole<0, { u64::MAX }>> = 1,
         /// How long load is offered, warm-up included.
         duration: Required<Period>,
-        /// How long at the start nothing counts towards throughput and latency.
+        /// How long at the start nothing counts towards throughput and latency. A run as short as the
+        /// default has a warm-up of a tenth of its length instead.
         warmup: Optional<Time> = "2 s",
         /// How long after the end outstanding requests are waited for.
         drain: Optional<Period> = "10 s",
@@ -118,7 +120,7 @@ table! {
 table! {
     /// What is sent.
     pub struct Inputs as "" {
-        /// How many different inputs are used in turn.
+        /// How many different inputs are used in turn: request `r` carries input `r % inputs`.
         inputs: Optional<Whole<1, 1000>> = 8,
     }
 }

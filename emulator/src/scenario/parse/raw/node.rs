@@ -3,7 +3,8 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::scenario::Role;
-use crate::scenario::parse::leaf::{Choice, Cores, List, NodeName, Real, Slowdown, Tables};
+use crate::scenario::parse::choice::Choice;
+use crate::scenario::parse::leaf::{Cores, List, NodeName, Real, Slowdown, Tables};
 use crate::scenario::parse::macros::table;
 use crate::scenario::parse::quantity::Size;
 use crate::scenario::parse::reader::{At, Read, Reader, Table};
