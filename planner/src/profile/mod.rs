@@ -1,4 +1,12 @@
 //! What each part of a model costs: parameters, activations, FLOPs, time, and bytes across each cut.
+//!
+//! [`measure`] finds out, [`input`] makes the tensors it measures with (and the client offers), and
+//! [`reference`] computes what the unsplit model makes of them.
+
+mod candidates;
+mod input;
+mod measure;
+mod process;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,6 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::Codec;
 use crate::units::ByteSize;
+
+pub use input::input;
+pub use measure::{Encoder, measure, reference};
 
 /// Version of the stored form of a [`ModelProfile`]; a cached profile of another version is measured again.
 pub const PROFILE_VERSION: u32 = 1;
@@ -50,7 +61,7 @@ pub struct Cut {
 /// The part of a model between two neighbouring cuts: the smallest segment there is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Piece {
-    /// Names of the operators, in order.
+    /// Names of the operators in the ONNX file, in order.
     pub operators: Vec<String>,
     /// Bytes of weights and other constants.
     pub parameters: ByteSize,

@@ -64,12 +64,8 @@ impl Conv {
 }
 
 fn normalise(net: &mut Network, name: &str, input: &str, channels: usize, epsilon: f32, gain: f32) -> String {
-    let values = [
-        ("gamma", gain, 0.2 * gain),
-        ("beta", 0.0, 0.1),
-        ("moving_mean", 0.0, 0.1),
-        ("moving_variance", 1.0, 0.2),
-    ];
+    let values =
+        [("gamma", gain, 0.2 * gain), ("beta", 0.0, 0.1), ("moving_mean", 0.0, 0.1), ("moving_variance", 1.0, 0.2)];
     let mut inputs = vec![input.to_owned()];
     for (part, centre, spread) in values {
         inputs.push(net.weight(format!("{name}/{part}"), &[channels], Values::Uniform { centre, spread }));
@@ -154,7 +150,8 @@ pub fn mobilenet_v2(seed: u64) -> Network {
     let mut x = relu6(net, "Conv1_relu", &x);
     let mut channels = 32;
     let mut block = 0;
-    let stages = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)];
+    let stages =
+        [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)];
     for (expansion, outputs, repeats, first_stride) in stages {
         for repeat in 0..repeats {
             let stride = if repeat == 0 { first_stride } else { 1 };

@@ -188,10 +188,7 @@ pub fn float(name: &str, value: f32) -> AttributeProto {
 }
 
 fn value(name: &str, shape: &[usize]) -> ValueInfoProto {
-    let dim = |dim: &usize| Dimension {
-        value: Some(dimension::Value::DimValue(*dim as i64)),
-        ..Dimension::default()
-    };
+    let dim = |dim: &usize| Dimension { value: Some(dimension::Value::DimValue(*dim as i64)), ..Dimension::default() };
     let tensor = type_proto::Tensor {
         elem_type: DataType::Float as i32,
         shape: Some(TensorShapeProto { dim: shape.iter().map(dim).collect() }),

@@ -56,9 +56,7 @@ pub fn parameters(name: &str) -> Result<u64, ZooError> {
 /// [`ZooError::UnknownModel`].
 pub fn build(name: &str, seed: u64) -> Result<Vec<u8>, ZooError> {
     let mut bytes = Vec::new();
-    network(name, seed)?
-        .write(&mut bytes)
-        .map_err(|source| ZooError::Write { path: "memory".to_owned(), source })?;
+    network(name, seed)?.write(&mut bytes).map_err(|source| ZooError::Write { path: "memory".to_owned(), source })?;
     Ok(bytes)
 }
 

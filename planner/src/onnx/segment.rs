@@ -1,0 +1,140 @@
+//! Segments: executable, or written as an ONNX file to be sent.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use tract_onnx::prelude::*;
+
+use super::extract::{self, End};
+use super::index::Index;
+use super::memory::give_back;
+use super::protobuf::Source;
+use super::{Activation, Element, Model, ModelError, graph};
+use crate::profile::{Cut, ModelProfile, Segment};
+
+/// A segment, ready to run on one thread.
+#[derive(Debug, Clone)]
+pub struct Executable {
+    plan: Arc<TypedRunnableModel>,
+    input: (Vec<usize>, Element),
+    output: (Vec<usize>, Element),
+}
+
+impl Executable {
+    /// Loads a segment of a model file: reads that segment's operators and weights, and no others.
+    ///
+    /// # Errors
+    /// If the file can't be read or differs from the one that was profiled, or if there is no such segment.
+    pub fn load(path: &Path, profile: &ModelProfile, segment: Segment) -> Result<Executable, ModelError> {
+        let index = Index::new(Source::open(path)?)?;
+        let (from, to) = ends(&index, profile, segment)?;
+        Executable::between(&index, &from, &to)
+    }
+
+    /// Loads a segment that [`write_segment`] wrote.
+    ///
+    /// # Errors
+    /// If the bytes are not such a segment, or truncated.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Executable, ModelError> {
+        Model::new(Source::memory(bytes), None)?.executable()
+    }
+
+    pub(crate) fn between(index: &Index, from: &End, to: &End) -> Result<Executable, ModelError> {
+        let file = index.source.file.as_str();
+        let executable = graph_between(index, from, to).and_then(|model| Executable::new(model, file));
+        give_back();
+        executable
+    }
+
+    pub(crate) fn new(model: TypedModel, file: &str) -> Result<Executable, ModelError> {
+        let kind = |outlet: OutletId| {
+            let fact = model.outlet_fact(outlet).map_err(graph::engine(file, "read"))?;
+            let known = Element::from_datum(fact.datum_type).zip(fact.shape.as_concrete().map(<[usize]>::to_vec));
+            let (element, shape) = known.ok_or_else(|| ModelError::Element {
+                file: file.to_owned(),
+                tensor: model.node(outlet.node).name.clone(),
+                element: format!("{fact:?}"),
+            })?;
+            Ok((shape, element))
+        };
+        let (input, output) = (kind(model.inputs[0])?, kind(model.outputs[0])?);
+        Ok(Executable { plan: graph::optimise(model, file)?, input, output })
+    }
+
+    /// Shape and elements of the tensor it takes.
+    pub fn input(&self) -> (&[usize], Element) {
+        (&self.input.0, self.input.1)
+    }
+
+    /// Shape and elements of the tensor it gives.
+    pub fn output(&self) -> (&[usize], Element) {
+        (&self.output.0, self.output.1)
+    }
+
+    /// Computes the segment's output.
+    ///
+    /// # Errors
+    /// [`ModelError::WrongInput`] when `input` is not of the shape and type that the segment takes,
+    /// [`ModelError::Engine`] when computing fails.
+    pub fn run(&mut self, input: &Activation) -> Result<Activation, ModelError> {
+        let tensor = Some(input).filter(|input| (&input.shape, input.element) == (&self.input.0, self.input.1));
+        let tensor = tensor.and_then(Activation::to_tensor).ok_or_else(|| ModelError::WrongInput {
+            expected: format!("{:?} of {}", self.input.0, self.input.1),
+            given: format!("{:?} of {} in {} bytes", input.shape, input.element, input.data.len()),
+        })?;
+        let failed = graph::engine("the segment", "run");
+        let outputs = self.plan.run(tvec!(tensor.into_tvalue())).map_err(&failed)?;
+        outputs.first().and_then(Activation::from_value).ok_or_else(|| ModelError::Engine {
+            file: "the segment".to_owned(),
+            step: "run",
+            reason: "it gave no tensor that can be sent".to_owned(),
+        })
+    }
+
+    pub(crate) fn plan(&self) -> &Arc<TypedRunnableModel> {
+        &self.plan
+    }
+}
+
+/// The decluttered graph between two tensors, from the operators and weights between them alone.
+pub(crate) fn graph_between(index: &Index, from: &End, to: &End) -> Result<TypedModel, ModelError> {
+    let file = index.source.file.as_str();
+    let Some((shape, element)) = &from.kind else {
+        let what = format!("{:?} has no shape", from.tensor);
+        return Err(ModelError::ProfileMismatch { file: file.to_owned(), what });
+    };
+    graph::declutter(extract::model(index, from, to)?, file, shape, *element)
+}
+
+/// Writes a segment as an ONNX file of its own, for a device that does not have the model.
+///
+/// # Errors
+/// Those of [`Executable::load`], and [`ModelError::Write`].
+pub fn write_segment(
+    path: &Path,
+    profile: &ModelProfile,
+    segment: Segment,
+    out: &mut impl Write,
+) -> Result<(), ModelError> {
+    let index = Index::new(Source::open(path)?)?;
+    let (from, to) = ends(&index, profile, segment)?;
+    extract::write(&index, &from, &to, &format!("{}..{}", segment.from, segment.to), out)
+}
+
+fn ends(index: &Index, profile: &ModelProfile, segment: Segment) -> Result<(End, End), ModelError> {
+    let file = || index.source.file.clone();
+    let Segment { from, to } = segment;
+    if from >= to || to >= profile.cuts.len() {
+        return Err(ModelError::NoSuchSegment { file: file(), from, to, pieces: profile.pieces.len() });
+    }
+    let end = |cut: &Cut| {
+        let element = cut.element.parse().map_err(|_| ModelError::Element {
+            file: file(),
+            tensor: cut.tensor.clone(),
+            element: cut.element.clone(),
+        })?;
+        Ok(End::new(&cut.tensor, &cut.shape, element))
+    };
+    Ok((end(&profile.cuts[from])?, end(&profile.cuts[to])?))
+}

@@ -1,0 +1,231 @@
+//! Measures a model: where it can be cut, and what lies between the cuts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tract_onnx::prelude::TypedModel;
+use tract_onnx::tract_core::ops::Cost;
+use tract_onnx::tract_core::ops::konst::Const;
+
+use super::candidates::{Found, find};
+use super::input::input;
+use super::process::{empty_process, host};
+use super::{Cut, ModelProfile, PROFILE_VERSION, Piece};
+use crate::codec::Codec;
+use crate::digest::{digest, digest_file};
+use crate::onnx::{Activation, End, Executable, Index, Model, ModelError, engine, give_back, graph_between};
+use crate::units::ByteSize;
+
+/// How many bytes a codec makes of a tensor.
+pub type Encoder<'a> = (Codec, &'a dyn Fn(&Activation) -> usize);
+
+/// Seed of the input that is measured with.
+const SEED: u64 = 0;
+/// Runs of which the median is taken, after one that is not counted.
+const RUNS: usize = 7;
+/// A piece is not worth a cut of its own if it takes less than this part of the model's time …
+const SHORT: f64 = 0.02;
+/// … and holds less than this part of its parameters …
+const LIGHT: f64 = 0.001;
+/// … and no codec makes more than this many times the bytes of its output than of its input.
+const LARGER: f64 = 1.02;
+
+/// A piece, loaded from the file alone.
+struct Loaded {
+    executable: Executable,
+    operators: Vec<String>,
+    parameters: u64,
+    activations: u64,
+    flops: u64,
+}
+
+/// Measures the model in `path`. `shape` says the dimensions of its input that the file leaves open, as in [`Model::open`];
+/// `encoders` are the codecs to measure each cut with.
+///
+/// Only cuts are offered at which a split model is bit-identical to the unsplit one: that has been tried
+/// for each. A cut is left out if the next one is at least as good a place: if what lies between takes
+/// hardly any time or memory and does not enlarge the tensor (an activation function, a reshape).
+///
+/// Takes about as long as some dozens of inferences; needs an otherwise idle host.
+///
+/// # Errors
+/// Those of [`Model::open`], and [`ModelError::Engine`] when the inference engine refuses the model.
+pub fn measure(
+    path: &Path,
+    name: &str,
+    shape: Option<&[usize]>,
+    encoders: &[Encoder<'_>],
+) -> Result<ModelProfile, ModelError> {
+    let digest = digest_file(path).map_err(|source| ModelError::Read { file: path.display().to_string(), source })?;
+    let model = Model::open(path, shape)?;
+    let image = input(model.shape(), model.element(), SEED, 0);
+    let mut found = find(&model, &image)?;
+    drop_inexact(&model, &mut found)?;
+    let mut pieces = load_all(&model.index, &found)?;
+    let times = times(&mut pieces, &image)?;
+    let encoded: Vec<BTreeMap<Codec, ByteSize>> = found.iter().map(|cut| encode(&cut.value, encoders)).collect();
+    let keep = worth_having(&pieces, &times, &encoded);
+    drop(pieces);
+    let kept = |index: &usize| keep.contains(index);
+    let found: Vec<Found> = (0..found.len()).filter(kept).map(|index| found[index].clone()).collect();
+    let encoded: Vec<_> = (0..encoded.len()).filter(kept).map(|index| encoded[index].clone()).collect();
+    // Operators are merged across a cut that is gone, so what is left is loaded and timed anew.
+    let mut pieces = load_all(&model.index, &found)?;
+    let times = self::times(&mut pieces, &image)?;
+    let cuts = found.into_iter().zip(encoded).map(|(cut, encoded)| Cut {
+        tensor: cut.tensor,
+        element: cut.value.element.name().to_owned(),
+        shape: cut.value.shape,
+        encoded,
+    });
+    let measured = pieces.iter().zip(times).map(|(piece, time)| Piece {
+        operators: piece.operators.clone(),
+        parameters: ByteSize::from_bytes(piece.parameters),
+        activations: ByteSize::from_bytes(piece.activations),
+        flops: piece.flops,
+        time,
+    });
+    let profile = ModelProfile {
+        version: PROFILE_VERSION,
+        model: name.to_owned(),
+        digest,
+        host: host(),
+        process_memory: empty_process(),
+        cuts: cuts.collect(),
+        pieces: measured.collect(),
+    };
+    drop(pieces);
+    give_back();
+    Ok(profile)
+}
+
+/// What the unsplit model makes of the first `inputs` inputs of the sequence that `seed` begins. The shape of
+/// the input is the profile's.
+///
+/// # Errors
+/// If the file can't be read or run, or is not the one that was profiled.
+pub fn reference(path: &Path, profile: &ModelProfile, inputs: u32, seed: u64) -> Result<Vec<Activation>, ModelError> {
+    let mut model = Executable::load(path, profile, profile.whole())?;
+    let (shape, element) = (model.input().0.to_vec(), model.input().1);
+    (0..inputs).map(|index| model.run(&input(&shape, element, seed, index))).collect()
+}
+
+/// Tries segments of more than one piece, of two, four, eight … pieces each, and drops the ends of any
+/// that does not give the unsplit model's bytes.
+fn drop_inexact(model: &Model, found: &mut Vec<Found>) -> Result<(), ModelError> {
+    let mut length = 2;
+    while length < found.len() {
+        let last = found.len() - 1;
+        let mut bad = Vec::new();
+        for from in (0..last).step_by(length) {
+            let to = (from + length).min(last);
+            let (start, end) = (&found[from], &found[to]);
+            let mut segment = Executable::between(&model.index, &known(start), &known(end))?;
+            if digest(&segment.run(&start.value)?.data) != digest(&end.value.data) {
+                bad.extend([from, to].into_iter().filter(|index| *index != 0 && *index != last));
+            }
+        }
+        let mut index = 0;
+        found.retain(|_| {
+            index += 1;
+            !bad.contains(&(index - 1))
+        });
+        length = if bad.is_empty() { length * 2 } else { 2 };
+    }
+    Ok(())
+}
+
+fn known(cut: &Found) -> End {
+    End::new(&cut.tensor, &cut.value.shape, cut.value.element)
+}
+
+fn load_all(index: &Index, found: &[Found]) -> Result<Vec<Loaded>, ModelError> {
+    found.windows(2).map(|ends| load(index, &known(&ends[0]), &known(&ends[1]))).collect()
+}
+
+fn load(index: &Index, from: &End, to: &End) -> Result<Loaded, ModelError> {
+    let file = index.source.file.as_str();
+    let graph = graph_between(index, from, to)?;
+    let (parameters, flops) = (constant_bytes(&graph), flops(&graph).map_err(engine(file, "counted"))?);
+    let operators = index.between(&from.tensor, &to.tensor)?.into_iter().map(|node| index.nodes[node].name.clone());
+    let operators = operators.collect();
+    let executable = Executable::new(graph, file)?;
+    let activations = activation_peak(&executable).map_err(engine(file, "counted"))?;
+    Ok(Loaded { executable, operators, parameters, activations, flops })
+}
+
+/// Bytes of weights and other constants.
+fn constant_bytes(graph: &TypedModel) -> u64 {
+    let constants = graph.nodes().iter().filter_map(|node| node.op_as::<Const>());
+    constants.map(|constant| (constant.val().len() * constant.val().datum_type().size_of()) as u64).sum()
+}
+
+/// Floating-point operations; a multiply-add counts two.
+fn flops(graph: &TypedModel) -> tract_onnx::prelude::TractResult<u64> {
+    let mut sum = 0;
+    for node in graph.nodes() {
+        for (cost, count) in node.op.cost(&graph.node_input_facts(node.id)?)? {
+            let each = match cost {
+                Cost::FMA(_) => 2,
+                Cost::Div(_) => 1,
+                _ => 0,
+            };
+            sum += each * u64::try_from(count.to_i64().unwrap_or(0)).unwrap_or(0);
+        }
+    }
+    Ok(sum)
+}
+
+/// Most bytes of activations alive at once, and the copies of input and output that are on their way in and out.
+fn activation_peak(executable: &Executable) -> tract_onnx::prelude::TractResult<u64> {
+    let plan = executable.plan();
+    let steps = plan.model().eval_tmp_memory_usage(plan.order_without_consts(), |node| !node.op_is::<Const>())?;
+    let peak = steps.into_iter().filter_map(|(_, bytes)| bytes.to_i64().ok()).max().unwrap_or(0);
+    let ends = [executable.input(), executable.output()];
+    let copies: usize = ends.into_iter().filter_map(|(shape, element)| Activation::bytes_of(shape, element)).sum();
+    Ok(peak.max(0) as u64 + copies as u64)
+}
+
+/// Time of each piece: the median over whole passes, so that each piece finds the caches as the pieces
+/// before it leave them.
+fn times(pieces: &mut [Loaded], image: &Activation) -> Result<Vec<Duration>, ModelError> {
+    let mut runs = vec![Vec::with_capacity(RUNS); pieces.len()];
+    for run in 0..=RUNS {
+        let mut value = image.clone();
+        for (piece, times) in pieces.iter_mut().zip(&mut runs) {
+            let start = Instant::now();
+            value = piece.executable.run(&value)?;
+            if run > 0 {
+                times.push(start.elapsed());
+            }
+        }
+    }
+    let median = |mut times: Vec<Duration>| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    Ok(runs.into_iter().map(median).collect())
+}
+
+fn encode(value: &Activation, encoders: &[Encoder<'_>]) -> BTreeMap<Codec, ByteSize> {
+    encoders.iter().map(|(codec, bytes)| (*codec, ByteSize::from_bytes(bytes(value) as u64))).collect()
+}
+
+/// The cuts that are not dominated by the next one.
+fn worth_having(pieces: &[Loaded], times: &[Duration], encoded: &[BTreeMap<Codec, ByteSize>]) -> BTreeSet<usize> {
+    let time: Duration = times.iter().sum();
+    let parameters: u64 = pieces.iter().map(|piece| piece.parameters).sum();
+    let dominated = |cut: usize| {
+        let smaller = encoded[cut].iter().all(|(codec, bytes)| {
+            let next = encoded[cut + 1].get(codec).map_or(u64::MAX, |next| next.bytes());
+            next as f64 <= bytes.bytes() as f64 * LARGER
+        });
+        let raw = |(shape, element)| Activation::bytes_of(shape, element);
+        smaller
+            && raw(pieces[cut].executable.output()) <= raw(pieces[cut].executable.input())
+            && times[cut].as_secs_f64() < time.as_secs_f64() * SHORT
+            && (pieces[cut].parameters as f64) <= parameters as f64 * LIGHT
+    };
+    (0..=pieces.len()).filter(|cut| *cut == 0 || *cut == pieces.len() || !dominated(*cut)).collect()
+}
