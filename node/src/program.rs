@@ -56,6 +56,9 @@ pub enum ProgramError {
     /// A connection without which there is nothing to do could not be made.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The client's inputs can't be made.
+    #[error(transparent)]
+    Input(#[from] client::InputError),
     /// The system refused what every node needs (a thread, a socket, signals).
     #[error("the system refused {what}: {source}")]
     System {
@@ -102,7 +105,7 @@ pub fn main(args: &NodeArgs) -> ExitCode {
         Err(error) => {
             tracing::error!("{error}");
             match error {
-                ProgramError::Config { .. } | ProgramError::Telemetry(_) => ExitCode::from(2),
+                ProgramError::Config { .. } | ProgramError::Telemetry(_) | ProgramError::Input(_) => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }
