@@ -10,7 +10,7 @@ use planner::onnx::{self, ModelError};
 use planner::profile::Segment;
 use planner::strategy::Problem;
 
-use super::core::{Input, Question};
+use super::core::exchange::{Input, Question};
 use super::{Happening, Shared};
 
 /// A thread that answers questions; of those that wait, only the newest.

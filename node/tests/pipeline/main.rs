@@ -1,19 +1,20 @@
 //! The real thing over loopback: client, dispatcher and workers as processes, a real model, real signals.
 
 mod testbed;
+mod trivial;
 
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use node::config::{Arrival, Deploy, Load};
 use node::telemetry::{Detection, Event};
-use testbed::{Testbed, Wanted};
+use testbed::{SEED, Testbed, Wanted};
 
 #[test]
 fn a_killed_and_a_stopped_worker_cost_no_request() {
     let mut testbed = Testbed::start(&Wanted {
         net: 2,
-        model: "tiny-cnn",
+        model: planner::zoo::build("tiny-cnn", SEED).unwrap(),
         workers: 4,
         load: Load::Open { rate_per_s: 50.0, arrival: Arrival::Poisson },
         deploy: Deploy::Local,
@@ -29,9 +30,8 @@ fn a_killed_and_a_stopped_worker_cost_no_request() {
         matches!(event, Event::NodeSuspected { by: Detection::Connection, .. })
     });
     let deployed = testbed.wait_for("the new plan was deployed", |_, event| matches!(event, Event::Deployed { .. }));
-    let first = testbed.wait_for("requests flowed again", |_, event| {
-        matches!(event, Event::Completed { epoch: 2.., .. })
-    });
+    let first =
+        testbed.wait_for("requests flowed again", |_, event| matches!(event, Event::Completed { epoch: 2.., .. }));
     println!(
         "killed; suspected after {:?}, deployed after {:?}, first result of the new epoch after {:?}",
         suspected.at.since(killed),
@@ -47,9 +47,10 @@ fn a_killed_and_a_stopped_worker_cost_no_request() {
     testbed.wait_for("the stopped worker was suspected", |_, event| {
         matches!(event, Event::NodeSuspected { by: Detection::Heartbeat, .. })
     });
-    testbed.wait_for("requests flowed again", |_, event| {
-        matches!(event, Event::Completed { epoch: now, .. } if *now > epoch)
-    });
+    testbed.wait_for(
+        "requests flowed again",
+        |_, event| matches!(event, Event::Completed { epoch: now, .. } if *now > epoch),
+    );
     testbed.signal(sleeper, Signal::SIGCONT);
     testbed.wait_for("it was back", |_, event| matches!(event, Event::Rejoined { .. }));
     testbed.spawn(victim);
@@ -66,7 +67,7 @@ fn a_killed_and_a_stopped_worker_cost_no_request() {
 fn segments_over_the_network_give_the_same_bits() {
     let mut testbed = Testbed::start(&Wanted {
         net: 3,
-        model: "tiny-cnn",
+        model: planner::zoo::build("tiny-cnn", SEED).unwrap(),
         workers: 3,
         load: Load::Closed { concurrency: 4 },
         deploy: Deploy::Network,
@@ -84,15 +85,15 @@ fn segments_over_the_network_give_the_same_bits() {
 fn a_client_faster_than_the_pipeline_is_held_back_and_loses_nothing() {
     let mut testbed = Testbed::start(&Wanted {
         net: 4,
-        model: "tiny-cnn",
-        workers: 2,
+        model: trivial::model(),
+        workers: 1,
         load: Load::Closed { concurrency: 200 },
         deploy: Deploy::Local,
         slowdown: 1.0,
-        memory: 1.5,
+        memory: 2.0,
     });
     testbed.begin();
-    testbed.wait_completed(2000);
+    testbed.wait_completed(20_000);
     testbed.finish();
     testbed.assert_nothing_lost_nothing_twice();
     let completed = testbed.completed();

@@ -16,9 +16,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use node::clock;
-use node::config::{
-    ClientConfig, Deploy, DispatcherConfig, Load, NodeConfig, RoleConfig, WorkerConfig,
-};
+use node::config::{ClientConfig, Deploy, DispatcherConfig, Load, NodeConfig, RoleConfig, WorkerConfig};
 use node::digest::digest;
 use node::telemetry::{Command, Event, Stamped};
 use node::wire::codec::{Tensor, encode};
@@ -33,14 +31,15 @@ use planner::units::ByteSize;
 const PATIENCE: Duration = Duration::from_secs(60);
 const CLIENT: usize = 0;
 const DISPATCHER: usize = 1;
-const SEED: u64 = 7;
+pub const SEED: u64 = 7;
 const INPUTS: u32 = 5;
 
 /// What a test wants to differ.
 pub struct Wanted {
     /// Third octet of the addresses 127.0.x.y: tests run side by side.
     pub net: u8,
-    pub model: &'static str,
+    /// An ONNX file.
+    pub model: Vec<u8>,
     pub workers: usize,
     pub load: Load,
     pub deploy: Deploy,
@@ -80,7 +79,7 @@ impl Testbed {
     pub fn start(wanted: &Wanted) -> Testbed {
         let folder = tempfile::tempdir().unwrap();
         let (model, profile_file) = (folder.path().join("model.onnx"), folder.path().join("profile.json"));
-        planner::zoo::write(wanted.model, SEED, &model).unwrap();
+        std::fs::write(&model, &wanted.model).unwrap();
         let encoder = |value: &planner::onnx::Activation| {
             let mut buffer = Vec::new();
             let element = value.element.name().parse().unwrap();
@@ -88,7 +87,7 @@ impl Testbed {
             encode(&tensor, Codec::Raw, &mut buffer).unwrap();
             buffer.len()
         };
-        let profile = measure(&model, wanted.model, None, &[(Codec::Raw, &encoder)]).unwrap();
+        let profile = measure(&model, "model", None, &[(Codec::Raw, &encoder)]).unwrap();
         std::fs::write(&profile_file, serde_json::to_vec(&profile).unwrap()).unwrap();
         let expected = reference(&model, &profile, INPUTS, SEED).unwrap();
         let expected = expected.iter().map(|output| format!("{:016x}", digest(&output.data))).collect();
