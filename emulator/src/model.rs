@@ -221,9 +221,8 @@ impl Entry {
 /// Bytes of a tensor as it crosses the network; of one that can't be sent, as it is in memory.
 fn encoded_size(tensor: &Activation, codec: Codec) -> usize {
     let mut buffer = Vec::new();
-    let element = tensor.element.name().parse().ok();
-    let sent = element
-        .and_then(|element| Tensor::new(element, tensor.shape.clone(), tensor.data.clone()).ok())
+    let sent = Tensor::new(tensor.element, tensor.shape.clone(), tensor.data.clone())
+        .ok()
         .and_then(|tensor| encode(&tensor, codec, &mut buffer).ok());
     sent.map_or(tensor.data.len(), |()| buffer.len())
 }

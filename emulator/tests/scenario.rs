@@ -325,7 +325,7 @@ fn a_model_that_no_plan_can_fit_is_told_where_it_is_named() {
     let cut = |name: &str| Cut {
         tensor: name.into(),
         shape: vec![1],
-        element: "float32".into(),
+        element: planner::element::Element::Float32,
         encoded: Default::default(),
     };
     let piece = |mib| Piece {

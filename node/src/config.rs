@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use planner::cluster::Cluster;
 use planner::codec::Codec;
+use planner::element::Element;
 use planner::strategy::StrategyKind;
 use planner::units::duration;
 use serde::{Deserialize, Serialize};
@@ -51,8 +52,8 @@ pub struct ClientConfig {
     pub dispatcher: IpAddr,
     /// Shape of the model's input.
     pub input_shape: Vec<usize>,
-    /// Element type of the model's input, as ONNX names it.
-    pub input_element: String,
+    /// Type of the elements of the model's input.
+    pub input_element: Element,
     /// How the input is encoded.
     pub codec: Codec,
     /// How many different inputs are used in turn: request `r` carries input `r % inputs`.

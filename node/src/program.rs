@@ -14,6 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::config::{NodeConfig, RoleConfig};
 use crate::telemetry::{self, Command, Telemetry};
+use crate::wire::codec::CodecError;
 use crate::wire::connection::{ConnectError, ListenError};
 use crate::{client, dispatcher, memory, worker};
 
@@ -31,14 +32,6 @@ pub struct NodeArgs {
 /// Why a node could not start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// The model's input can't be made or sent.
-    #[error("an input of {element} elements can't be sent: {reason}")]
-    Input {
-        /// The type of its elements.
-        element: String,
-        /// Why.
-        reason: String,
-    },
     /// The configuration could not be read, or does not say what it must.
     #[error("configuration {path}: {source}")]
     Config {
@@ -64,6 +57,9 @@ pub enum ProgramError {
     /// A connection without which there is nothing to do could not be made.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The model's input can't be sent.
+    #[error("the model's input can't be sent: {0}")]
+    Input(#[from] CodecError),
     /// The system refused what every node needs (a thread, a socket, signals).
     #[error("the system refused {what}: {source}")]
     System {
@@ -110,7 +106,7 @@ pub fn main(args: &NodeArgs) -> ExitCode {
         Err(error) => {
             tracing::error!("{error}");
             match error {
-                ProgramError::Config { .. } | ProgramError::Telemetry(_) => ExitCode::from(2),
+                ProgramError::Config { .. } | ProgramError::Telemetry(_) | ProgramError::Input(_) => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }

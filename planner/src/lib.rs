@@ -17,6 +17,7 @@
 pub mod cluster;
 pub mod codec;
 pub mod digest;
+pub mod element;
 pub mod onnx;
 pub mod plan;
 pub mod profile;

@@ -244,7 +244,7 @@ mod tests {
         let cut = |packets: u64| Cut {
             tensor: packets.to_string(),
             shape: vec![1],
-            element: "float32".into(),
+            element: crate::element::Element::Float32,
             encoded: BTreeMap::from([(Codec::Raw, ByteSize::from_bytes(packets * 1448))]),
         };
         let piece = |millis| Piece {

@@ -32,7 +32,7 @@ fn model(pieces: usize, dice: &mut Dice) -> ModelProfile {
     let cut = |index: usize, dice: &mut Dice| Cut {
         tensor: format!("t{index}"),
         shape: vec![1],
-        element: "float32".into(),
+        element: planner::element::Element::Float32,
         encoded: BTreeMap::from([(Codec::Raw, ByteSize::from_bytes(dice.between(4_000, 800_000)))]),
     };
     let piece = |dice: &mut Dice| Piece {

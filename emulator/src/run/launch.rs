@@ -49,7 +49,7 @@ fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric)
             RoleConfig::Client(ClientConfig {
                 dispatcher: fabric.address(cluster.dispatcher),
                 input_shape: input.shape.clone(),
-                input_element: input.element.clone(),
+                input_element: input.element,
                 codec: scenario.model.codec,
                 inputs: scenario.inputs,
                 seed: scenario.seed,

@@ -4,25 +4,15 @@ use bytes::Bytes;
 use planner::profile::input;
 
 use crate::config::ClientConfig;
-use crate::program::ProgramError;
-use crate::wire::codec::{Tensor, encode};
+use crate::wire::codec::{CodecError, Tensor, encode};
 
-/// Input number `index`, encoded.
+/// Input number `index`, encoded: the one that profile and reference know by the same seed and number.
 ///
 /// # Errors
-/// When the configuration names an element type that does not exist, or an input that can't be sent.
-pub fn payload(config: &ClientConfig, index: u32) -> Result<Bytes, ProgramError> {
-    let refused = |reason: String| ProgramError::Input { element: config.input_element.clone(), reason };
-    let element =
-        config.input_element.parse().map_err(|error: planner::onnx::UnknownElement| refused(error.to_string()))?;
-    let image = input(&config.input_shape, element, config.seed, index);
-    let element = config
-        .input_element
-        .parse()
-        .map_err(|error: crate::wire::element::UnknownElement| refused(error.to_string()))?;
+/// When a tensor of the model's input can't be sent.
+pub fn payload(config: &ClientConfig, index: u32) -> Result<Bytes, CodecError> {
+    let image = input(&config.input_shape, config.input_element, config.seed, index);
     let mut payload = Vec::new();
-    Tensor::new(element, image.shape, image.data)
-        .and_then(|tensor| encode(&tensor, config.codec, &mut payload))
-        .map_err(|error| refused(error.to_string()))?;
+    encode(&Tensor::new(image.element, image.shape, image.data)?, config.codec, &mut payload)?;
     Ok(payload.into())
 }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Happening;
-use super::core::Input;
+use super::core::exchange::Input;
 use super::core::ledger::Answer;
 use super::outbox::{Outbox, frames};
 use crate::client::KEEPALIVE;

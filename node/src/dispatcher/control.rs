@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use planner::profile::Segment;
 
-use super::core::Input;
+use super::core::exchange::Input;
 use super::outbox::Outbox;
 use super::{Happening, Shared, planning};
 use crate::config::CONTROL_PORT;

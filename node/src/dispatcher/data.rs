@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use planner::codec::Codec;
 
-use super::core::Input;
+use super::core::exchange::Input;
 use super::outbox::{Outbox, frames};
 use super::{Happening, Shared};
 use crate::config::{DATA_PORT, DispatcherConfig};

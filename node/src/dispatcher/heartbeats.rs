@@ -8,7 +8,7 @@ use std::thread;
 
 use nix::sys::socket::{MsgFlags, recv};
 
-use super::core::Input;
+use super::core::exchange::Input;
 use super::{Happening, thread_refused};
 use crate::config::HEARTBEAT_PORT;
 use crate::program::ProgramError;

@@ -2,8 +2,8 @@
 //! what fails, plans again over what is left and replays what was in flight.
 //!
 //! Decisions are made by a pure state machine, [`core`]; the other files carry them out. Each socket has its
-//! own thread, which turns what it reads into a [`core::Input`] on one channel; the main loop ([`run`]) takes
-//! them one by one and carries out the [`core::Output`]s. The main loop itself never waits for a peer.
+//! own thread, which turns what it reads into a [`core::exchange::Input`] on one channel; the main loop ([`run`]) takes
+//! them one by one and carries out the [`core::exchange::Output`]s. The main loop itself never waits for a peer.
 //!
 //! # The state machine
 //!
@@ -57,7 +57,8 @@ use planner::profile::ModelProfile;
 
 use self::clients::Client;
 use self::control::Control;
-use self::core::{Core, Input, Output, Settings};
+use self::core::exchange::{Input, Output, Question};
+use self::core::{Core, Settings};
 use self::heartbeats::Heartbeats;
 use self::outbox::Outbox;
 use crate::clock::Instant;
@@ -160,7 +161,7 @@ struct Dispatcher {
     shared: Arc<Shared>,
     telemetry: Telemetry,
     sender: Sender<Happening>,
-    questions: Sender<core::Question>,
+    questions: Sender<Question>,
     /// By node: the session wanted, and the connection once it is made.
     controls: HashMap<usize, (u64, Option<Control>)>,
     feed: Option<Feed>,

@@ -6,10 +6,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
 
+use planner::onnx::{self, ModelError};
 use planner::profile::Segment;
 use planner::strategy::Problem;
 
-use super::core::{Input, Question};
+use super::core::exchange::{Input, Question};
 use super::{Happening, Shared};
 
 /// A thread that answers questions; of those that wait, only the newest.
@@ -46,6 +47,8 @@ pub fn spawn(shared: Arc<Shared>, sender: Sender<Happening>) -> io::Result<Sende
 ///
 /// # Errors
 /// When the model file can't be read or cut.
-pub fn segment_file(shared: &Shared, _: Segment) -> io::Result<Vec<u8>> {
-    std::fs::read(&shared.config.model)
+pub fn segment_file(shared: &Shared, segment: Segment) -> Result<Vec<u8>, ModelError> {
+    let mut file = Vec::new();
+    onnx::write_segment(&shared.config.model, &shared.profile, segment, &mut file)?;
+    Ok(file)
 }

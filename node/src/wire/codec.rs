@@ -20,8 +20,8 @@ use bytes::Bytes;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use planner::codec::Codec;
+use planner::element::Element;
 
-use super::element::Element;
 use super::frame::MAX_PAYLOAD;
 
 /// Most dimensions of a tensor.
@@ -96,7 +96,7 @@ pub fn encode(tensor: &Tensor, codec: Codec, buffer: &mut Vec<u8>) -> Result<(),
         return Err(CodecError::WrongLength { expected, found: tensor.data.len() });
     }
     let floats = match tensor.element {
-        Element::F32 => Some(floats_of(&tensor.data)),
+        Element::Float32 => Some(floats_of(&tensor.data)),
         _ => None,
     };
     buffer.clear();
@@ -147,7 +147,7 @@ pub fn decode(payload: &Bytes) -> Result<Tensor, CodecError> {
     let data = match codec {
         Codec::Raw => data,
         Codec::Lz4 => decompress(&data, expected)?.into(),
-        Codec::F16 | Codec::U8Lz4 if element != Element::F32 => return Err(CodecError::UnknownEncoding(encoding)),
+        Codec::F16 | Codec::U8Lz4 if element != Element::Float32 => return Err(CodecError::UnknownEncoding(encoding)),
         Codec::F16 if data.len() * 2 != expected => {
             return Err(CodecError::WrongLength { expected: expected / 2, found: data.len() });
         }
@@ -183,7 +183,7 @@ fn fits_u32(dim: &usize) -> bool {
 
 fn begin(tensor: &Tensor, codec: Codec, buffer: &mut Vec<u8>) {
     let encoding = Codec::ALL.iter().position(|known| *known == codec).unwrap_or_default() as u8;
-    buffer.extend_from_slice(&[encoding, tensor.element as u8, tensor.shape.len() as u8, 0]);
+    buffer.extend_from_slice(&[encoding, tensor.element.number(), tensor.shape.len() as u8, 0]);
     tensor.shape.iter().for_each(|dim| buffer.extend_from_slice(&(*dim as u32).to_le_bytes()));
 }
 
@@ -258,7 +258,7 @@ mod tests {
 
     fn float_tensors(range: impl Strategy<Value = f32>) -> impl Strategy<Value = (Vec<f32>, Tensor)> {
         prop::collection::vec(range, 1..300).prop_map(|floats| {
-            let tensor = Tensor::new(Element::F32, vec![floats.len()], bytes_of(floats.clone())).unwrap();
+            let tensor = Tensor::new(Element::Float32, vec![floats.len()], bytes_of(floats.clone())).unwrap();
             (floats, tensor)
         })
     }
@@ -281,7 +281,7 @@ mod tests {
             for codec in [Codec::F16, Codec::U8Lz4] {
                 let back = round_trip(&tensor, codec);
                 prop_assert_eq!((back.element, &back.shape, back.data.len()), (tensor.element, &tensor.shape, tensor.data.len()));
-                if tensor.element != Element::F32 {
+                if tensor.element != Element::Float32 {
                     prop_assert_eq!(&back, &tensor);
                 }
             }
@@ -317,7 +317,7 @@ mod tests {
 
         #[test]
         fn a_plausible_header_over_arbitrary_bytes_never_panics(codec in 0..4u8, element in elements(), dims in prop::collection::vec(any::<u32>(), 0..4), data in prop::collection::vec(any::<u8>(), 0..80)) {
-            let mut payload = vec![codec, element as u8, dims.len() as u8, 0];
+            let mut payload = vec![codec, element.number(), dims.len() as u8, 0];
             dims.iter().for_each(|dim| payload.extend_from_slice(&dim.to_le_bytes()));
             payload.extend_from_slice(&data);
             let _ = decode(&payload.into());
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn a_small_payload_that_claims_a_huge_tensor_is_refused() {
         for codec in 0..4 {
-            let mut payload = vec![codec, Element::F32 as u8, 1, 0];
+            let mut payload = vec![codec, Element::Float32.number(), 1, 0];
             payload.extend_from_slice(&(100u32 << 20).to_le_bytes());
             payload.extend_from_slice(&[0; 40]);
             assert!(decode(&payload.into()).is_err());
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn raw_shares_the_payload() {
-        let tensor = Tensor::new(Element::U8, vec![2, 3], vec![1, 2, 3, 4, 5, 6]).unwrap();
+        let tensor = Tensor::new(Element::Uint8, vec![2, 3], vec![1, 2, 3, 4, 5, 6]).unwrap();
         let mut buffer = Vec::new();
         encode(&tensor, Codec::Raw, &mut buffer).unwrap();
         let payload = Bytes::from(buffer);

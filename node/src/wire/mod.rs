@@ -7,7 +7,6 @@
 
 pub mod codec;
 pub mod connection;
-pub mod element;
 pub mod frame;
 pub mod message;
 pub mod pulse;

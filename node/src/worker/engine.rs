@@ -32,12 +32,6 @@ pub enum EngineError {
     /// The model or the segment of it.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A type of elements that the engine does not have.
-    #[error(transparent)]
-    Element(#[from] planner::onnx::UnknownElement),
-    /// A type of elements that can't be sent.
-    #[error(transparent)]
-    Unsendable(#[from] crate::wire::element::UnknownElement),
     /// The output can't be sent.
     #[error(transparent)]
     Tensor(#[from] CodecError),
@@ -68,12 +62,8 @@ impl Loader for Onnx {
 
 impl Engine for Executable {
     fn run(&mut self, input: &Tensor) -> Result<Tensor, EngineError> {
-        let input = Activation {
-            shape: input.shape.clone(),
-            element: input.element.name().parse()?,
-            data: input.data.to_vec(),
-        };
+        let input = Activation { shape: input.shape.clone(), element: input.element, data: input.data.to_vec() };
         let output = Executable::run(self, &input)?;
-        Ok(Tensor::new(output.element.name().parse()?, output.shape, output.data)?)
+        Ok(Tensor::new(output.element, output.shape, output.data)?)
     }
 }

@@ -9,8 +9,9 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::{GraphProto, ModelProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto};
 
+use super::ModelError;
 use super::index::{Index, decode};
-use super::{Element, ModelError};
+use crate::element::Element;
 
 /// Since this version of the format, weights need not be listed among the inputs.
 const IR_VERSION_PLAIN_WEIGHTS: i64 = 4;
@@ -43,7 +44,7 @@ impl End {
             |dim: &usize| Dimension { value: Some(dimension::Value::DimValue(*dim as i64)), ..Dimension::default() };
         let kind = self.kind.as_ref().map(|(shape, element)| {
             let shape = TensorShapeProto { dim: shape.iter().map(dim).collect() };
-            let tensor = type_proto::Tensor { elem_type: element.onnx(), shape: Some(shape) };
+            let tensor = type_proto::Tensor { elem_type: i32::from(element.number()), shape: Some(shape) };
             TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() }
         });
         ValueInfoProto { name: self.tensor.clone(), r#type: kind, ..ValueInfoProto::default() }

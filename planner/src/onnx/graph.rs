@@ -7,7 +7,9 @@ use std::sync::Arc;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
-use super::{Element, ModelError};
+use super::ModelError;
+use super::activation::datum_of;
+use crate::element::Element;
 
 /// Turns an error of the inference engine into ours.
 pub fn engine(file: &str, step: &'static str) -> impl Fn(TractError) -> ModelError {
@@ -33,7 +35,7 @@ pub fn declutter(proto: ModelProto, file: &str, shape: &[usize], element: Elemen
     let parsed = guarded(file, "read", || {
         // Shapes noted in the file may be symbolic where the true ones, with the batch fixed, are not.
         let parsed = onnx().with_ignore_value_info(true).model_for_proto_model(&proto)?;
-        parsed.with_input_fact(0, InferenceFact::dt_shape(element.datum(), shape))
+        parsed.with_input_fact(0, InferenceFact::dt_shape(datum_of(element), shape))
     })?;
     // The weights are now in the graph; their copy in the message would double the memory.
     drop(proto);

@@ -24,7 +24,7 @@ mod model;
 mod protobuf;
 mod segment;
 
-pub use activation::{Activation, Element, UnknownElement};
+pub use activation::Activation;
 pub use error::ModelError;
 pub use model::Model;
 pub use segment::{Executable, write_segment};

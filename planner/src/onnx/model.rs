@@ -10,7 +10,8 @@ use tract_onnx::prelude::TypedModel;
 use super::extract::{self, End};
 use super::index::Index;
 use super::protobuf::Source;
-use super::{Element, Executable, ModelError, graph};
+use super::{Executable, ModelError, graph};
+use crate::element::Element;
 
 /// A model file, opened. Its weights have not been read.
 #[derive(Debug)]
@@ -102,11 +103,12 @@ fn input_kind(
         let (file, tensor, element) = (file.to_owned(), input.name.clone(), "no tensor".to_owned());
         return Err(ModelError::Element { file, tensor, element });
     };
-    let element = Element::from_onnx(tensor.elem_type).ok_or_else(|| ModelError::Element {
-        file: file.to_owned(),
-        tensor: input.name.clone(),
-        element: format!("number {} of ONNX", tensor.elem_type),
-    })?;
+    let element =
+        u8::try_from(tensor.elem_type).ok().and_then(Element::from_number).ok_or_else(|| ModelError::Element {
+            file: file.to_owned(),
+            tensor: input.name.clone(),
+            element: format!("number {} of ONNX", tensor.elem_type),
+        })?;
     let dims = tensor.shape.as_ref().map(|shape| shape.dim.as_slice());
     // Exporters write an open dimension as a name, as nothing, or as a number below one.
     let known: Option<Vec<Option<usize>>> = dims.map(|dims| {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use tract_onnx::prelude::*;
 
+use super::activation::element_of;
 use super::extract::{self, End};
 use super::index::Index;
 use super::memory::give_back;
 use super::protobuf::Source;
-use super::{Activation, Element, Model, ModelError, graph};
+use super::{Activation, Model, ModelError, graph};
+use crate::element::Element;
 use crate::profile::{Cut, ModelProfile, Segment};
 
 /// A segment, ready to run on one thread.
@@ -50,7 +52,7 @@ impl Executable {
     pub(crate) fn new(model: TypedModel, file: &str) -> Result<Executable, ModelError> {
         let kind = |outlet: OutletId| {
             let fact = model.outlet_fact(outlet).map_err(graph::engine(file, "read"))?;
-            let known = Element::from_datum(fact.datum_type).zip(fact.shape.as_concrete().map(<[usize]>::to_vec));
+            let known = element_of(fact.datum_type).zip(fact.shape.as_concrete().map(<[usize]>::to_vec));
             let (element, shape) = known.ok_or_else(|| ModelError::Element {
                 file: file.to_owned(),
                 tensor: model.node(outlet.node).name.clone(),
@@ -128,13 +130,6 @@ fn ends(index: &Index, profile: &ModelProfile, segment: Segment) -> Result<(End,
     if from >= to || to >= profile.cuts.len() {
         return Err(ModelError::NoSuchSegment { file: file(), from, to, pieces: profile.pieces.len() });
     }
-    let end = |cut: &Cut| {
-        let element = cut.element.parse().map_err(|_| ModelError::Element {
-            file: file(),
-            tensor: cut.tensor.clone(),
-            element: cut.element.clone(),
-        })?;
-        Ok(End::new(&cut.tensor, &cut.shape, element))
-    };
-    Ok((end(&profile.cuts[from])?, end(&profile.cuts[to])?))
+    let end = |cut: &Cut| End::new(&cut.tensor, &cut.shape, cut.element);
+    Ok((end(&profile.cuts[from]), end(&profile.cuts[to])))
 }

@@ -3,7 +3,8 @@
 use rand_core::Rng;
 use rand_pcg::Pcg64Mcg;
 
-use crate::onnx::{Activation, Element};
+use crate::element::Element;
+use crate::onnx::Activation;
 
 /// Side of the coarse grid that an image's large shapes are drawn from.
 const GRID: usize = 8;

@@ -75,7 +75,7 @@ pub fn measure(
     let times = self::times(&mut pieces, &image)?;
     let cuts = found.into_iter().zip(encoded).map(|(cut, encoded)| Cut {
         tensor: cut.tensor,
-        element: cut.value.element.name().to_owned(),
+        element: cut.value.element,
         shape: cut.value.shape,
         encoded,
     });

@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Codec;
+use crate::element::Element;
 use crate::units::ByteSize;
 
 pub use input::input;
@@ -52,8 +53,8 @@ pub struct Cut {
     pub tensor: String,
     /// Its shape, with a batch of one.
     pub shape: Vec<usize>,
-    /// Its element type as ONNX names it (`float32`, `int64`, …).
-    pub element: String,
+    /// The type of its elements.
+    pub element: Element,
     /// Its size encoded by each codec, measured on the activation of a seeded input.
     pub encoded: BTreeMap<Codec, ByteSize>,
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use planner::plan::Plan;
 use planner::strategy::PlanError;
 
+use super::exchange::{Output, Question};
 use super::workers::Link;
-use super::{Core, Output, Phase, Question, Suspicion};
+use super::{Core, Phase, Suspicion};
 use crate::config::DATA_PORT;
 use crate::telemetry::Event;
 use crate::wire::message::ToWorker;
@@ -176,7 +177,10 @@ impl Core {
         if !matches!(self.phase, Phase::Deploying { .. } | Phase::Serving) {
             return;
         }
-        if to == self.settings.dispatcher {
+        if to == self.settings.dispatcher && self.has_slept() {
+            // No fault of the path, but the connection is gone: the stages must be connected anew.
+            self.reasons.push("the dispatcher was not running for a while".to_owned());
+        } else if to == self.settings.dispatcher {
             self.sever(from, to);
         } else if !self.suspicions.iter().any(|suspicion| (suspicion.from, suspicion.to) == (from, to)) {
             self.suspicions.push(Suspicion { from, to, since: self.now });

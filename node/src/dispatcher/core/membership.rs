@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::exchange::Output;
 use super::workers::Link;
-use super::{Core, Output, Phase, Suspicion};
+use super::{Core, Phase, Suspicion};
 use crate::clock::Instant;
 use crate::config::HEARTBEAT_PORT;
 use crate::telemetry::{Detection, Event};
@@ -142,6 +143,9 @@ impl Core {
         let gap = now.since(self.ticked);
         self.ticked = now;
         if gap > self.settings.tick() * 2 {
+            if gap > self.settings.patience() / 2 {
+                self.slept = Some(now);
+            }
             let slept = gap.saturating_sub(self.settings.tick());
             self.workers.iter_mut().for_each(|worker| worker.forgive(slept, now));
             if let Phase::Gathering { until } = &mut self.phase {
@@ -184,6 +188,12 @@ impl Core {
             }
         }
         self.reasons.push("start".to_owned());
+    }
+
+    /// Whether the dispatcher itself has not been running for so long, until just now, that others noticed.
+    pub(super) fn has_slept(&self) -> bool {
+        let patience = self.settings.patience();
+        self.now.since(self.ticked) > patience / 2 || self.slept.is_some_and(|slept| self.now.since(slept) <= patience)
     }
 
     fn retry(&self) -> Instant {

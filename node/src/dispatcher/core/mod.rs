@@ -1,11 +1,12 @@
 //! The dispatcher's decisions as a pure state machine: no sockets, no threads, no clock.
 //!
 //! [`Core::handle`] takes one [`Input`] and the time, and returns the [`Output`]s to carry out, in order.
-//! Files: [`ledger`] what became of each request; [`workers`] who is alive; [`severed`] which pairs of
+//! Files: [`exchange`] inputs and outputs; [`ledger`] what became of each request; [`workers`] who is alive; [`severed`] which pairs of
 //! nodes to avoid; `membership` (who comes and goes), `deployment` (plan → stages loaded → requests flow)
 //! and `requests` hold the machine's transitions.
 
 mod deployment;
+pub mod exchange;
 pub mod intervals;
 pub mod ledger;
 mod membership;
@@ -19,19 +20,16 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use planner::codec::Codec;
 use planner::plan::Plan;
-use planner::profile::Segment;
-use planner::strategy::PlanError;
 
+use self::exchange::{Input, Output};
 use self::ledger::{Answer, Ledger};
 use self::severed::Severed;
 use self::workers::Worker;
 use crate::clock::Instant;
 use crate::config::DispatcherConfig;
 use crate::telemetry::Event;
-use crate::wire::message::{Heartbeat, ToDispatcher, ToWorker};
 
 /// Answers kept beyond those that the queue can hold, for a client that comes back for them.
 const KEPT_BEYOND_QUEUE: usize = 256;
@@ -87,166 +85,6 @@ impl Settings {
     }
 }
 
-/// What happened. Nodes are indices into the cluster.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// A client has connected; it takes the place of the one before.
-    ClientConnected {
-        /// Number of the connection; counts up.
-        client: u64,
-    },
-    /// A client's connection is gone.
-    ClientLost {
-        /// Number of the connection.
-        client: u64,
-    },
-    /// A client sent a request.
-    Request {
-        /// Number of the connection.
-        client: u64,
-        /// The request.
-        request: u64,
-        /// The input, encoded.
-        payload: Bytes,
-    },
-    /// A control connection was made.
-    Connected {
-        /// The worker.
-        node: usize,
-        /// Number of the attempt, from [`Output::Connect`].
-        session: u64,
-    },
-    /// A control connection could not be made, was closed, or broke.
-    Disconnected {
-        /// The worker.
-        node: usize,
-        /// Number of the attempt.
-        session: u64,
-    },
-    /// A worker said something.
-    Said {
-        /// The worker.
-        node: usize,
-        /// Number of the connection's attempt.
-        session: u64,
-        /// What.
-        message: ToDispatcher,
-    },
-    /// A heartbeat arrived.
-    Heartbeat(Heartbeat),
-    /// The answer to [`Output::FindPlan`].
-    PlanFound {
-        /// Number of the question.
-        attempt: u64,
-        /// The plan.
-        found: Result<Plan, PlanError>,
-        /// Time it took.
-        took: Duration,
-    },
-    /// The data connection to the first stage is open.
-    FeedOpened {
-        /// The epoch it was opened for.
-        epoch: u32,
-    },
-    /// The data connection to the first stage could not be made, broke, or nothing comes back on it.
-    FeedLost {
-        /// The epoch it was opened for.
-        epoch: u32,
-    },
-    /// The last stage delivered.
-    Delivered {
-        /// The epoch.
-        epoch: u32,
-        /// The request.
-        request: u64,
-        /// The output, encoded.
-        payload: Bytes,
-    },
-    /// Time has passed; due every [`Settings::tick`], after everything that waited was handled.
-    Tick,
-}
-
-/// A question to the planner.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Question {
-    /// Its number; only the answer to the newest question counts.
-    pub attempt: u64,
-    /// Workers that may hold no stage.
-    pub excluded: BTreeSet<usize>,
-    /// Ordered pairs between which nothing arrives.
-    pub severed: BTreeSet<(usize, usize)>,
-    /// The plan in force.
-    pub current: Option<Plan>,
-}
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Output {
-    /// Make a control connection; answer with [`Input::Connected`] or [`Input::Disconnected`].
-    Connect {
-        /// The worker.
-        node: usize,
-        /// Number of the attempt.
-        session: u64,
-    },
-    /// Close a control connection, or give up making it.
-    Close {
-        /// The worker.
-        node: usize,
-        /// Number of the attempt.
-        session: u64,
-    },
-    /// Send a message.
-    Tell {
-        /// The worker.
-        node: usize,
-        /// Number of the connection's attempt.
-        session: u64,
-        /// What. The file of an `Assign` is left to be filled in.
-        message: ToWorker,
-        /// The segment to send along, if segments are deployed over the network and the worker has it not.
-        ship: Option<Segment>,
-    },
-    /// Find a plan; answer with [`Input::PlanFound`].
-    FindPlan(Question),
-    /// Open a data connection to the first stage and close the one before; answer with [`Input::FeedOpened`]
-    /// or [`Input::FeedLost`].
-    OpenFeed {
-        /// The epoch.
-        epoch: u32,
-        /// The node that holds the first stage.
-        node: usize,
-    },
-    /// Send a request's input to the first stage.
-    Feed {
-        /// The epoch.
-        epoch: u32,
-        /// The request.
-        request: u64,
-        /// The input, encoded.
-        payload: Bytes,
-    },
-    /// Read this many more requests from the client.
-    Credit {
-        /// How many.
-        requests: usize,
-    },
-    /// Tell the client that a request was accepted.
-    Accepted {
-        /// The request.
-        request: u64,
-    },
-    /// Give the client its answer.
-    Answer {
-        /// The request.
-        request: u64,
-        /// The answer.
-        answer: Answer,
-    },
-    /// Report an event.
-    Report(Event),
-}
-
 /// Where the machine stands; `dispatcher/mod.rs` has the table.
 #[derive(Debug)]
 enum Phase {
@@ -276,6 +114,8 @@ pub struct Core {
     settings: Settings,
     now: Instant,
     ticked: Instant,
+    /// When it was last noticed that the dispatcher itself had not been running.
+    slept: Option<Instant>,
     workers: Vec<Worker>,
     sessions: u64,
     phase: Phase,
@@ -308,6 +148,7 @@ impl Core {
             settings,
             now,
             ticked: now,
+            slept: None,
             workers,
             sessions: 0,
             phase: Phase::Gathering { until },

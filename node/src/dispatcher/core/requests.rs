@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::exchange::Output;
 use super::ledger::{Admission, Answer};
-use super::{Core, Output, Phase};
+use super::{Core, Phase};
 use crate::telemetry::Event;
 
 impl Core {

@@ -1,0 +1,166 @@
+//! The core against a simulated cluster: workers crash, restart and pause, paths break, results arrive late,
+//! twice and out of order, the client comes and goes, the dispatcher itself is stopped for a while.
+
+mod world;
+
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+
+use self::world::{DISPATCHER, NODES, World};
+use super::exchange::Input;
+use bytes::Bytes;
+
+/// What may happen next; the numbers choose among what is there.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Pass { millis: u64 },
+    Pump { count: u8 },
+    Request,
+    Crash { node: usize, silent: bool },
+    Restart { node: usize },
+    Pause { node: usize },
+    Resume { node: usize },
+    Break { from: usize, to: usize },
+    Mend { from: usize, to: usize },
+    Duplicate,
+    Forge { epoch: u32, request: u64 },
+    ClientLeaves,
+    ClientReturns,
+    DispatcherStops { millis: u64 },
+    RefuseNext { node: usize },
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let node = 1..NODES;
+    prop_oneof![
+        6 => (1u64..400).prop_map(|millis| Step::Pass { millis }),
+        10 => (1u8..30).prop_map(|count| Step::Pump { count }),
+        8 => Just(Step::Request),
+        1 => (node.clone(), any::<bool>()).prop_map(|(node, silent)| Step::Crash { node, silent }),
+        2 => node.clone().prop_map(|node| Step::Restart { node }),
+        1 => node.clone().prop_map(|node| Step::Pause { node }),
+        2 => node.clone().prop_map(|node| Step::Resume { node }),
+        1 => (0..NODES, 0..NODES).prop_map(|(from, to)| Step::Break { from, to }),
+        2 => (0..NODES, 0..NODES).prop_map(|(from, to)| Step::Mend { from, to }),
+        2 => Just(Step::Duplicate),
+        1 => (0u32..6, 0u64..40).prop_map(|(epoch, request)| Step::Forge { epoch, request }),
+        1 => Just(Step::ClientLeaves),
+        2 => Just(Step::ClientReturns),
+        1 => (500u64..3000).prop_map(|millis| Step::DispatcherStops { millis }),
+        1 => node.prop_map(|node| Step::RefuseNext { node }),
+    ]
+}
+
+impl World {
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Pass { millis } => self.pass(millis, true),
+            Step::DispatcherStops { millis } => {
+                // Its last stage notices if it takes long, and must not lose it for that.
+                self.nodes[DISPATCHER].paused = millis > 500;
+                self.nodes[DISPATCHER].blameless &= millis <= 500;
+                self.pass(millis, false);
+                self.nodes[DISPATCHER].paused = false;
+            }
+            Step::Pump { count } => (0..count).for_each(|_| _ = self.pump()),
+            Step::Request => self.request(self.offered),
+            Step::Crash { node, silent } => {
+                let it = &mut self.nodes[node];
+                (it.alive, it.paused, it.blameless) = (false, false, false);
+                (it.session, it.held) = (None, None);
+                it.inbox.clear();
+                if let (Some(session), false) = (it.established.take(), silent) {
+                    it.outbox.push_back(Input::Disconnected { node, session });
+                }
+            }
+            Step::Restart { node } if !self.nodes[node].alive => {
+                let it = &mut self.nodes[node];
+                it.alive = true;
+                it.incarnation += 1;
+                it.sequence = 0;
+            }
+            Step::Restart { .. } => {}
+            Step::Pause { node } => (self.nodes[node].paused, self.nodes[node].blameless) = (true, false),
+            Step::Resume { node } => self.nodes[node].paused = false,
+            Step::Break { from, to } => {
+                self.nodes[from].blameless &= to != DISPATCHER;
+                self.nodes[to].blameless &= from != DISPATCHER;
+                self.broken.insert((from, to));
+                self.ever_broken.insert((from, to));
+            }
+            Step::Mend { from, to } => _ = self.broken.remove(&(from, to)),
+            Step::Duplicate if !self.tensors.is_empty() => {
+                let index = self.choose(self.tensors.len());
+                self.tensors.push(self.tensors[index].clone());
+            }
+            Step::Duplicate => {}
+            Step::Forge { epoch, request } => {
+                // Of an epoch that is over, or a request that was never sent: nothing in flight may match.
+                if epoch < self.core.epoch() || request >= self.offered {
+                    let open = self.core.open();
+                    self.input(Input::Delivered { epoch, request, payload: Bytes::new() });
+                    assert_eq!(self.core.open(), open);
+                }
+            }
+            Step::ClientLeaves => self.client_leaves(),
+            Step::ClientReturns => self.client_returns(),
+            Step::RefuseNext { node } => (self.nodes[node].refuse, self.nodes[node].blameless) = (true, false),
+        }
+    }
+
+    /// The faults end: everything that was offered must be answered, once.
+    fn settle(&mut self) {
+        self.broken.clear();
+        for node in 1..NODES {
+            self.nodes[node].refuse = false;
+            self.step(Step::Resume { node });
+            self.step(Step::Restart { node });
+        }
+        // As a client does that comes back: whatever has no answer is sent again.
+        self.client_leaves();
+        self.client_returns();
+        let mut again: VecDeque<u64> = self.unanswered.iter().copied().collect();
+        for _ in 0..40_000 {
+            while self.credit > 0
+                && let Some(request) = again.pop_front()
+            {
+                self.request(request);
+            }
+            (0..50).for_each(|_| _ = self.pump());
+            self.pass(25, true);
+            if self.unanswered.is_empty() {
+                break;
+            }
+        }
+        assert!(self.unanswered.is_empty(), "{:?} have no answer; {:?}", self.unanswered, self.core.phase);
+        assert_eq!(self.answers.len() as u64, self.offered);
+        assert_eq!(self.core.open(), 0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60000))]
+    #[test]
+    fn nothing_is_lost_and_nothing_comes_twice(seed in any::<u64>(), steps in prop::collection::vec(steps(), 0..150)) {
+        let mut world = World::new(seed);
+        for step in steps {
+            world.step(step);
+        }
+        world.settle();
+    }
+}
+
+#[test]
+fn a_cluster_without_faults_serves_in_its_first_epoch() {
+    let mut world = World::new(7);
+    for _ in 0..200 {
+        world.request(world.offered);
+        (0..20).for_each(|_| _ = world.pump());
+        world.pass(25, true);
+    }
+    world.pass(3000, false);
+    world.settle();
+    assert_eq!(world.core.epoch(), 1);
+    assert!(world.offered > 100);
+}

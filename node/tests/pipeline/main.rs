@@ -1,0 +1,103 @@
+//! The real thing over loopback: client, dispatcher and workers as processes, a real model, real signals.
+
+mod testbed;
+mod trivial;
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use node::config::{Arrival, Deploy, Load};
+use node::telemetry::{Detection, Event};
+use testbed::{SEED, Testbed, Wanted};
+
+#[test]
+fn a_killed_and_a_stopped_worker_cost_no_request() {
+    let mut testbed = Testbed::start(&Wanted {
+        net: 2,
+        model: planner::zoo::build("tiny-cnn", SEED).unwrap(),
+        workers: 4,
+        load: Load::Open { rate_per_s: 50.0, arrival: Arrival::Poisson },
+        deploy: Deploy::Local,
+        slowdown: 1.0,
+        memory: 0.7,
+    });
+    testbed.begin();
+    testbed.wait_completed(50);
+    let (_, _, plan) = testbed.plans().remove(0);
+    let victim = plan.stages[0].node;
+    let killed = testbed.signal(victim, Signal::SIGKILL);
+    let suspected = testbed.wait_for("the killed worker was suspected", |_, event| {
+        matches!(event, Event::NodeSuspected { by: Detection::Connection, .. })
+    });
+    let deployed = testbed.wait_for("the new plan was deployed", |_, event| matches!(event, Event::Deployed { .. }));
+    let first =
+        testbed.wait_for("requests flowed again", |_, event| matches!(event, Event::Completed { epoch: 2.., .. }));
+    println!(
+        "killed; suspected after {:?}, deployed after {:?}, first result of the new epoch after {:?}",
+        suspected.at.since(killed),
+        deployed.at.since(killed),
+        first.at.since(killed)
+    );
+
+    testbed.wait_completed(100);
+    let (epoch, _, plan) = testbed.plans().pop().unwrap();
+    assert!(plan.stages.iter().all(|stage| stage.node != victim));
+    let sleeper = plan.stages[0].node;
+    testbed.signal(sleeper, Signal::SIGSTOP);
+    testbed.wait_for("the stopped worker was suspected", |_, event| {
+        matches!(event, Event::NodeSuspected { by: Detection::Heartbeat, .. })
+    });
+    testbed.wait_for(
+        "requests flowed again",
+        |_, event| matches!(event, Event::Completed { epoch: now, .. } if *now > epoch),
+    );
+    testbed.signal(sleeper, Signal::SIGCONT);
+    testbed.wait_for("it was back", |_, event| matches!(event, Event::Rejoined { .. }));
+    testbed.spawn(victim);
+    testbed.wait_for("the killed one was back", |_, event| matches!(event, Event::Rejoined { .. }));
+    testbed.wait_completed(200);
+    testbed.finish();
+    assert!(testbed.assert_nothing_lost_nothing_twice() >= 200);
+    for (epoch, reason, plan) in testbed.plans() {
+        println!("epoch {epoch} ({reason}): {:?}", plan.stages.iter().map(|stage| stage.node).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn segments_over_the_network_give_the_same_bits() {
+    let mut testbed = Testbed::start(&Wanted {
+        net: 3,
+        model: planner::zoo::build("tiny-cnn", SEED).unwrap(),
+        workers: 3,
+        load: Load::Closed { concurrency: 4 },
+        deploy: Deploy::Network,
+        slowdown: 1.0,
+        memory: 0.7,
+    });
+    testbed.begin();
+    testbed.wait_completed(50);
+    testbed.finish();
+    assert!(testbed.assert_nothing_lost_nothing_twice() >= 50);
+}
+
+/// Not a test of speed: a full queue and a closed loop with more requests than fit must neither stop nor lose any.
+#[test]
+fn a_client_faster_than_the_pipeline_is_held_back_and_loses_nothing() {
+    let mut testbed = Testbed::start(&Wanted {
+        net: 4,
+        model: trivial::model(),
+        workers: 1,
+        load: Load::Closed { concurrency: 200 },
+        deploy: Deploy::Local,
+        slowdown: 1.0,
+        memory: 2.0,
+    });
+    testbed.begin();
+    testbed.wait_completed(20_000);
+    testbed.finish();
+    testbed.assert_nothing_lost_nothing_twice();
+    let completed = testbed.completed();
+    let (first, last) = (completed[0].3, completed[completed.len() - 1].3);
+    let rate = completed.len() as f64 / last.since(first).max(Duration::from_nanos(1)).as_secs_f64();
+    println!("{} requests, {rate:.0} a second", completed.len());
+}
