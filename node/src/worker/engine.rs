@@ -53,7 +53,7 @@ struct Onnx {
 impl Loader for Onnx {
     fn load(&self, segment: Segment, file: Option<Vec<u8>>) -> Result<Box<dyn Engine>, EngineError> {
         let loaded = match file {
-            Some(bytes) => Executable::from_bytes(bytes),
+            Some(bytes) => Executable::from_bytes(bytes, &self.profile, segment),
             None => Executable::load(&self.model, &self.profile, segment),
         };
         Ok(Box::new(loaded?))

@@ -11,14 +11,18 @@ use super::extract::{self, End};
 use super::index::Index;
 use super::memory::give_back;
 use super::protobuf::Source;
-use super::{Activation, Model, ModelError, graph};
+use super::{Activation, ModelError, graph};
 use crate::element::Element;
 use crate::profile::{Cut, ModelProfile, Segment};
 
 /// A segment, ready to run on one thread.
+///
+/// Its pieces are loaded one after the other and run in a chain: so loading takes little more memory than
+/// running, the time is the sum of the pieces' times, and the result is the unsplit model's, because each
+/// piece's is.
 #[derive(Debug, Clone)]
 pub struct Executable {
-    plan: Arc<TypedRunnableModel>,
+    pieces: Vec<Arc<TypedRunnableModel>>,
     input: (Vec<usize>, Element),
     output: (Vec<usize>, Element),
 }
@@ -29,17 +33,29 @@ impl Executable {
     /// # Errors
     /// If the file can't be read or differs from the one that was profiled, or if there is no such segment.
     pub fn load(path: &Path, profile: &ModelProfile, segment: Segment) -> Result<Executable, ModelError> {
-        let index = Index::new(Source::open(path)?)?;
-        let (from, to) = ends(&index, profile, segment)?;
-        Executable::between(&index, &from, &to)
+        Executable::read(&Index::new(Source::open(path)?)?, profile, segment)
     }
 
     /// Loads a segment that [`write_segment`] wrote.
     ///
     /// # Errors
-    /// If the bytes are not such a segment, or truncated.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Executable, ModelError> {
-        Model::new(Source::memory(bytes), None)?.executable()
+    /// If the bytes are not that segment, or truncated.
+    pub fn from_bytes(bytes: Vec<u8>, profile: &ModelProfile, segment: Segment) -> Result<Executable, ModelError> {
+        Executable::read(&Index::new(Source::memory(bytes))?, profile, segment)
+    }
+
+    fn read(index: &Index, profile: &ModelProfile, segment: Segment) -> Result<Executable, ModelError> {
+        check(index, profile, segment)?;
+        let mut pieces = segment
+            .pieces()
+            .map(|piece| Executable::between(index, &end(&profile.cuts[piece]), &end(&profile.cuts[piece + 1])));
+        let mut whole = pieces.next().ok_or_else(|| no_such_segment(index, profile, segment))??;
+        for piece in pieces {
+            let piece = piece?;
+            whole.pieces.extend(piece.pieces);
+            whole.output = piece.output;
+        }
+        Ok(whole)
     }
 
     pub(crate) fn between(index: &Index, from: &End, to: &End) -> Result<Executable, ModelError> {
@@ -61,7 +77,7 @@ impl Executable {
             Ok((shape, element))
         };
         let (input, output) = (kind(model.inputs[0])?, kind(model.outputs[0])?);
-        Ok(Executable { plan: graph::optimise(model, file)?, input, output })
+        Ok(Executable { pieces: vec![graph::optimise(model, file)?], input, output })
     }
 
     /// Shape and elements of the tensor it takes.
@@ -86,16 +102,21 @@ impl Executable {
             given: format!("{:?} of {} in {} bytes", input.shape, input.element, input.data.len()),
         })?;
         let failed = graph::engine("the segment", "run");
-        let outputs = self.plan.run(tvec!(tensor.into_tvalue())).map_err(&failed)?;
-        outputs.first().and_then(Activation::from_value).ok_or_else(|| ModelError::Engine {
+        let nothing = || ModelError::Engine {
             file: "the segment".to_owned(),
             step: "run",
             reason: "it gave no tensor that can be sent".to_owned(),
-        })
+        };
+        let mut value = tensor.into_tvalue();
+        for piece in &self.pieces {
+            value = piece.run(tvec!(value)).map_err(&failed)?.into_iter().next().ok_or_else(nothing)?;
+        }
+        Activation::from_value(&value).ok_or_else(nothing)
     }
 
-    pub(crate) fn plan(&self) -> &Arc<TypedRunnableModel> {
-        &self.plan
+    /// What it runs, one after the other.
+    pub(crate) fn pieces(&self) -> &[Arc<TypedRunnableModel>] {
+        &self.pieces
     }
 }
 
@@ -120,16 +141,20 @@ pub fn write_segment(
     out: &mut impl Write,
 ) -> Result<(), ModelError> {
     let index = Index::new(Source::open(path)?)?;
-    let (from, to) = ends(&index, profile, segment)?;
+    check(&index, profile, segment)?;
+    let (from, to) = (end(&profile.cuts[segment.from]), end(&profile.cuts[segment.to]));
     extract::write(&index, &from, &to, &format!("{}..{}", segment.from, segment.to), out)
 }
 
-fn ends(index: &Index, profile: &ModelProfile, segment: Segment) -> Result<(End, End), ModelError> {
-    let file = || index.source.file.clone();
-    let Segment { from, to } = segment;
-    if from >= to || to >= profile.cuts.len() {
-        return Err(ModelError::NoSuchSegment { file: file(), from, to, pieces: profile.pieces.len() });
-    }
-    let end = |cut: &Cut| End::new(&cut.tensor, &cut.shape, cut.element);
-    Ok((end(&profile.cuts[from]), end(&profile.cuts[to])))
+fn end(cut: &Cut) -> End {
+    End::new(&cut.tensor, &cut.shape, cut.element)
+}
+
+fn check(index: &Index, profile: &ModelProfile, segment: Segment) -> Result<(), ModelError> {
+    let exists = segment.from < segment.to && segment.to < profile.cuts.len();
+    exists.then_some(()).ok_or_else(|| no_such_segment(index, profile, segment))
+}
+
+fn no_such_segment(index: &Index, profile: &ModelProfile, Segment { from, to }: Segment) -> ModelError {
+    ModelError::NoSuchSegment { file: index.source.file.clone(), from, to, pieces: profile.pieces.len() }
 }

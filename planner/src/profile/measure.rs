@@ -60,16 +60,15 @@ pub fn measure(
     let digest = digest_file(path).map_err(|source| ModelError::Read { file: path.display().to_string(), source })?;
     let model = Model::open(path, shape)?;
     let image = input(model.shape(), model.element(), SEED, 0);
-    let mut found = find(&model, &image)?;
-    drop_inexact(&model, &mut found)?;
+    let found = find(&model, &image)?;
     let mut pieces = load_all(&model.index, &found)?;
     let times = times(&mut pieces, &image)?;
     let encoded: Vec<BTreeMap<Codec, ByteSize>> = found.iter().map(|cut| encode(&cut.value, encoders)).collect();
-    let keep = worth_having(&pieces, &times, &encoded);
+    let mut keep = worth_having(&pieces, &times, &encoded);
     drop(pieces);
-    let kept = |index: &usize| keep.contains(index);
-    let found: Vec<Found> = (0..found.len()).filter(kept).map(|index| found[index].clone()).collect();
-    let encoded: Vec<_> = (0..encoded.len()).filter(kept).map(|index| encoded[index].clone()).collect();
+    keep_exact(&model.index, &found, &mut keep)?;
+    let found: Vec<Found> = keep.iter().map(|index| found[*index].clone()).collect();
+    let encoded: Vec<_> = keep.iter().map(|index| encoded[*index].clone()).collect();
     // Operators are merged across a cut that is gone, so what is left is loaded and timed anew.
     let mut pieces = load_all(&model.index, &found)?;
     let times = self::times(&mut pieces, &image)?;
@@ -106,32 +105,21 @@ pub fn measure(
 /// # Errors
 /// If the file can't be read or run, or is not the one that was profiled.
 pub fn reference(path: &Path, profile: &ModelProfile, inputs: u32, seed: u64) -> Result<Vec<Activation>, ModelError> {
-    let mut model = Executable::load(path, profile, profile.whole())?;
+    let shape = profile.cuts.first().map(|cut| cut.shape.as_slice());
+    let mut model = Model::open(path, shape)?.executable()?;
     let (shape, element) = (model.input().0.to_vec(), model.input().1);
     (0..inputs).map(|index| model.run(&input(&shape, element, seed, index))).collect()
 }
 
-/// Tries segments of more than one piece, of two, four, eight … pieces each, and drops the ends of any
-/// that does not give the unsplit model's bytes.
-fn drop_inexact(model: &Model, found: &mut Vec<Found>) -> Result<(), ModelError> {
-    let mut length = 2;
-    while length < found.len() {
-        let last = found.len() - 1;
-        let mut bad = Vec::new();
-        for from in (0..last).step_by(length) {
-            let to = (from + length).min(last);
-            let (start, end) = (&found[from], &found[to]);
-            let mut segment = Executable::between(&model.index, &known(start), &known(end))?;
-            if digest(&segment.run(&start.value)?.data) != digest(&end.value.data) {
-                bad.extend([from, to].into_iter().filter(|index| *index != 0 && *index != last));
-            }
+/// Puts the cuts back that lie within a piece which, merged, no longer gives the unsplit model's bytes.
+fn keep_exact(index: &Index, found: &[Found], keep: &mut BTreeSet<usize>) -> Result<(), ModelError> {
+    let ends: Vec<usize> = keep.iter().copied().collect();
+    for pair in ends.windows(2).filter(|pair| pair[0] + 1 < pair[1]) {
+        let (start, end) = (&found[pair[0]], &found[pair[1]]);
+        let value = Executable::between(index, &known(start), &known(end))?.run(&start.value)?;
+        if digest(&value.data) != digest(&end.value.data) {
+            keep.extend(pair[0]..pair[1]);
         }
-        let mut index = 0;
-        found.retain(|_| {
-            index += 1;
-            !bad.contains(&(index - 1))
-        });
-        length = if bad.is_empty() { length * 2 } else { 2 };
     }
     Ok(())
 }
@@ -179,9 +167,11 @@ fn flops(graph: &TypedModel) -> tract_onnx::prelude::TractResult<u64> {
 
 /// Most bytes of activations alive at once, and the copies of input and output that are on their way in and out.
 fn activation_peak(executable: &Executable) -> tract_onnx::prelude::TractResult<u64> {
-    let plan = executable.plan();
-    let steps = plan.model().eval_tmp_memory_usage(plan.order_without_consts(), |node| !node.op_is::<Const>())?;
-    let peak = steps.into_iter().filter_map(|(_, bytes)| bytes.to_i64().ok()).max().unwrap_or(0);
+    let mut peak = 0;
+    for plan in executable.pieces() {
+        let steps = plan.model().eval_tmp_memory_usage(plan.order_without_consts(), |node| !node.op_is::<Const>())?;
+        peak = steps.into_iter().filter_map(|(_, bytes)| bytes.to_i64().ok()).fold(peak, i64::max);
+    }
     let ends = [executable.input(), executable.output()];
     let copies: usize = ends.into_iter().filter_map(|(shape, element)| Activation::bytes_of(shape, element)).sum();
     Ok(peak.max(0) as u64 + copies as u64)

@@ -22,7 +22,7 @@ pub use input::input;
 pub use measure::{Encoder, measure, reference};
 
 /// Version of the stored form of a [`ModelProfile`]; a cached profile of another version is measured again.
-pub const PROFILE_VERSION: u32 = 1;
+pub const PROFILE_VERSION: u32 = 2;
 
 /// What is known of a model before it is planned: where it can be cut and what lies between the cuts.
 ///
@@ -97,12 +97,14 @@ impl ModelProfile {
         Segment { from: 0, to: self.pieces.len() }
     }
 
-    /// Memory that a process holding `segment` needs while it runs: process, weights, activation peak.
+    /// Memory that a process holding `segment` needs: process, weights, and what it needs beside them for a
+    /// while. That is the activation peak while it runs, or, while it is loaded, a second copy of one piece's
+    /// weights, from which the inference engine makes its own form of them.
     pub fn memory(&self, segment: Segment) -> ByteSize {
         let pieces = &self.pieces[segment.pieces()];
         let parameters: ByteSize = pieces.iter().map(|piece| piece.parameters).sum();
-        let activations = pieces.iter().map(|piece| piece.activations).max().unwrap_or_default();
-        self.process_memory + parameters + activations
+        let beside = pieces.iter().map(|piece| piece.activations.max(piece.parameters)).max().unwrap_or_default();
+        self.process_memory + parameters + beside
     }
 
     /// Time of one inference of `segment` on the profiled host, one thread.
