@@ -263,7 +263,8 @@ mod tests {
             cuts: vec![cut(1), cut(100), cut(1)],
             pieces: vec![piece(30), piece(7)],
         };
-        let device = |worker, slowdown| Device { name: String::new(), worker, memory: ByteSize::from_mib(3), slowdown };
+        let memory = ByteSize::from_bytes(3_500_000);
+        let device = |worker, slowdown| Device { name: String::new(), worker, memory, slowdown };
         let path = Path { rate: Some(Rate::from_bits_per_second(1514 * 8 * 1000)), delay: Duration::from_millis(2) };
         let cluster = Cluster {
             nodes: vec![device(false, 1.0), device(true, 2.0), device(true, 1.0)],

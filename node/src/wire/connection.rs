@@ -203,11 +203,13 @@ mod tests {
         })
         .unwrap();
         let sent: Vec<Frame> = (0..5).map(|n| Frame::new(FrameKind::Tensor, 3, n, vec![n as u8; 300_000])).collect();
-        sent.iter().for_each(|frame| queue.send(frame.clone()).unwrap());
-        drop(queue);
+        let frames = sent.clone();
+        // More than the queues and sockets between hold, so somebody must read meanwhile.
+        let sending = std::thread::spawn(move || frames.into_iter().for_each(|frame| queue.send(frame).unwrap()));
         for frame in sent {
             assert_eq!(received.recv().unwrap().unwrap(), frame);
         }
+        sending.join().unwrap();
         assert!(matches!(received.recv().unwrap(), Err(FrameError::Closed)));
     }
 
