@@ -231,7 +231,7 @@ fn receive(mut stream: TcpStream, time: Duration) -> Result<f64, Failure> {
     let mut bytes = vec![0; 1 << 20];
     let began = Instant::now();
     while began.elapsed() < WARM_UP {
-        stream.read(&mut bytes)?;
+        let _ = stream.read(&mut bytes)?;
     }
     let (mut received, began) = (0, Instant::now());
     let mut last = began;

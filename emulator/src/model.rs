@@ -145,7 +145,7 @@ pub fn prepare_here(source: &ModelSource, inputs: Inputs) -> Result<Prepared, Mo
     }
     if entry.profile()?.is_none() {
         let sizes = Codec::ALL.map(|codec| move |tensor: &Activation| encoded_size(tensor, codec));
-        let encoders: Vec<(Codec, &dyn Fn(&Activation) -> usize)> = Codec::ALL
+        let encoders: Vec<profile::Encoder<'_>> = Codec::ALL
             .into_iter()
             .zip(&sizes)
             .map(|(codec, size)| (codec, size as &dyn Fn(&Activation) -> usize))

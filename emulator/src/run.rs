@@ -12,12 +12,13 @@ use std::time::Duration;
 use node::clock::Instant;
 
 use crate::exit::Exit;
-use crate::fabric::{CarrierChoice, Fabric, FabricError};
+use crate::fabric::{CarrierChoice, CarrierError, Fabric, FabricError};
 use crate::fleet::FleetError;
 use crate::fleet::cgroup::{self, RunGroup};
 use crate::model::{self, Inputs, ModelError};
 use crate::report::progress::Progress;
 use crate::report::terminal::Looks;
+use crate::sandbox::probe::Capability;
 use crate::sandbox::{self, Sandbox, SandboxError};
 use crate::scenario::{Loaded, ScenarioErrors};
 
@@ -65,23 +66,23 @@ pub enum RunError {
     #[error("the cluster can't run this model: {0}")]
     Unplannable(String),
     /// A node ended while the cluster was being set up.
-    #[error("node {node} ended during set-up: {how}; what it said is in {}", log.display())]
+    #[error("node {node} ended during set-up: {how}; what it said is in {} there", log.display())]
     NodeEnded {
         /// Which.
         node: String,
         /// How.
         how: String,
-        /// Where to look.
+        /// Where to look, in the folder of results.
         log: PathBuf,
     },
     /// The cluster did not get ready.
-    #[error("{phase} took longer than {} s; what the nodes said is in {}", limit.as_secs(), logs.display())]
+    #[error("{phase} took longer than {} s; what the nodes said is in {} there", limit.as_secs(), logs.display())]
     TooSlow {
         /// What was waited for.
         phase: &'static str,
         /// How long.
         limit: Duration,
-        /// Where to look.
+        /// Where to look, in the folder of results.
         logs: PathBuf,
     },
     /// The user interrupted it.
@@ -90,11 +91,22 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// What the user can do about it.
+    fn fix(&self) -> Option<&'static str> {
+        match self {
+            RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { carrier, .. })) => Some(match *carrier {
+                "netem" => Capability::NetemLinks.fix(),
+                _ => Capability::SoftwareLinks.fix(),
+            }),
+            _ => None,
+        }
+    }
+
     /// The way of ending that this error means.
     pub fn exit(&self) -> Exit {
         match self {
             RunError::Sandbox(error) => Exit::from_code(error.exit_code()).unwrap_or(Exit::SetupFailed),
-            RunError::Fabric(FabricError::Carrier(crate::fabric::CarrierError::Unavailable { .. })) => Exit::HostLacks,
+            RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. })) => Exit::HostLacks,
             RunError::Capacity(_) => Exit::Usage,
             RunError::Interrupted(exit) => *exit,
             _ => Exit::SetupFailed,
@@ -124,6 +136,9 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
                 match &error {
                     RunError::Capacity(errors) => crate::cli::check::print(errors),
                     error => crate::cli::complain(error),
+                }
+                if let Some(fix) = error.fix() {
+                    eprintln!("  fix: {fix}");
                 }
                 error.exit().code()
             }

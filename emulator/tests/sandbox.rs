@@ -45,7 +45,9 @@ fn holder() {
     let code = sandbox::run(|sandbox| {
         let _state = sandbox.tmpfs(Path::new(&folder), ByteSize::from_mib(1)).expect("a state folder");
         for _ in 0..3 {
-            Command::new("/proc/self/exe").args(["sleeper", &mark()]).stdin(Stdio::null()).spawn().expect("a sleeper");
+            let sleeper = Command::new("/proc/self/exe").args(["sleeper", &mark()]).stdin(Stdio::null()).spawn();
+            // Nobody waits for it: the sandbox has to end it.
+            std::mem::forget(sleeper.expect("a sleeper"));
         }
         fs::write(Path::new(&folder).join("mine"), mark()).expect("a file");
         let names: Vec<String> = namespaces("self").iter().map(|name| name.display().to_string()).collect();

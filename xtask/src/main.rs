@@ -1,6 +1,7 @@
 //! What a contributor or CI does to this repository, as one command: `cargo xtask test`.
 
 mod lint;
+mod python;
 mod run;
 mod test;
 mod uml;

@@ -1,17 +1,26 @@
-//! The tests: formatting, the crates' own tests, and a whole run.
+//! The tests: lints, every crate's own, the stories through the binary, real netem in User-Mode Linux, the Vagrantfile.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::run::{Failed, cargo, root, step};
+use crate::{lint, python, uml};
 
 /// Installs what the tests need, then runs them all.
 pub fn all() -> Result<(), Failed> {
     provision()?;
-    step(&mut cargo(&["fmt", "--all", "--check"]))?;
+    lint::all()?;
     step(&mut cargo(&["build", "--release", "--workspace", "--bins"]))?;
-    step(&mut cargo(&["test", "--release", "--workspace", "--lib", "--no-fail-fast"]))?;
-    step(&mut cargo(&["test", "--release", "--package", "emulator", "--test", "runs", "quickstart"]))
+    let (interpreter, models) = python::environment()?;
+    // One test at a time: stories measure, and the machine may be small.
+    step(
+        cargo(&["test", "--release", "--workspace", "--no-fail-fast"])
+            .env("RUST_TEST_THREADS", "1")
+            .env("EMU_PYTHON", interpreter)
+            .env("EMU_MODELS", models),
+    )?;
+    uml::all()?;
+    vagrant()
 }
 
 /// System packages, where this is Debian or Ubuntu and we are or can become root.
@@ -25,4 +34,14 @@ fn provision() -> Result<(), Failed> {
         return step(Command::new("sh").arg(script));
     }
     step(Command::new("sudo").arg("sh").arg(script))
+}
+
+/// Whether Vagrant takes the Vagrantfile. Its state goes to the build folder.
+fn vagrant() -> Result<(), Failed> {
+    if Command::new("vagrant").arg("--version").output().is_err() {
+        println!("\nskipped: vagrant validate (vagrant is not to be had here)");
+        return Ok(());
+    }
+    let state = crate::run::target().join("vagrant");
+    step(Command::new("vagrant").args(["validate", "--ignore-provider"]).env("VAGRANT_DOTFILE_PATH", state))
 }

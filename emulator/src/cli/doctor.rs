@@ -156,7 +156,8 @@ fn show(findings: &[Finding], needs: &Needs, json: bool) -> Exit {
 fn table(rows: &[Row<'_>]) -> Table {
     let mut table = Table::new();
     table.use_stderr().load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if table.width().is_none() {
+    // Without a terminal, or on one that does not know its size.
+    if table.width().is_none_or(|width| width < 60) {
         table.set_width(140);
     }
     table.set_header(["check", "state", "why", "fix"]);

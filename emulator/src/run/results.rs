@@ -22,6 +22,9 @@ use crate::report::terminal;
 use crate::sandbox::Sandbox;
 use crate::scenario::{Loaded, Scenario};
 
+/// Folder of the nodes' own folders, in the folder of results.
+pub(super) const NODES: &str = "nodes";
+
 /// Results can't be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum ResultsError {
@@ -67,7 +70,7 @@ impl Results {
 
     /// Where nodes' folders go.
     pub(super) fn nodes_folder(&self) -> PathBuf {
-        self.folder.path().join("nodes")
+        self.folder.path().join(NODES)
     }
 
     /// The testbed did or saw something, just now.

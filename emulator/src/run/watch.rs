@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -11,7 +12,7 @@ use node::clock::Instant;
 use node::telemetry::{Command, Detection, Event};
 
 use super::ground::Testbed;
-use super::results::Results;
+use super::results::{NODES, Results};
 use super::roster::Roster;
 use super::{FAREWELL, PATIENCE, RunError};
 use crate::exit::Exit;
@@ -99,7 +100,7 @@ impl<'a> Watch<'a> {
         let patience = Instant::now() + PATIENCE;
         while !done(self) {
             self.turn(fleet, None, patience)?;
-            let logs = self.results.nodes_folder();
+            let logs = PathBuf::from(NODES);
             if let Some(exit) = self.interrupted {
                 return Err(RunError::Interrupted(exit));
             }

@@ -84,7 +84,7 @@ impl Capability {
     }
 
     /// What can be done when it is missing, or what a run does without it.
-    fn fix(self) -> &'static str {
+    pub(crate) fn fix(self) -> &'static str {
         match self {
             Capability::UserNamespace => "run as root, or allow user namespaces",
             Capability::Sandbox => "run as root, or allow user namespaces",

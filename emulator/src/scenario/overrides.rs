@@ -24,10 +24,11 @@ impl Overrides {
         for (option, text) in self.set.iter().map(|text| ("--set", text.clone())).chain(seed) {
             let base = sources.add(option, &text);
             let whole = Place::new(base, 0..text.len());
-            let change = read(&text, base).ok_or(Problem::new(Mistake::NotAnOverride { text }.into(), whole));
-            if let Err(problem) = change.and_then(|(path, value)| insert(entries, &path, value)) {
-                problems.push(problem);
-            }
+            let problem = match read(&text, base) {
+                Some((path, value)) => insert(entries, &path, value).err(),
+                None => Some(Box::new(Problem::new(Mistake::NotAnOverride { text }.into(), whole))),
+            };
+            problems.extend(problem.map(|problem| *problem));
         }
         problems
     }
@@ -58,14 +59,14 @@ fn read(text: &str, base: usize) -> Option<(Vec<Step>, Node)> {
     Some((path, tree::value(value, base + start).unwrap_or_else(text)))
 }
 
-fn insert(entries: &mut Vec<Entry>, path: &[Step], value: Node) -> Result<(), Problem> {
+fn insert(entries: &mut Vec<Entry>, path: &[Step], value: Node) -> Result<(), Box<Problem>> {
     let Some(((key, place), rest)) = path.split_first() else { return Ok(()) };
     let found = entries.iter().position(|entry| entry.key == *key);
     let entry = match found {
         Some(index) => &mut entries[index],
         None if rest.first().is_some_and(|(step, _)| step.parse::<usize>().is_ok()) => {
             let (list, element) = (key.clone(), rest[0].0.clone());
-            return Err(Problem::new(Mistake::NoSuchElement { list, element, count: 0 }.into(), rest[0].1));
+            return Err(Problem::new(Mistake::NoSuchElement { list, element, count: 0 }.into(), rest[0].1).into());
         }
         None => {
             let node = Node { value: Value::Table(Vec::new()), place: *place };
@@ -81,7 +82,7 @@ fn insert(entries: &mut Vec<Entry>, path: &[Step], value: Node) -> Result<(), Pr
     into(&mut entry.node, key, rest, value)
 }
 
-fn into(node: &mut Node, key: &str, rest: &[Step], value: Node) -> Result<(), Problem> {
+fn into(node: &mut Node, key: &str, rest: &[Step], value: Node) -> Result<(), Box<Problem>> {
     let Some(((element, place), deeper)) = rest.split_first() else {
         *node = value;
         return Ok(());
@@ -96,13 +97,13 @@ fn into(node: &mut Node, key: &str, rest: &[Step], value: Node) -> Result<(), Pr
                 Some(inner) => into(inner, element, deeper, value),
                 None => {
                     let (list, element) = (key.to_owned(), element.clone());
-                    Err(Problem::new(Mistake::NoSuchElement { list, element, count }.into(), *place))
+                    Err(Problem::new(Mistake::NoSuchElement { list, element, count }.into(), *place).into())
                 }
             }
         }
         other => {
             let mistake = Mistake::NothingInside { key: key.to_owned(), found: other.type_name() };
-            Err(Problem::new(mistake.into(), *place))
+            Err(Problem::new(mistake.into(), *place).into())
         }
     }
 }

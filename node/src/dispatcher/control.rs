@@ -72,7 +72,10 @@ impl Control {
             loop {
                 let message = match reader.read() {
                     Ok(frame) => from_frame(&frame).map_err(|error| tracing::warn!(node, %error, "not understood")),
-                    Err(error) => Err(tracing::debug!(node, %error, "control connection ends")),
+                    Err(error) => {
+                        tracing::debug!(node, %error, "control connection ends");
+                        Err(())
+                    }
                 };
                 let (input, last) = match message {
                     Ok(message) => (Input::Said { node, session, message }, false),

@@ -68,8 +68,8 @@ impl Routes {
         let mut next_hop = vec![vec![None; hosts]; hosts];
         for to in 0..hosts {
             let lengths = lengths_to(to, &into, &best);
-            for from in (0..hosts).filter(|from| *from != to) {
-                next_hop[from][to] = lengths[from].and_then(|own| {
+            for (from, hops) in next_hop.iter_mut().enumerate().filter(|(from, _)| *from != to) {
+                hops[to] = lengths[from].and_then(|own| {
                     if best.get(&(from, to)).is_some_and(|edge| edge.medium) {
                         return Some(to);
                     }

@@ -78,10 +78,10 @@ pub fn waists(model: &TypedModel, file: &str) -> Result<Vec<OutletId>, ModelErro
         }
         alive.extend((0..node.outputs.len()).map(|slot| OutletId::new(id, slot)).filter(|o| readers.contains_key(o)));
         let mut tensors = alive.iter();
-        if let (Some(outlet), None) = (tensors.next(), tensors.next()) {
-            if outlet.node == id {
-                waists.push(*outlet);
-            }
+        if let (Some(outlet), None) = (tensors.next(), tensors.next())
+            && outlet.node == id
+        {
+            waists.push(*outlet);
         }
     }
     Ok(waists)

@@ -178,10 +178,10 @@ impl Index {
             let written = node.writes.iter().map(String::as_str).filter(|name| readers.contains_key(name));
             alive.extend(written);
             let mut left = alive.iter().copied();
-            if let (Some(cut), None) = (left.next(), left.next()) {
-                if node.writes.iter().any(|name| name == cut) {
-                    cuts.push(cut);
-                }
+            if let (Some(cut), None) = (left.next(), left.next())
+                && node.writes.iter().any(|name| name == cut)
+            {
+                cuts.push(cut);
             }
         }
         Ok(cuts)

@@ -50,7 +50,7 @@ impl Finder<'_> {
     /// The first plan within `bottleneck` that is found and accepted.
     fn first(&self, pins: &Pins, bottleneck: f64, budget: usize, accept: impl Fn(&Plan) -> bool) -> Option<Plan> {
         let mut first = None;
-        Search::new(self.instance, pins, bottleneck).from_every_start(budget, |placement| {
+        Search::new(self.instance, pins, bottleneck).search_each_start(budget, |placement| {
             first = self.cost(&placement).filter(&accept);
             first.is_some()
         });
@@ -70,7 +70,7 @@ impl Finder<'_> {
             }
             bound = (low * bottleneck(&best)).sqrt();
         }
-        Search::new(self.instance, pins, bottleneck(&best)).from_every_start(BUDGET, |placement| {
+        Search::new(self.instance, pins, bottleneck(&best)).search_each_start(BUDGET, |placement| {
             if let Some(plan) = self.cost(&placement).filter(&accept).filter(|plan| rank(plan) < rank(&best)) {
                 best = plan;
             }

@@ -51,7 +51,7 @@ impl<'a> Search<'a> {
 
     /// Calls `found` with a placement for each node that the first stage can be on, if there is one,
     /// trying at most `budget` stages for each, until `found` says that it has enough.
-    pub fn from_every_start(&mut self, budget: usize, mut found: impl FnMut(Placement) -> bool) {
+    pub fn search_each_start(&mut self, budget: usize, mut found: impl FnMut(Placement) -> bool) {
         for first in self.steps(0, self.instance.dispatcher()) {
             self.budget = budget;
             self.stages.clear();

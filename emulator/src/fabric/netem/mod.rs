@@ -14,6 +14,7 @@ mod parameters;
 pub(super) mod qdisc;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::carrier::{Carrier, CarrierError, Plug, UNLIMITED_SEGMENTS};
@@ -229,12 +230,14 @@ impl Carrier for Netem {
         let mut listings: BTreeMap<usize, Vec<Listed>> = BTreeMap::new();
         let mut counters = BTreeMap::new();
         for (direction, leaf) in &mut self.leaves {
-            if !listings.contains_key(&direction.from) {
-                let listed =
-                    leaf.namespace.netlink(qdisc::list_all).map_err(CarrierError::netlink("listing qdiscs"))?;
-                listings.insert(direction.from, listed);
-            }
-            let found = listings[&direction.from]
+            let listing = match listings.entry(direction.from) {
+                Entry::Occupied(listing) => listing.into_mut(),
+                Entry::Vacant(place) => {
+                    let listed = leaf.namespace.netlink(qdisc::list_all);
+                    place.insert(listed.map_err(CarrierError::netlink("listing qdiscs"))?)
+                }
+            };
+            let found = listing
                 .iter()
                 .find(|listed| listed.place.index == leaf.place.index && listed.place.handle == leaf.place.handle);
             let Statistics { packets, bytes, drops } = found.map(|listed| listed.statistics).unwrap_or_default();

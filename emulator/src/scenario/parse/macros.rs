@@ -66,6 +66,7 @@ macro_rules! kinds {
         $(#[$meta])*
         #[derive(Debug, Clone, schemars::JsonSchema)]
         #[schemars(tag = "kind", inline)]
+        #[allow(clippy::large_enum_variant)] // a scenario has a few of them
         pub enum $Name {
             $( $(#[$variant_meta])* #[schemars(rename = $kind)] $Variant($Type), )*
         }

@@ -212,11 +212,7 @@ impl World {
                 self.watch_next(node);
             }
             if dispatcher_runs {
-                heartbeats
-                    .drain(..)
-                    .collect::<Vec<_>>()
-                    .into_iter()
-                    .for_each(|beat| self.input(Input::Heartbeat(beat)));
+                std::mem::take(&mut heartbeats).into_iter().for_each(|beat| self.input(Input::Heartbeat(beat)));
                 self.watch_feed();
                 self.input(Input::Tick);
             }
