@@ -1,7 +1,7 @@
 //! What each part of a model costs: parameters, activations, FLOPs, time, and bytes across each cut.
 //!
 //! [`measure`] finds out, [`input`] makes the tensors it measures with (and the client offers), and
-//! [`reference`] computes what the unsplit model makes of them.
+//! [`reference()`] computes what the unsplit model makes of them.
 
 mod candidates;
 mod input;
