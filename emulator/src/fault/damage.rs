@@ -226,7 +226,10 @@ mod tests {
         let direction = prop::sample::select(vec![(0, 1), (1, 0), (1, 2), (2, 1)]);
         let direction = direction.prop_map(|(from, to)| Direction { from, to });
         let slower = (3u64..9).prop_map(|millis| {
-            Change::Values(ShapeChange(BTreeMap::from([("delay".to_owned(), serde_json::json!(format!("{millis} ms")))])))
+            Change::Values(ShapeChange(BTreeMap::from([(
+                "delay".to_owned(),
+                serde_json::json!(format!("{millis} ms")),
+            )])))
         });
         prop_oneof![
             (0..3usize).prop_map(Harm::Dead),

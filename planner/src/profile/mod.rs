@@ -107,7 +107,11 @@ impl ModelProfile {
     pub fn memory(&self, segment: Segment) -> ByteSize {
         let pieces = &self.pieces[segment.pieces()];
         let parameters: ByteSize = pieces.iter().map(|piece| piece.parameters).sum();
-        let beside = pieces.iter().map(|piece| piece.parameters.max(piece.activations + piece.activations)).max().unwrap_or_default();
+        let beside = pieces
+            .iter()
+            .map(|piece| piece.parameters.max(piece.activations + piece.activations))
+            .max()
+            .unwrap_or_default();
         ByteSize::from_bytes((self.process_memory + parameters + beside).bytes() / 8 * 9)
     }
 
