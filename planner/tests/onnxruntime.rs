@@ -20,7 +20,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 fn onnx_runtime(python: &Path, model: &Path, image: &Activation) -> (Vec<usize>, Vec<f32>) {
     let (given, result) = (model.with_extension("in"), model.with_extension("out"));
     std::fs::write(&given, &image.data).expect("a file");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnxruntime.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx_runtime.py");
     let output = Command::new(python).arg(script).args([model, &given, &result]).output().expect("EMU_PYTHON starts");
     assert!(output.status.success(), "{}: {}", model.display(), String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8(output.stdout).expect("text");

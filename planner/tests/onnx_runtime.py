@@ -1,4 +1,4 @@
-"""Checks an ONNX file and runs it with ONNX Runtime: `onnxruntime.py MODEL INPUT OUTPUT`.
+"""Checks an ONNX file and runs it with ONNX Runtime: `onnx_runtime.py MODEL INPUT OUTPUT`.
 
 INPUT holds the model's input and OUTPUT is written: elements in row-major order, little endian, nothing else.
 Prints the shape of the output.
