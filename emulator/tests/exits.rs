@@ -41,7 +41,7 @@ fn a_wrong_scenario_or_command_line_is_exit_2() {
 fn links_that_the_kernel_lacks_are_exit_3_with_the_fix() {
     let user = User::new();
     let doctor = user.run(&["doctor", "--json"]).json();
-    let netem = doctor.as_array().expect("a list of checks").iter().find(|check| check["check"] == "netem");
+    let netem = doctor.as_array().expect("a list of checks").iter().find(|check| check["capability"] == "netem-media");
     if netem.expect("a check of netem")["state"] == "works" {
         eprintln!("skipped: this kernel has netem");
         return;

@@ -75,6 +75,24 @@ fn the_summary_can_be_computed_again_from_the_events() {
 }
 
 #[test]
+fn segments_can_be_sent_over_the_network_that_is_emulated() {
+    let user = User::new();
+    let network = ["--set", "model.deploy=\"network\"", "--set", "model.codec=\"lz4\""];
+    let summary = user.run(&[&["run", &shipped("quickstart"), "--json"], &network[..]].concat()).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    assert_eq!(summary["requests"]["checked"], summary["requests"]["completed"]);
+}
+
+#[test]
+fn a_codec_that_changes_values_is_not_held_against_the_results_but_said() {
+    let user = User::new();
+    let summary = user.run(&["run", &shipped("quickstart"), "--json", "--set", "model.codec=\"f16\""]).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    assert_eq!(summary["requests"]["checked"], 0);
+    assert!(summary["warnings"].to_string().contains("f16"), "{:#}", summary["warnings"]);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_plan_and_the_same_faults() {
     let user = User::new();
     let story = |seed: &str| {

@@ -94,7 +94,7 @@ impl Needs {
         let software = match links {
             CarrierChoice::Netem => Need::Unused,
             CarrierChoice::Auto if netem_works => Need::Unused,
-            CarrierChoice::Auto | CarrierChoice::Software => Need::Needed,
+            CarrierChoice::Auto | CarrierChoice::Software | CarrierChoice::Precise => Need::Needed,
         };
         let cpu = scenario.is_none_or(|scenario| scenario.nodes.iter().any(|node| node.cpu.is_some()));
         Needs {

@@ -39,7 +39,7 @@ impl<'a> Plug<'a> {
 
 /// Makes links and media, shapes them and counts what passes.
 pub trait Carrier: Send {
-    /// `netem` or `software`; ends up in results.
+    /// `netem`, `software` or `software-precise`; ends up in results.
     fn name(&self) -> &'static str;
 
     /// Joins two hosts. Afterwards each has the interface its plug asks for: with that name, index and

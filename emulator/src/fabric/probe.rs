@@ -15,8 +15,10 @@ pub enum CarrierChoice {
     Auto,
     /// The kernel's netem, or an error that says why not.
     Netem,
-    /// Software.
+    /// Software, in a thread that sleeps until a packet is due.
     Software,
+    /// Software, in a thread that stays awake before a packet is due: sharper, for a good part of a core.
+    Precise,
 }
 
 /// Tries netem for real, in a throwaway namespace: on a link, and on a medium if `media` is set.
@@ -34,7 +36,7 @@ pub fn netem(media: bool) -> Result<(), CarrierError> {
 /// As for [`netem`] when netem is asked for by name; what the software carrier says otherwise.
 pub(super) fn open(choice: CarrierChoice, media: bool, seed: u64) -> Result<Box<dyn Carrier>, CarrierError> {
     let netem_works = match choice {
-        CarrierChoice::Software => false,
+        CarrierChoice::Software | CarrierChoice::Precise => false,
         CarrierChoice::Netem => netem(media).map(|()| true)?,
         CarrierChoice::Auto => match netem(media) {
             Ok(()) => true,
@@ -42,5 +44,9 @@ pub(super) fn open(choice: CarrierChoice, media: bool, seed: u64) -> Result<Box<
             Err(error) => return Err(error),
         },
     };
-    if netem_works { Ok(Box::new(Netem::new(seed))) } else { Ok(Box::new(Software::new(seed)?)) }
+    Ok(match choice {
+        _ if netem_works => Box::new(Netem::new(seed)),
+        CarrierChoice::Precise => Box::new(Software::new(seed)?.precise()),
+        _ => Box::new(Software::new(seed)?),
+    })
 }

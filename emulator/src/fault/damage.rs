@@ -156,3 +156,115 @@ impl Damage {
         if severed { shape.severed() } else { shape }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fabric::FabricError;
+    use crate::fleet::FleetError;
+    use crate::scenario::network::Link;
+
+    /// What the ground was told, nothing else.
+    #[derive(Debug, Clone, PartialEq, Default)]
+    struct Told {
+        dead: BTreeSet<usize>,
+        frozen: BTreeSet<usize>,
+        shapes: BTreeMap<Direction, Shape>,
+        blocked: BTreeSet<(usize, usize)>,
+    }
+
+    impl Ground for Told {
+        fn kill(&mut self, node: usize) -> Result<(), FleetError> {
+            assert!(self.dead.insert(node), "node {node} is killed twice");
+            self.frozen.remove(&node);
+            Ok(())
+        }
+        fn start(&mut self, node: usize) -> Result<(), FleetError> {
+            assert!(self.dead.remove(&node), "node {node} is started though it lives");
+            Ok(())
+        }
+        fn freeze(&mut self, node: usize, frozen: bool) -> Result<(), FleetError> {
+            assert!(!self.dead.contains(&node), "node {node} has no process to freeze");
+            if frozen {
+                self.frozen.insert(node)
+            } else {
+                self.frozen.remove(&node)
+            };
+            Ok(())
+        }
+        fn shape(&mut self, direction: Direction, shape: &Shape) -> Result<(), FabricError> {
+            self.shapes.insert(direction, shape.clone());
+            Ok(())
+        }
+        fn block(&mut self, from: usize, to: usize, blocked: bool) -> Result<(), FabricError> {
+            if blocked {
+                self.blocked.insert((from, to))
+            } else {
+                self.blocked.remove(&(from, to))
+            };
+            Ok(())
+        }
+    }
+
+    fn network() -> Network {
+        let shape = |millis| Shape { delay: Duration::from_millis(millis), ..Shape::default() };
+        let link = |a, b| Link { a, b, a_to_b: shape(1), b_to_a: shape(2) };
+        Network { nodes: 3, links: vec![link(0, 1), link(1, 2)], ..Network::default() }
+    }
+
+    fn untouched(network: &Network) -> Told {
+        let shapes = network.directions().map(|(direction, shape)| (direction, shape.clone())).collect();
+        Told { shapes, ..Told::default() }
+    }
+
+    fn harm() -> impl Strategy<Value = Harm> {
+        let direction = prop::sample::select(vec![(0, 1), (1, 0), (1, 2), (2, 1)]);
+        let direction = direction.prop_map(|(from, to)| Direction { from, to });
+        let slower = (3u64..9).prop_map(|millis| {
+            Change::Values(ShapeChange(BTreeMap::from([(
+                "delay".to_owned(),
+                serde_json::json!(format!("{millis} ms")),
+            )])))
+        });
+        prop_oneof![
+            (0..3usize).prop_map(Harm::Dead),
+            (0..3usize).prop_map(Harm::Frozen),
+            (direction.clone(), prop_oneof![Just(Change::Severed), slower])
+                .prop_map(|(direction, change)| Harm::Shape(direction, change)),
+            direction.prop_map(Harm::Blocked),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn overlapping_faults_compose_and_each_heals_alone(
+            faults in prop::collection::vec(prop::collection::vec(harm(), 1..4), 1..6),
+            order in Just((0..6usize).collect::<Vec<_>>()).prop_shuffle(),
+        ) {
+            let network = network();
+            let (mut damage, mut ground) = (Damage::new(&network), untouched(&network));
+            for (fault, harms) in faults.iter().enumerate() {
+                damage.inflict(fault, harms, &mut ground).unwrap();
+            }
+            let mut held: BTreeSet<usize> = (0..faults.len()).collect();
+            for fault in order.into_iter().filter(|fault| *fault < faults.len()) {
+                damage.heal(fault, &mut ground).unwrap();
+                held.remove(&fault);
+                // What is left is what the faults that still hold would have done without the others.
+                let (mut alone, mut wanted) = (Damage::new(&network), untouched(&network));
+                for other in &held {
+                    alone.inflict(*other, &faults[*other], &mut wanted).unwrap();
+                }
+                let dead = wanted.dead.clone();
+                wanted.frozen.retain(|node| !dead.contains(node));
+                prop_assert_eq!(&ground, &wanted);
+            }
+            prop_assert_eq!(ground, untouched(&network));
+        }
+    }
+}

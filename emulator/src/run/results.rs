@@ -97,7 +97,14 @@ impl Results {
     pub(super) fn model(&mut self, model: &Prepared) {
         let tensors = model.profile.cuts.iter().map(|cut| cut.tensor.clone()).collect();
         self.happened(RunEvent::Model { tensors });
-        self.happened(RunEvent::Reference { digests: model.reference.clone() });
+        let codec = self.scenario.model.codec;
+        if codec.is_lossless() {
+            self.happened(RunEvent::Reference { digests: model.reference.clone() });
+        } else {
+            self.warn(format_args!(
+                "the codec {codec} changes values, so outputs are not compared with the unsplit model's"
+            ));
+        }
     }
 
     /// The network is there: what it and its surroundings can't do is known.

@@ -44,6 +44,8 @@ pub(super) struct Watch<'a> {
     /// Nodes that ended though nothing asked them to.
     died: Vec<(usize, ExitCause)>,
     interrupted: Option<Exit>,
+    /// Nodes are being ended: what others see of it is recorded but is no news.
+    ending: bool,
     load_began: Option<Instant>,
     load: LoadState,
     recent: VecDeque<Instant>,
@@ -69,6 +71,7 @@ impl<'a> Watch<'a> {
             unplannable: None,
             died: Vec::new(),
             interrupted: None,
+            ending: false,
             load_began: None,
             load: LoadState { duration: scenario.duration, ..LoadState::default() },
             recent: VecDeque::new(),
@@ -154,6 +157,7 @@ impl<'a> Watch<'a> {
     /// Ends every process. Returns whatever could not be undone.
     pub(super) fn teardown(&mut self, fleet: Fleet<'_>) -> Vec<FleetError> {
         self.progress.phase("teardown");
+        self.ending = true;
         let mut heard = Vec::new();
         let errors = fleet.teardown(FAREWELL, |node, what| heard.push((node, what)));
         for (node, what) in heard {
@@ -290,6 +294,7 @@ impl<'a> Watch<'a> {
 
     fn tell(&mut self, at: Instant, text: &str) {
         match self.load_began {
+            _ if self.ending => {}
             Some(began) => self.progress.happened(at.since(began), text),
             None => self.progress.line(text),
         }

@@ -272,8 +272,8 @@ impl Running {
     fn load(&self, role: Role, segment: Segment, file: Option<Vec<u8>>) -> Result<Box<dyn Engine>, EngineError> {
         let began = Instant::now();
         let load = AssertUnwindSafe(|| self.core.loader.load(segment, file));
-        let engine = catch_unwind(load).unwrap_or_else(|_| Err(EngineError::Panicked("while loading".to_owned())))?;
-        memory::trim();
+        let engine = memory::while_loading(|| catch_unwind(load))
+            .unwrap_or_else(|_| Err(EngineError::Panicked("while loading".to_owned())))?;
         let now = Instant::now();
         self.core.telemetry.tell_at(
             now,

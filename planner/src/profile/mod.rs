@@ -24,10 +24,6 @@ pub use measure::{Encoder, measure, reference};
 /// Version of the stored form of a [`ModelProfile`]; a cached profile of another version is measured again.
 pub const PROFILE_VERSION: u32 = 2;
 
-/// Tensors that a stage holds on each side beside the one it computes: one being received or sent, one that
-/// waits, and one as it is encoded.
-const TENSORS_HELD: u64 = 3;
-
 /// What is known of a model before it is planned: where it can be cut and what lies between the cuts.
 ///
 /// `cuts` has one entry more than `pieces`: `pieces[i]` lies between `cuts[i]` and `cuts[i + 1]`;
@@ -61,13 +57,6 @@ pub struct Cut {
     pub element: Element,
     /// Its size encoded by each codec, measured on the activation of a seeded input.
     pub encoded: BTreeMap<Codec, ByteSize>,
-}
-
-impl Cut {
-    /// Its size in memory.
-    pub fn bytes(&self) -> ByteSize {
-        ByteSize::from_bytes((self.shape.iter().product::<usize>() * self.element.size()) as u64)
-    }
 }
 
 /// The part of a model between two neighbouring cuts: the smallest segment there is.
@@ -108,17 +97,22 @@ impl ModelProfile {
         Segment { from: 0, to: self.pieces.len() }
     }
 
-    /// Memory that a process holding `segment` needs: process, weights, the tensors that wait before and after
-    /// it, and what it needs beside them for a while. That is the activation peak while it runs, or, while it is
-    /// loaded, a second copy of one piece's weights, from which the inference engine makes its own form of them.
-    /// A sixteenth is added for what an allocator leaves unused between its blocks.
+    /// Memory that a process holding `segment` needs: process, weights, and what it needs beside them for a
+    /// while. That is twice the activation peak while it runs: a heap that serves tensors of many sizes holds about
+    /// twice what is alive at once. Or, while it is loaded, it is a second copy of one piece's weights, from which
+    /// the inference engine makes its own form of them. An eighth is added for the tensors that wait before and behind
+    /// the segment, and for whatever else a process needs.
+    ///
+    /// A longer segment never needs less: strategies build on that.
     pub fn memory(&self, segment: Segment) -> ByteSize {
         let pieces = &self.pieces[segment.pieces()];
         let parameters: ByteSize = pieces.iter().map(|piece| piece.parameters).sum();
-        let beside = pieces.iter().map(|piece| piece.activations.max(piece.parameters)).max().unwrap_or_default();
-        let ends = self.cuts[segment.from].bytes() + self.cuts[segment.to].bytes();
-        let needed = self.process_memory + parameters + beside + ByteSize::from_bytes(ends.bytes() * TENSORS_HELD);
-        ByteSize::from_bytes(needed.bytes() / 16 * 17)
+        let beside = pieces
+            .iter()
+            .map(|piece| piece.parameters.max(piece.activations + piece.activations))
+            .max()
+            .unwrap_or_default();
+        ByteSize::from_bytes((self.process_memory + parameters + beside).bytes() / 8 * 9)
     }
 
     /// Time of one inference of `segment` on the profiled host, one thread.

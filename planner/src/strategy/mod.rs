@@ -161,7 +161,8 @@ impl FromStr for StrategyKind {
 pub enum PlanError {
     /// Some part of the model can't be cut smaller and fits on no node.
     #[error(
-        "the part of the model between {from:?} and {to:?} needs {need}, more than any available node has ({most}); give the nodes more memory"
+        "the part of the model between {from:?} and {to:?} needs {:.1} MiB, more than any available node has ({:.1} MiB); give the nodes more memory",
+        need.mib(), most.mib()
     )]
     PieceTooLarge {
         /// The tensor before it.
@@ -186,7 +187,8 @@ pub enum PlanError {
     },
     /// The strategy found no placement.
     #[error(
-        "no placement of the model on the {available} available nodes was found: together they have {memory}, the model needs about {need}"
+        "no placement of the model on the {available} available nodes was found: together they have {:.1} MiB, the model on one of them would need {:.1} MiB",
+        memory.mib(), need.mib()
     )]
     NoPlacement {
         /// How many nodes were available.

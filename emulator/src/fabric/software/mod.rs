@@ -42,6 +42,7 @@ use super::veth::{self, Mac};
 use super::{Carrier, CarrierError, Counters, Direction, Namespace, Shape};
 
 const NAME: &str = "software";
+const NAME_PRECISE: &str = "software-precise";
 /// Index of the hub's first interface, above those that kernels put into fresh namespaces by themselves.
 const FIRST_INDEX: u32 = 100;
 /// More of the departures than this share later than [`LATE`] makes a result doubtful.
@@ -206,7 +207,7 @@ impl Software {
 
 impl Carrier for Software {
     fn name(&self) -> &'static str {
-        NAME
+        if self.precise { NAME_PRECISE } else { NAME }
     }
 
     fn add_link(&mut self, a: Plug<'_>, b: Plug<'_>, a_to_b: &Shape, b_to_a: &Shape) -> Result<(), CarrierError> {
