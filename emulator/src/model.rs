@@ -3,6 +3,7 @@
 //! Making a model, profiling it and running it unsplit takes far more memory than the testbed may
 //! need, so a child process does it, once: what it finds is kept in a cache folder and read from there.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -111,11 +112,13 @@ pub fn prepare(program: &Path, source: &ModelSource, inputs: Inputs) -> Result<P
     }
     let output = Command::new(program)
         .args(["model", "prepare", "--inputs", &inputs.count.to_string(), "--seed", &inputs.seed.to_string()])
-        .arg(match source {
-            ModelSource::Zoo(name) => PathBuf::from(name),
-            ModelSource::File(path) => path.clone(),
+        .args(match source {
+            ModelSource::Zoo(name) => vec![OsString::from(name)],
+            ModelSource::File { path, shape: None } => vec!["--file".into(), path.into()],
+            ModelSource::File { path, shape: Some(shape) } => {
+                vec!["--file".into(), "--shape".into(), joined(shape, ",").into(), path.into()]
+            }
         })
-        .args(matches!(source, ModelSource::File(_)).then_some("--file"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -150,7 +153,11 @@ pub fn prepare_here(source: &ModelSource, inputs: Inputs) -> Result<Prepared, Mo
             .zip(&sizes)
             .map(|(codec, size)| (codec, size as &dyn Fn(&Activation) -> usize))
             .collect();
-        let profile = profile::measure(&entry.model, &entry.name, None, &encoders)?;
+        let shape = match source {
+            ModelSource::Zoo(_) => None,
+            ModelSource::File { shape, .. } => shape.as_deref(),
+        };
+        let profile = profile::measure(&entry.model, &entry.name, shape, &encoders)?;
         write_json(&entry.profile_path(), &profile)?;
     }
     if entry.reference(inputs)?.is_none() {
@@ -174,9 +181,10 @@ impl Entry {
     fn of(cache: &Path, source: &ModelSource) -> Result<Entry, ModelError> {
         let (name, key) = match source {
             ModelSource::Zoo(name) => (name.clone(), format!("{name}-{ZOO_SEED}")),
-            ModelSource::File(path) => {
+            ModelSource::File { path, shape } => {
                 let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                let key = format!("{name}-{:016x}", digest_of_file(path)?);
+                let shape = shape.as_ref().map_or(String::new(), |shape| format!("-{}", joined(shape, "x")));
+                let key = format!("{name}-{:016x}{shape}", digest_of_file(path)?);
                 (name, key)
             }
         };
@@ -184,7 +192,7 @@ impl Entry {
         fs::create_dir_all(&folder).map_err(|error| in_file(&folder, error))?;
         let model = match source {
             ModelSource::Zoo(_) => folder.join("model.onnx"),
-            ModelSource::File(path) => fs::canonicalize(path).map_err(|error| in_file(path, error))?,
+            ModelSource::File { path, .. } => fs::canonicalize(path).map_err(|error| in_file(path, error))?,
         };
         Ok(Entry { folder, name, model })
     }
@@ -216,6 +224,20 @@ impl Entry {
             reference,
         }))
     }
+}
+
+/// How the open dimensions of an input are asked for: those that are known, 1 for the batch, `?` for the others.
+pub fn shape_to_fill_in(known: &[Option<usize>]) -> String {
+    let dim = |(axis, known): (usize, &Option<usize>)| match (axis, known) {
+        (_, Some(dim)) => dim.to_string(),
+        (0, None) => "1".to_owned(),
+        (_, None) => "?".to_owned(),
+    };
+    if known.is_empty() { "?".to_owned() } else { joined(&known.iter().enumerate().map(dim).collect::<Vec<_>>(), ", ") }
+}
+
+fn joined(items: &[impl ToString], between: &str) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
 }
 
 /// Bytes of a tensor as it crosses the network; of one that can't be sent, as it is in memory.

@@ -36,6 +36,9 @@ enum ModelCommand {
     Inspect {
         /// A model of the zoo, or an ONNX file.
         model: String,
+        /// Shape of the file's input, such as `1,3,48,320`, where the file leaves more open than the batch.
+        #[arg(long, value_delimiter = ',')]
+        shape: Option<Vec<usize>>,
     },
     /// Puts a model, its profile and its reference outputs into the cache.
     #[command(hide = true)]
@@ -45,6 +48,9 @@ enum ModelCommand {
         /// Take the model for a file.
         #[arg(long)]
         file: bool,
+        /// Shape of the file's input.
+        #[arg(long, value_delimiter = ',')]
+        shape: Option<Vec<usize>>,
         /// How many inputs.
         #[arg(long)]
         inputs: u32,
@@ -62,25 +68,31 @@ pub fn run(arguments: ModelArgs) -> Exit {
             Ok(())
         }
         ModelCommand::Make { name, file, seed } => make(&name, file, seed),
-        ModelCommand::Inspect { model } => {
-            let source = source(&model, Path::new(&model).exists() && !planner::zoo::NAMES.contains(&model.as_str()));
+        ModelCommand::Inspect { model, shape } => {
+            let file = !planner::zoo::NAMES.contains(&model.as_str())
+                && (shape.is_some() || model.contains(['/', '.']) || Path::new(&model).exists());
+            let source = source(&model, file, shape);
             model::prepare_here(&source, Inputs { count: 1, seed: 1 }).map(|prepared| inspect(&prepared))
         }
-        ModelCommand::Prepare { model, file, inputs, seed } => {
-            model::prepare_here(&source(&model, file), Inputs { count: inputs, seed }).map(|_| ())
+        ModelCommand::Prepare { model, file, shape, inputs, seed } => {
+            model::prepare_here(&source(&model, file, shape), Inputs { count: inputs, seed }).map(|_| ())
         }
     };
     match outcome {
         Ok(()) => Exit::Success,
         Err(error) => {
             super::complain(&error);
+            if let ModelError::Model(planner::onnx::ModelError::SymbolicShape { known, .. }) = &error {
+                let shape = model::shape_to_fill_in(known).replace(' ', "");
+                eprintln!("  help: --shape {shape}, with a number of your choice for each `?`");
+            }
             Exit::SetupFailed
         }
     }
 }
 
-fn source(model: &str, file: bool) -> ModelSource {
-    if file { ModelSource::File(PathBuf::from(model)) } else { ModelSource::Zoo(model.to_owned()) }
+fn source(model: &str, file: bool, shape: Option<Vec<usize>>) -> ModelSource {
+    if file { ModelSource::File { path: PathBuf::from(model), shape } } else { ModelSource::Zoo(model.to_owned()) }
 }
 
 fn make(name: &str, file: Option<PathBuf>, seed: u64) -> Result<(), ModelError> {

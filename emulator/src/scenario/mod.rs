@@ -82,7 +82,12 @@ pub enum ModelSource {
     /// A model of the zoo, by name.
     Zoo(String),
     /// An ONNX file.
-    File(PathBuf),
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The shape of its input; `None` if the file says it.
+        shape: Option<Vec<usize>>,
+    },
 }
 
 /// What a node does.

@@ -72,7 +72,7 @@ pub enum ModelError {
         names: String,
     },
     /// A dimension of the input is not a number, and is not the batch.
-    #[error("the input {input:?} of {file} has the shape [{shape}]; give the shape to use, with numbers only")]
+    #[error("the input {input:?} of {file} has the shape [{shape}], which leaves more open than the batch")]
     SymbolicShape {
         /// The file.
         file: String,
@@ -80,6 +80,20 @@ pub enum ModelError {
         input: String,
         /// Its shape as the file has it.
         shape: String,
+        /// The dimensions that are numbers; empty if the file does not even say how many there are.
+        known: Vec<Option<usize>>,
+    },
+    /// The input has more bytes than one tensor may have.
+    #[error("the input {input:?} of {file} would have the shape {shape:?}: more than {} MiB", .limit >> 20)]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// The input.
+        input: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// Most bytes of an input.
+        limit: usize,
     },
     /// The shape that was asked for does not fit the file's.
     #[error("the input {input:?} of {file} has the shape [{shape}], which {asked:?} does not fit")]

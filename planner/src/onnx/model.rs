@@ -10,8 +10,11 @@ use tract_onnx::prelude::TypedModel;
 use super::extract::{self, End};
 use super::index::Index;
 use super::protobuf::Source;
-use super::{Executable, ModelError, graph};
+use super::{Activation, Executable, ModelError, graph};
 use crate::element::Element;
+
+/// Most bytes of an input: half of what a frame of the network protocol carries.
+const LARGEST_INPUT: usize = 1 << 29;
 
 /// A model file, opened. Its weights have not been read.
 #[derive(Debug)]
@@ -129,6 +132,13 @@ fn input_kind(
             dims.iter().map(|dim| name(&dim.value)).collect::<Vec<_>>().join(", ")
         }
     };
+    let sized = |shape: Vec<usize>| match Activation::bytes_of(&shape, element) {
+        Some(bytes) if bytes <= LARGEST_INPUT => Ok((shape, element)),
+        _ => {
+            let (file, input) = (file.to_owned(), input.name.clone());
+            Err(ModelError::TooLarge { file, input, shape, limit: LARGEST_INPUT })
+        }
+    };
     if let Some(asked) = asked {
         let fits = known.as_ref().is_none_or(|known| {
             known.len() == asked.len()
@@ -138,14 +148,16 @@ fn input_kind(
             let (file, input, shape) = (file.to_owned(), input.name.clone(), written());
             return Err(ModelError::ShapeMismatch { file, input, shape, asked: asked.to_vec() });
         }
-        return Ok((asked.to_vec(), element));
+        return sized(asked.to_vec());
     }
     let batch = |(axis, dim): (usize, Option<usize>)| if axis == 0 { dim.or(Some(1)) } else { dim };
-    let shape: Option<Vec<usize>> = known.and_then(|known| known.into_iter().enumerate().map(batch).collect());
+    let shape: Option<Vec<usize>> =
+        known.as_ref().and_then(|known| known.iter().copied().enumerate().map(batch).collect());
     let shape = shape.ok_or_else(|| ModelError::SymbolicShape {
         file: file.to_owned(),
         input: input.name.clone(),
         shape: written(),
+        known: known.clone().unwrap_or_default(),
     })?;
-    Ok((shape, element))
+    sized(shape)
 }

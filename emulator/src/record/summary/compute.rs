@@ -37,7 +37,7 @@ impl Summary {
             scenario: scenario.name.clone(),
             model: match &scenario.model.source {
                 ModelSource::Zoo(name) => name.clone(),
-                ModelSource::File(path) => path.display().to_string(),
+                ModelSource::File { path, .. } => path.display().to_string(),
             },
             seed: scenario.seed,
             carrier: tally.carrier.clone(),

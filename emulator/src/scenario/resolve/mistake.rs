@@ -91,6 +91,17 @@ pub enum Mistake {
         /// What the system says.
         reason: String,
     },
+    /// A model file that can't be used.
+    #[error("{reason}")]
+    UnusableModel {
+        /// Why not; it names the file.
+        reason: String,
+        /// The shape of its input as the file has it, where that leaves too much open.
+        open: Option<String>,
+    },
+    /// A shape for a model that has one.
+    #[error("{0:?} has a shape of its own")]
+    ShapeOfZoo(String),
     /// A matrix that isn't one.
     #[error("{0}")]
     Matrix(#[from] MatrixError),
@@ -203,6 +214,9 @@ impl Mistake {
             Mistake::NoModel => "`name` or `path` belongs here",
             Mistake::TwoModels => "which of the two?",
             Mistake::NoFile { .. } => "no such file",
+            Mistake::UnusableModel { open: Some(_), .. } => "needs a `shape`",
+            Mistake::UnusableModel { .. } => "this model can't be used",
+            Mistake::ShapeOfZoo(_) => "only a file is given a shape",
             Mistake::Matrix(_) => "here",
             Mistake::WarmupTooLong => "nothing is left to measure",
             Mistake::PastTheEnd { .. } => "too late",
@@ -253,6 +267,10 @@ impl Mistake {
             Mistake::NoModel => "write name = \"resnet50\", or path = \"model.onnx\"".to_owned(),
             Mistake::TwoModels => "keep `name` for a model of the zoo, or `path` for a file".to_owned(),
             Mistake::NoFile { .. } => "paths are relative to the scenario's file".to_owned(),
+            Mistake::UnusableModel { open: Some(shape), .. } => {
+                format!("write shape = [{shape}], with a number of your choice for each `?`")
+            }
+            Mistake::ShapeOfZoo(_) => "leave it out".to_owned(),
             Mistake::WarmupTooLong => "make `warmup` shorter or `duration` longer".to_owned(),
             Mistake::PastTheEnd { .. } => "times of faults count from the moment load begins".to_owned(),
             Mistake::Overlapping { lasting } => {
@@ -284,6 +302,7 @@ impl Mistake {
             | Mistake::SelfLink(_)
             | Mistake::NotAPair(_)
             | Mistake::ReorderWithoutDelay
+            | Mistake::UnusableModel { open: None, .. }
             | Mistake::Matrix(_)
             | Mistake::TwoRests => return None,
         })

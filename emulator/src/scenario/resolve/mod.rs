@@ -7,6 +7,7 @@ mod faults;
 mod graph;
 mod hosts;
 pub mod mistake;
+mod model;
 mod nodes;
 mod shape;
 mod target;
@@ -19,12 +20,11 @@ use node::config::Load;
 
 use super::error::Problem;
 use super::network::Network;
-use super::parse::mistake::Mistake::UnknownKey;
 use super::parse::raw;
 use super::parse::reader::Table;
 use super::source::{Place, Sources};
-use super::{Expect, ModelSource, ModelSpec, PlanSpec, Scenario};
-use hosts::{Hosts, unknown};
+use super::{Expect, PlanSpec, Scenario};
+use hosts::Hosts;
 use mistake::Mistake;
 
 /// Resolves a scenario. Files that it names are looked for in `folder`; the text of those that are
@@ -39,7 +39,7 @@ pub fn resolve(
     let seed = raw.seed.get().map(|seed| seed.0);
     let duration = raw.duration.at().map(|duration| (duration.value.0, duration.place));
     let warmup = warmup(raw, duration, problems);
-    let model = model(raw, folder, problems);
+    let model = model::model(raw, folder, problems);
     let cluster = cluster(raw, seed, folder, sources, problems);
     let faults = raw.fault.get().map_or(&[][..], |list| &list.0);
     let faults = cluster.as_ref().map(|(hosts, _, network)| {
@@ -81,45 +81,6 @@ fn warmup(raw: &raw::Scenario, duration: Option<(Duration, Place)>, problems: &m
     let problem = Problem::new(Mistake::WarmupTooLong.into(), warmup.place);
     problems.push(problem.also(place, "the whole run"));
     None
-}
-
-fn model(raw: &raw::Scenario, folder: &Path, problems: &mut Vec<Problem>) -> Option<ModelSpec> {
-    let model = raw.model.at()?;
-    let (name, path) = (&model.value.name, &model.value.path);
-    let source = match (name.at(), path.at()) {
-        (Some(name), None) if !path.is_bad() => {
-            let known = planner::zoo::NAMES.map(str::to_owned);
-            if !known.contains(&name.value.0) {
-                problems.push(unknown("model", &name.value.0, &known, name.place));
-                return None;
-            }
-            ModelSource::Zoo(name.value.0.clone())
-        }
-        (None, Some(path)) if !name.is_bad() => {
-            let file = folder.join(&path.value.0);
-            if let Err(error) = std::fs::File::open(&file) {
-                let mistake = Mistake::NoFile { path: file.display().to_string(), reason: error.to_string() };
-                problems.push(Problem::new(mistake.into(), path.place));
-                return None;
-            }
-            ModelSource::File(file)
-        }
-        (Some(name), Some(path)) => {
-            problems.push(Problem::new(Mistake::TwoModels.into(), path.place).also(name.place, "or this one"));
-            return None;
-        }
-        _ => {
-            // A misspelt key has been noted as such.
-            let misspelt = problems.iter().any(|problem| {
-                matches!(&problem.mistake, super::error::Mistake::Form(UnknownKey { table, .. }) if table == "[model]")
-            });
-            if !name.is_bad() && !path.is_bad() && !misspelt {
-                problems.push(Problem::new(Mistake::NoModel.into(), model.place));
-            }
-            return None;
-        }
-    };
-    Some(ModelSpec { source, codec: model.value.codec.get()?.0, deploy: model.value.deploy.get()?.0 })
 }
 
 fn cluster(

@@ -10,7 +10,7 @@ pub use node::{ListedNode, NodeKeys, Nodes};
 pub use topology::{Graph, Line, Link, Matrix, Mesh, NodeCount, Ring, Star, Switch, Topology, Tree, Wifi};
 
 use super::choice::Choice;
-use super::leaf::{ScenarioName, Tables, Text, Whole};
+use super::leaf::{List, ScenarioName, Tables, Text, Whole};
 use super::macros::{kinds, table};
 use super::quantity::{PerSecond, Period, Share, Time};
 use ::node::config::{Arrival, Deploy};
@@ -63,6 +63,8 @@ table! {
         name: Optional<Text>,
         /// An ONNX file, relative to the scenario's file.
         path: Optional<Text>,
+        /// The shape of the file's input, such as `[1, 3, 48, 320]`, where the file leaves more open than the batch.
+        shape: Optional<List<Whole<1, 1000000>>>,
         /// How tensors are encoded between stages. `f16` and `u8+lz4` lose precision, the others don't.
         codec: Optional<Choice<Codec>> = "raw",
         /// How segments reach the workers: each has the model file in its storage (`local`), or the

@@ -1,0 +1,58 @@
+//! Whether somebody else's inference engine reads the zoo's models, and computes what ours computes.
+//!
+//! `EMU_PYTHON` names a Python interpreter that has `numpy`, `onnx` and `onnxruntime`.
+
+use std::path::Path;
+use std::process::Command;
+
+use planner::onnx::{Activation, Model};
+use planner::profile::input;
+use planner::zoo;
+
+/// Most that an output may differ.
+const TOLERANCE: f32 = 1e-4;
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes"))).collect()
+}
+
+/// What ONNX Runtime makes of `image`: shape and values.
+fn onnx_runtime(python: &Path, model: &Path, image: &Activation) -> (Vec<usize>, Vec<f32>) {
+    let (given, result) = (model.with_extension("in"), model.with_extension("out"));
+    std::fs::write(&given, &image.data).expect("a file");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx_runtime.py");
+    let output = Command::new(python).arg(script).args([model, &given, &result]).output().expect("EMU_PYTHON starts");
+    assert!(output.status.success(), "{}: {}", model.display(), String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).expect("text");
+    let shape = said.split_whitespace().map(|dim| dim.parse().expect("a number")).collect();
+    (shape, floats(&std::fs::read(result).expect("an output")))
+}
+
+#[test]
+fn onnx_runtime_reads_the_zoo_and_agrees() {
+    let Some(python) = std::env::var_os("EMU_PYTHON") else {
+        println!("skipped: EMU_PYTHON names no Python interpreter with onnxruntime");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in zoo::NAMES {
+        let path = folder.path().join(format!("{name}.onnx"));
+        zoo::write(name, 1, &path).expect("a model");
+        let mut ours = Model::open(&path, None).and_then(|model| model.executable()).expect("a model");
+        let (shape, element) = (ours.input().0.to_vec(), ours.input().1);
+        for index in 0..2 {
+            let image = input(&shape, element, 1, index);
+            let output = ours.run(&image).expect("an output");
+            let (theirs_shape, theirs) = onnx_runtime(Path::new(&python), &path, &image);
+            assert_eq!(theirs_shape, output.shape, "{name}");
+            let own = floats(&output.data);
+            assert_eq!(theirs.len(), own.len(), "{name}");
+            let difference = own.iter().zip(&theirs).map(|(own, other)| (own - other).abs()).fold(0.0, f32::max);
+            let largest = own.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
+            println!("{name} input {index}: differs by {difference:e} at most, values up to {largest:.3}");
+            // `NaN` is not less than anything.
+            assert!(difference <= TOLERANCE, "{name}: ONNX Runtime's output differs by {difference:e}");
+            assert!(largest > 1e-3, "{name}: the output is next to nothing, so that it agrees means nothing");
+        }
+    }
+}
