@@ -44,8 +44,13 @@ fn kill_9_at_twenty_random_instants_leaves_nothing() {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-    user.run(&["doctor"]);
-    assert_eq!(stale_cgroups(), Vec::<String>::new());
+    // A process that is dying is no longer to be seen by its command line, but for some milliseconds still holds
+    // what it had open; while it does, its run counts as alive.
+    let patience = std::time::Instant::now() + Duration::from_secs(5);
+    while !stale_cgroups().is_empty() {
+        assert!(std::time::Instant::now() < patience, "groups stay: {:?}", stale_cgroups());
+        user.run(&["doctor"]);
+    }
 }
 
 /// Control groups of runs whose owner is dead.
