@@ -2,6 +2,8 @@
 
 mod story;
 
+use std::path::PathBuf;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -46,12 +48,24 @@ fn links_that_the_kernel_lacks_are_exit_3_with_the_fix() {
         eprintln!("skipped: this kernel has netem");
         return;
     }
-    let outcome = user.run(&["run", &shipped("quickstart"), "--links", "netem"]).expect(3);
-    assert!(outcome.stderr.contains("--links software"), "{}", outcome.stderr);
+    for verb in ["run", "doctor"] {
+        let outcome = user.run(&[verb, &shipped("quickstart"), "--links", "netem"]).expect(3);
+        assert!(outcome.stderr.contains("--links software"), "{}", outcome.stderr);
+    }
+    user.run(&["doctor", &shipped("quickstart"), "--links", "software"]).expect(0);
 }
 
 #[test]
-fn a_model_that_fits_nowhere_is_exit_4_and_says_what_it_needs() {
+fn a_cluster_without_a_plan_or_results_without_a_place_are_exit_4() {
+    let user = User::new();
+    let outcome = user.run(&["run", &shipped("quickstart"), "--set", "topology.nodes=3"]).expect(4);
+    assert!(outcome.stderr.contains("no placement of the model on the 1 available nodes"), "{}", outcome.stderr);
+    let outcome = user.run(&["run", &shipped("quickstart"), "--results", "/proc/nowhere"]).expect(4);
+    assert!(outcome.stderr.contains("--results"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_model_that_fits_nowhere_is_found_before_anything_is_built_and_is_exit_2() {
     let user = User::new();
     let outcome = user.run(&["run", &shipped("20node_fail"), "--set", "node.worker.memory=\"24 MiB\""]).expect(2);
     assert!(outcome.stderr.contains("MiB"), "{}", outcome.stderr);
@@ -73,6 +87,46 @@ fn a_node_that_dies_without_a_fault_is_exit_5() {
     kill(Pid::from_raw(victim), Signal::SIGKILL).expect("the node can be killed");
     assert_eq!(run.wait().expect("emu ends").code(), Some(5), "{}", user.read("stderr"));
     assert!(user.read("stderr").contains("n04"));
+}
+
+/// Control groups of the run that this process began.
+fn control_groups(run: &Child) -> Vec<PathBuf> {
+    let name = format!("emu-{}-", run.id());
+    let (mut groups, mut folders) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&name) {
+                groups.push(entry.path());
+            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+        }
+    }
+    groups
+}
+
+#[test]
+fn a_control_group_that_can_not_be_removed_is_exit_6_and_the_next_command_removes_it() {
+    let user = User::new();
+    let mut run = user.start(&["run", &shipped("quickstart"), "--set", "duration=\"3 s\""]);
+    until(&user, "load", || load_has_begun(&user));
+    let groups = control_groups(&run);
+    let Some(group) = groups.first() else {
+        eprintln!("skipped: no control groups can be made here");
+        run.wait().expect("emu ends");
+        return;
+    };
+    // Somebody else's process in it: the kernel does not remove a group that is not empty.
+    let mut squatter = Command::new("sleep").arg("60").spawn().expect("a process");
+    std::fs::write(group.join("cgroup.procs"), squatter.id().to_string()).expect("a process can be put there");
+    let code = run.wait().expect("emu ends").code();
+    squatter.kill().expect("it can be ended");
+    squatter.wait().expect("it ends");
+    assert_eq!(code, Some(6), "{}", user.read("stderr"));
+    assert!(user.read("stderr").contains("left behind"), "{}", user.read("stderr"));
+    assert!(group.exists());
+    user.run(&["doctor"]);
+    assert!(!group.exists(), "{} is still there", group.display());
 }
 
 #[test]

@@ -83,11 +83,16 @@ pub fn main() -> ExitCode {
 
 /// Says on standard error what went wrong, with its causes.
 pub(crate) fn complain(error: &dyn std::error::Error) {
-    eprintln!("error: {error}");
+    let mut said = error.to_string();
+    eprintln!("error: {said}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because: {error}");
-        cause = error.source();
+        let because = error.to_string();
+        // Some errors say their cause themselves.
+        if !said.contains(&because) {
+            eprintln!("  because: {because}");
+        }
+        (said, cause) = (because, error.source());
     }
 }
 
