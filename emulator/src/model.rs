@@ -233,7 +233,11 @@ pub fn shape_to_fill_in(known: &[Option<usize>]) -> String {
         (0, None) => "1".to_owned(),
         (_, None) => "?".to_owned(),
     };
-    if known.is_empty() { "?".to_owned() } else { joined(&known.iter().enumerate().map(dim).collect::<Vec<_>>(), ", ") }
+    if known.is_empty() {
+        "?, ?, …".to_owned()
+    } else {
+        joined(&known.iter().enumerate().map(dim).collect::<Vec<_>>(), ", ")
+    }
 }
 
 fn joined(items: &[impl ToString], between: &str) -> String {

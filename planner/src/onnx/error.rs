@@ -52,24 +52,20 @@ pub enum ModelError {
         tensor: String,
     },
     /// The model has not exactly one input.
-    #[error("{file} has {} inputs ({names}), only models with one input are supported; make the others constants", .count)]
+    #[error("{file} has {}; only models with one input are supported", counted("input", names))]
     Inputs {
         /// The file.
         file: String,
-        /// How many.
-        count: usize,
         /// Their names.
-        names: String,
+        names: Vec<String>,
     },
     /// The model has not exactly one output.
-    #[error("{file} has {} outputs ({names}), only models with one output are supported; export it with one", .count)]
+    #[error("{file} has {}; only models with one output are supported", counted("output", names))]
     Outputs {
         /// The file.
         file: String,
-        /// How many.
-        count: usize,
         /// Their names.
-        names: String,
+        names: Vec<String>,
     },
     /// A dimension of the input is not a number, and is not the batch.
     #[error("the input {input:?} of {file} has the shape [{shape}], which leaves more open than the batch")]
@@ -116,6 +112,34 @@ pub enum ModelError {
         tensor: String,
         /// The type.
         element: String,
+    },
+    /// The shape of a tensor follows only from what the input holds.
+    #[error(
+        "the shape of {tensor:?} in {file} is [{shape}]: only models whose every shape follows from the input's shape are supported"
+    )]
+    OpenShape {
+        /// The file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+        /// Its shape, as far as it is known.
+        shape: String,
+    },
+    /// An operator reads a tensor that is not there.
+    #[error("{file} is damaged: its operators read {tensor:?}, which is neither computed nor stored")]
+    Dangling {
+        /// The file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+    },
+    /// The model has operators that the inference engine does not have.
+    #[error("the inference engine does not have these operators of {file}: {}", operators.join(", "))]
+    Operators {
+        /// The file.
+        file: String,
+        /// Their kinds.
+        operators: Vec<String>,
     },
     /// The inference engine refuses the model.
     #[error("{file} can't be {step}: {reason}")]
@@ -165,4 +189,13 @@ pub enum ModelError {
         /// What it was given.
         given: String,
     },
+}
+
+/// So many of a kind, and which.
+fn counted(kind: &str, names: &[String]) -> String {
+    match names {
+        [] => format!("no {kind}"),
+        [one] => format!("one {kind} ({one})"),
+        names => format!("{} {kind}s ({})", names.len(), names.join(", ")),
+    }
 }

@@ -1,6 +1,6 @@
 //! The inference engine's view of a model: its graph, simplified ("decluttered"), and what of it can be cut and run.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -39,7 +39,13 @@ pub fn declutter(proto: ModelProto, file: &str, shape: &[usize], element: Elemen
     })?;
     // The weights are now in the graph; their copy in the message would double the memory.
     drop(proto);
-    let typed = guarded(file, "typed", || parsed.into_typed())?;
+    let unknown: BTreeSet<String> = (parsed.nodes().iter())
+        .filter_map(|node| Some(node.op.name().strip_prefix("Unimplemented(")?.trim_end_matches(')').to_owned()))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(ModelError::Operators { file: file.to_owned(), operators: unknown.into_iter().collect() });
+    }
+    let typed = guarded(file, "computed from an input of this shape", || parsed.into_typed())?;
     guarded(file, "simplified", || typed.into_decluttered())
 }
 

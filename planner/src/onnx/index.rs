@@ -14,6 +14,7 @@ use super::protobuf::{Content, Fields, Source};
 mod field {
     pub const MODEL_IR_VERSION: u32 = 1;
     pub const MODEL_GRAPH: u32 = 7;
+    pub const MODEL_OPERATOR_SET: u32 = 8;
     pub const GRAPH_NODE: u32 = 1;
     pub const GRAPH_INITIALIZER: u32 = 5;
     pub const GRAPH_INPUT: u32 = 11;
@@ -22,6 +23,7 @@ mod field {
     pub const NODE_OUTPUT: u32 = 2;
     pub const NODE_NAME: u32 = 3;
     pub const NODE_ATTRIBUTE: u32 = 5;
+    pub const ATTRIBUTE_TENSOR: u32 = 5;
     pub const ATTRIBUTE_GRAPH: u32 = 6;
     pub const ATTRIBUTE_GRAPHS: u32 = 11;
     pub const TENSOR_NAME: u32 = 8;
@@ -74,16 +76,23 @@ impl Index {
             outputs: Vec::new(),
             writer: HashMap::new(),
         };
-        let mut graph = None;
+        index.source.check_kind()?;
+        let (mut graph, mut operator_set) = (None, false);
         let mut fields = index.source.fields(index.source.whole());
         while let Some(part) = fields.next()? {
             match (part.number, part.content) {
                 (field::MODEL_IR_VERSION, Content::Number(version)) => index.ir_version = version as i64,
                 (field::MODEL_GRAPH, Content::Bytes(range)) => graph = Some(range),
-                _ => index.rest.push(part.range),
+                (number, _) => {
+                    operator_set |= number == field::MODEL_OPERATOR_SET;
+                    index.rest.push(part.range);
+                }
             }
         }
         let graph = graph.ok_or_else(|| index.source.malformed("it holds no graph"))?;
+        if !operator_set {
+            return Err(index.source.malformed("it does not say of which version its operators are"));
+        }
         index.read_graph(graph)?;
         if index.nodes.is_empty() {
             return Err(index.source.malformed("its graph holds no operator"));
@@ -123,7 +132,7 @@ impl Index {
     /// The operators that lie between the tensors `from` and `to`, in the file's order.
     ///
     /// # Errors
-    /// [`ModelError::NotACut`] when a path leads around `from`.
+    /// [`ModelError::NotACut`] when a path leads around `from`, [`ModelError::Dangling`] when one begins nowhere.
     pub fn between(&self, from: &str, to: &str) -> Result<Vec<usize>, ModelError> {
         let mut found = HashSet::new();
         let mut open = vec![to];
@@ -133,6 +142,9 @@ impl Index {
             }
             let Some(writer) = self.writer.get(tensor) else {
                 let (file, other) = (self.source.file.clone(), tensor.to_owned());
+                if self.inputs.iter().all(|input| input.name != tensor) {
+                    return Err(ModelError::Dangling { file, tensor: other });
+                }
                 return Err(ModelError::NotACut { file, tensor: from.to_owned(), other });
             };
             if found.insert(*writer) {
@@ -219,9 +231,19 @@ fn read_node(source: &Source, message: Range<u64>) -> Result<Node, ModelError> {
 /// Adds what the subgraphs in an attribute read from outside.
 fn read_attribute(source: &Source, mut fields: Fields<'_>, reads: &mut Vec<String>) -> Result<(), ModelError> {
     while let Some(part) = fields.next()? {
-        if let (field::ATTRIBUTE_GRAPH | field::ATTRIBUTE_GRAPHS, Content::Bytes(range)) = (part.number, part.content) {
-            let graph: GraphProto = decode(source, &range)?;
-            outer_reads(&graph, reads);
+        let Content::Bytes(range) = part.content else { continue };
+        match part.number {
+            field::ATTRIBUTE_GRAPH | field::ATTRIBUTE_GRAPHS => {
+                let graph: GraphProto = decode(source, &range)?;
+                outer_reads(&graph, reads);
+            }
+            field::ATTRIBUTE_TENSOR => {
+                let (tensor, external) = read_weight(source, range)?;
+                if external {
+                    return Err(ModelError::ExternalData { file: source.file.clone(), tensor });
+                }
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -40,13 +40,12 @@ impl Model {
     pub(crate) fn new(source: Source, shape: Option<&[usize]>) -> Result<Model, ModelError> {
         let index = Index::new(source)?;
         let file = index.source.file.clone();
-        let names =
-            |values: &[ValueInfoProto]| values.iter().map(|value| value.name.as_str()).collect::<Vec<_>>().join(", ");
+        let names = |values: &[ValueInfoProto]| values.iter().map(|value| value.name.clone()).collect();
         let [input] = index.inputs.as_slice() else {
-            return Err(ModelError::Inputs { file, count: index.inputs.len(), names: names(&index.inputs) });
+            return Err(ModelError::Inputs { file, names: names(&index.inputs) });
         };
         let [output] = index.outputs.as_slice() else {
-            return Err(ModelError::Outputs { file, count: index.outputs.len(), names: names(&index.outputs) });
+            return Err(ModelError::Outputs { file, names: names(&index.outputs) });
         };
         let (shape, element) = input_kind(&file, input, shape)?;
         let (input, output) = (input.name.clone(), output.name.clone());
@@ -110,7 +109,7 @@ fn input_kind(
         u8::try_from(tensor.elem_type).ok().and_then(Element::from_number).ok_or_else(|| ModelError::Element {
             file: file.to_owned(),
             tensor: input.name.clone(),
-            element: format!("number {} of ONNX", tensor.elem_type),
+            element: element_name(tensor.elem_type),
         })?;
     let dims = tensor.shape.as_ref().map(|shape| shape.dim.as_slice());
     // Exporters write an open dimension as a name, as nothing, or as a number below one.
@@ -160,4 +159,17 @@ fn input_kind(
         known: known.clone().unwrap_or_default(),
     })?;
     sized(shape)
+}
+
+/// What ONNX calls the types that [`Element`] does not have.
+fn element_name(number: i32) -> String {
+    match number {
+        0 => "that the file does not tell".to_owned(),
+        8 => "string".to_owned(),
+        14 => "complex64".to_owned(),
+        15 => "complex128".to_owned(),
+        16 => "bfloat16".to_owned(),
+        17..=20 => "float8".to_owned(),
+        number => format!("number {number} of ONNX"),
+    }
 }

@@ -64,6 +64,18 @@ impl Source {
         }
     }
 
+    /// Refuses what is often taken for a model and is none.
+    pub fn check_kind(&self) -> Result<(), ModelError> {
+        const LFS: &[u8] = b"version https://git-lfs";
+        let start = self.read(&(0..self.length.min(LFS.len() as u64)))?;
+        match start.as_slice() {
+            [] => Err(self.malformed("it is empty")),
+            LFS => Err(self.malformed("it is a pointer of Git LFS; `git lfs pull` fetches the model itself")),
+            [b'P', b'K', 3, 4, ..] => Err(self.malformed("it is a ZIP archive, as PyTorch and Keras write them")),
+            _ => Ok(()),
+        }
+    }
+
     /// The text in `range`.
     pub fn text(&self, range: &Range<u64>) -> Result<String, ModelError> {
         String::from_utf8(self.read(range)?).map_err(|_| self.malformed("a name in it is not text"))

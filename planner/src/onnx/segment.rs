@@ -68,13 +68,17 @@ impl Executable {
     pub(crate) fn new(model: TypedModel, file: &str) -> Result<Executable, ModelError> {
         let kind = |outlet: OutletId| {
             let fact = model.outlet_fact(outlet).map_err(graph::engine(file, "read"))?;
-            let known = element_of(fact.datum_type).zip(fact.shape.as_concrete().map(<[usize]>::to_vec));
-            let (element, shape) = known.ok_or_else(|| ModelError::Element {
-                file: file.to_owned(),
-                tensor: model.node(outlet.node).name.clone(),
-                element: format!("{fact:?}"),
-            })?;
-            Ok((shape, element))
+            let (file, tensor) = (file.to_owned(), model.node(outlet.node).name.clone());
+            let Some(element) = element_of(fact.datum_type) else {
+                return Err(ModelError::Element { file, tensor, element: format!("{:?}", fact.datum_type) });
+            };
+            match fact.shape.as_concrete() {
+                Some(shape) => Ok((shape.to_vec(), element)),
+                None => {
+                    let dims = fact.shape.iter().map(ToString::to_string).collect::<Vec<_>>();
+                    Err(ModelError::OpenShape { file, tensor, shape: dims.join(", ") })
+                }
+            }
         };
         let (input, output) = (kind(model.inputs[0])?, kind(model.outputs[0])?);
         Ok(Executable { pieces: vec![graph::optimise(model, file)?], input, output })
