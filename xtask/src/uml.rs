@@ -2,7 +2,7 @@
 //! Many kernels lack `sch_netem`; this one has it, whatever the machine's own lacks.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -27,15 +27,24 @@ const TEST_LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs the tests that need real netem, and fails if one fails.
 pub fn all() -> Result<(), Failed> {
-    let binary = test_binary("emulator", "netem_in_uml")?;
+    let binary = test_binary("netem_in_uml")?;
     let arguments = ["--test-threads=1", "--nocapture"].map(OsStr::new);
     let environment = BTreeMap::from([("EMU_NETEM", "required")]);
-    let outcome = run(binary.as_os_str(), &arguments, &environment, TEST_LIMIT)?;
+    report(&run(binary.as_os_str(), &arguments, &environment, TEST_LIMIT)?)
+}
+
+/// Runs any command, and fails if it fails.
+pub fn command(words: &[OsString]) -> Result<(), Failed> {
+    let Some((command, arguments)) = words.split_first() else { return all() };
+    let arguments: Vec<&OsStr> = arguments.iter().map(OsString::as_os_str).collect();
+    report(&run(command, &arguments, &BTreeMap::new(), TEST_LIMIT)?)
+}
+
+fn report(outcome: &Outcome) -> Result<(), Failed> {
     println!("{}", outcome.output);
-    if outcome.status == 0 {
-        Ok(())
-    } else {
-        Err(Failed(format!("tests in User-Mode Linux: exit status {}", outcome.status)))
+    match outcome.status {
+        0 => Ok(()),
+        status => Err(Failed(format!("in User-Mode Linux: exit status {status}"))),
     }
 }
 
@@ -48,8 +57,8 @@ pub struct Outcome {
     pub output: String,
 }
 
-/// Boots User-Mode Linux, loads what netem links need, runs one command as root, and powers off. The command
-/// sees this machine's files and may write them where the calling user may; `/proc`, `/sys`, control groups (version 2)
+/// Boots User-Mode Linux, loads what netem links need, runs one command as root in the current folder, and powers
+/// off. The command sees this machine's files and may write them where the calling user may; `/proc`, `/sys`, control groups (version 2)
 /// and `$TMPDIR` are the inner kernel's own.
 pub fn run(
     command: &OsStr,
@@ -108,6 +117,9 @@ fn init_script(
     for module in modules()? {
         script += &format!("insmod {}\n", quote(module.as_os_str()));
     }
+    if let Ok(folder) = std::env::current_dir() {
+        script += &format!("cd {}\n", quote(folder.as_os_str()));
+    }
     for (name, value) in environment {
         script += &format!("export {name}={}\n", quote(OsStr::new(value)));
     }
@@ -148,18 +160,11 @@ fn modules() -> Result<Vec<PathBuf>, Failed> {
     Ok(modules)
 }
 
-/// Builds a test and returns the path of its binary.
-fn test_binary(package: &str, test: &str) -> Result<PathBuf, Failed> {
-    let text = read(&mut cargo(&[
-        "test",
-        "--release",
-        "--package",
-        package,
-        "--test",
-        test,
-        "--no-run",
-        "--message-format=json",
-    ]))?;
+/// Builds a test and returns the path of its binary. The whole workspace is built, as everywhere else: a part of it
+/// alone would have other features, and so be compiled again.
+fn test_binary(test: &str) -> Result<PathBuf, Failed> {
+    let text =
+        read(&mut cargo(&["test", "--release", "--workspace", "--test", test, "--no-run", "--message-format=json"]))?;
     text.lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|message| message["target"]["name"] == test)
