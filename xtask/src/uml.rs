@@ -25,12 +25,17 @@ const NEEDED: [&str; 5] = ["veth.ko", "sch_netem.ko", "sch_htb.ko", "cls_u32.ko"
 /// Longer than all tests take on a slow machine.
 const TEST_LIMIT: Duration = Duration::from_secs(600);
 
+/// The tests that need real netem: links and media measured, and whole runs.
+const TESTS: [&str; 2] = ["netem_in_uml", "netem_runs_in_uml"];
+
 /// Runs the tests that need real netem, and fails if one fails.
 pub fn all() -> Result<(), Failed> {
-    let binary = test_binary("netem_in_uml")?;
-    let arguments = ["--test-threads=1", "--nocapture"].map(OsStr::new);
-    let environment = BTreeMap::from([("EMU_NETEM", "required")]);
-    report(&run(binary.as_os_str(), &arguments, &environment, TEST_LIMIT)?)
+    for binary in test_binaries(&TESTS)? {
+        let arguments = ["--test-threads=1", "--nocapture"].map(OsStr::new);
+        let environment = BTreeMap::from([("EMU_NETEM", "required")]);
+        report(&run(binary.as_os_str(), &arguments, &environment, TEST_LIMIT)?)?;
+    }
+    Ok(())
 }
 
 /// Runs any command, and fails if it fails.
@@ -160,16 +165,19 @@ fn modules() -> Result<Vec<PathBuf>, Failed> {
     Ok(modules)
 }
 
-/// Builds a test and returns the path of its binary. The whole workspace is built, as everywhere else: a part of it
+/// Builds tests and returns the paths of their binaries. The whole workspace is built, as everywhere else: a part of it
 /// alone would have other features, and so be compiled again.
-fn test_binary(test: &str) -> Result<PathBuf, Failed> {
-    let text =
-        read(&mut cargo(&["test", "--release", "--workspace", "--test", test, "--no-run", "--message-format=json"]))?;
-    text.lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == test)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .ok_or_else(|| Failed(format!("cargo names no binary for the test {test}")))
+fn test_binaries(tests: &[&str]) -> Result<Vec<PathBuf>, Failed> {
+    let mut command = cargo(&["test", "--release", "--workspace", "--no-run", "--message-format=json"]);
+    tests.iter().for_each(|test| _ = command.args(["--test", test]));
+    let text = read(&mut command)?;
+    let messages: Vec<serde_json::Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let binary = |test: &&str| {
+        let mut built = messages.iter().filter(|message| message["target"]["name"] == *test);
+        let path = built.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+        path.ok_or_else(|| Failed(format!("cargo names no binary for the test {test}")))
+    };
+    tests.iter().map(binary).collect()
 }
 
 /// A folder that is removed in the end.
