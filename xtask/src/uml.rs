@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::run::{Failed, cargo, read};
+use crate::run::{Failed, cargo, read, root, target};
 
 /// The kernel, from Debian's package user-mode-linux.
 const KERNEL: &str = "linux.uml";
@@ -30,9 +30,11 @@ const TESTS: [&str; 2] = ["netem_in_uml", "netem_runs_in_uml"];
 
 /// Runs the tests that need real netem, and fails if one fails.
 pub fn all() -> Result<(), Failed> {
+    // Models profiled there are slower: no run outside may take them for this machine's.
+    let cache = root().join(target()).join("uml-cache");
+    let environment = BTreeMap::from([("EMU_NETEM", OsStr::new("required")), ("EMU_CACHE", cache.as_os_str())]);
     for binary in test_binaries(&TESTS)? {
         let arguments = ["--test-threads=1", "--nocapture"].map(OsStr::new);
-        let environment = BTreeMap::from([("EMU_NETEM", "required")]);
         report(&run(binary.as_os_str(), &arguments, &environment, TEST_LIMIT)?)?;
     }
     Ok(())
@@ -68,7 +70,7 @@ pub struct Outcome {
 pub fn run(
     command: &OsStr,
     arguments: &[&OsStr],
-    environment: &BTreeMap<&str, &str>,
+    environment: &BTreeMap<&str, &OsStr>,
     limit: Duration,
 ) -> Result<Outcome, Failed> {
     let scratch = Scratch::new()?;
@@ -107,7 +109,7 @@ fn init_script(
     scratch: &Path,
     command: &OsStr,
     arguments: &[&OsStr],
-    environment: &BTreeMap<&str, &str>,
+    environment: &BTreeMap<&str, &OsStr>,
 ) -> Result<String, Failed> {
     let mut script = String::from(
         "#!/bin/sh\n\
@@ -126,7 +128,7 @@ fn init_script(
         script += &format!("cd {}\n", quote(folder.as_os_str()));
     }
     for (name, value) in environment {
-        script += &format!("export {name}={}\n", quote(OsStr::new(value)));
+        script += &format!("export {name}={}\n", quote(value));
     }
     let words: Vec<String> = std::iter::once(&command).chain(arguments).map(|word| quote(word)).collect();
     script += &format!("{} </dev/null >{place}/output 2>&1\n", words.join(" "));
@@ -255,7 +257,7 @@ mod tests {
             return None;
         }
         let words = ["-c", script].map(OsStr::new);
-        Some(run(OsStr::new("sh"), &words, &BTreeMap::from([("WORD", "it's")]), limit))
+        Some(run(OsStr::new("sh"), &words, &BTreeMap::from([("WORD", OsStr::new("it's"))]), limit))
     }
 
     #[test]
