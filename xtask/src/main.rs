@@ -6,19 +6,23 @@ mod run;
 mod test;
 mod uml;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo xtask test    install what the tests need (Debian or Ubuntu), then run the tests
 cargo xtask lint    formatting, clippy, documentation, licences
-cargo xtask uml     only the tests that need sch_netem, in User-Mode Linux";
+cargo xtask uml     only the tests that need sch_netem, in User-Mode Linux
+cargo xtask uml COMMAND…
+                    any command there, as root, with all of this machine's files";
 
 fn main() -> ExitCode {
-    let verb = std::env::args().nth(1);
-    let outcome = match verb.as_deref() {
+    let mut words = std::env::args_os().skip(1);
+    let verb = words.next();
+    let outcome = match verb.as_deref().and_then(OsStr::to_str) {
         Some("test") => test::all(),
         Some("lint") => lint::all(),
-        Some("uml") => uml::all(),
+        Some("uml") => uml::command(&words.collect::<Vec<_>>()),
         Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(())

@@ -2,7 +2,7 @@
 //! Many kernels lack `sch_netem`; this one has it, whatever the machine's own lacks.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::run::{Failed, cargo, read};
+use crate::run::{Failed, cargo, read, root, target};
 
 /// The kernel, from Debian's package user-mode-linux.
 const KERNEL: &str = "linux.uml";
@@ -25,17 +25,33 @@ const NEEDED: [&str; 5] = ["veth.ko", "sch_netem.ko", "sch_htb.ko", "cls_u32.ko"
 /// Longer than all tests take on a slow machine.
 const TEST_LIMIT: Duration = Duration::from_secs(600);
 
+/// The tests that need real netem: links and media measured, and whole runs.
+const TESTS: [&str; 2] = ["netem_in_uml", "netem_runs_in_uml"];
+
 /// Runs the tests that need real netem, and fails if one fails.
 pub fn all() -> Result<(), Failed> {
-    let binary = test_binary("emulator", "netem_in_uml")?;
-    let arguments = ["--test-threads=1", "--nocapture"].map(OsStr::new);
-    let environment = BTreeMap::from([("EMU_NETEM", "required")]);
-    let outcome = run(binary.as_os_str(), &arguments, &environment, TEST_LIMIT)?;
+    // Models profiled there are slower: no run outside may take them for this machine's.
+    let cache = root().join(target()).join("uml-cache");
+    let environment = BTreeMap::from([("EMU_NETEM", OsStr::new("required")), ("EMU_CACHE", cache.as_os_str())]);
+    for binary in test_binaries(&TESTS)? {
+        let arguments = ["--test-threads=1", "--nocapture"].map(OsStr::new);
+        report(&run(binary.as_os_str(), &arguments, &environment, TEST_LIMIT)?)?;
+    }
+    Ok(())
+}
+
+/// Runs any command, and fails if it fails.
+pub fn command(words: &[OsString]) -> Result<(), Failed> {
+    let Some((command, arguments)) = words.split_first() else { return all() };
+    let arguments: Vec<&OsStr> = arguments.iter().map(OsString::as_os_str).collect();
+    report(&run(command, &arguments, &BTreeMap::new(), TEST_LIMIT)?)
+}
+
+fn report(outcome: &Outcome) -> Result<(), Failed> {
     println!("{}", outcome.output);
-    if outcome.status == 0 {
-        Ok(())
-    } else {
-        Err(Failed(format!("tests in User-Mode Linux: exit status {}", outcome.status)))
+    match outcome.status {
+        0 => Ok(()),
+        status => Err(Failed(format!("in User-Mode Linux: exit status {status}"))),
     }
 }
 
@@ -48,13 +64,13 @@ pub struct Outcome {
     pub output: String,
 }
 
-/// Boots User-Mode Linux, loads what netem links need, runs one command as root, and powers off. The command
-/// sees this machine's files and may write them where the calling user may; `/proc`, `/sys`, control groups (version 2)
+/// Boots User-Mode Linux, loads what netem links need, runs one command as root in the current folder, and powers
+/// off. The command sees this machine's files and may write them where the calling user may; `/proc`, `/sys`, control groups (version 2)
 /// and `$TMPDIR` are the inner kernel's own.
 pub fn run(
     command: &OsStr,
     arguments: &[&OsStr],
-    environment: &BTreeMap<&str, &str>,
+    environment: &BTreeMap<&str, &OsStr>,
     limit: Duration,
 ) -> Result<Outcome, Failed> {
     let scratch = Scratch::new()?;
@@ -93,7 +109,7 @@ fn init_script(
     scratch: &Path,
     command: &OsStr,
     arguments: &[&OsStr],
-    environment: &BTreeMap<&str, &str>,
+    environment: &BTreeMap<&str, &OsStr>,
 ) -> Result<String, Failed> {
     let mut script = String::from(
         "#!/bin/sh\n\
@@ -108,8 +124,11 @@ fn init_script(
     for module in modules()? {
         script += &format!("insmod {}\n", quote(module.as_os_str()));
     }
+    if let Ok(folder) = std::env::current_dir() {
+        script += &format!("cd {}\n", quote(folder.as_os_str()));
+    }
     for (name, value) in environment {
-        script += &format!("export {name}={}\n", quote(OsStr::new(value)));
+        script += &format!("export {name}={}\n", quote(value));
     }
     let words: Vec<String> = std::iter::once(&command).chain(arguments).map(|word| quote(word)).collect();
     script += &format!("{} </dev/null >{place}/output 2>&1\n", words.join(" "));
@@ -148,23 +167,19 @@ fn modules() -> Result<Vec<PathBuf>, Failed> {
     Ok(modules)
 }
 
-/// Builds a test and returns the path of its binary.
-fn test_binary(package: &str, test: &str) -> Result<PathBuf, Failed> {
-    let text = read(&mut cargo(&[
-        "test",
-        "--release",
-        "--package",
-        package,
-        "--test",
-        test,
-        "--no-run",
-        "--message-format=json",
-    ]))?;
-    text.lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == test)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .ok_or_else(|| Failed(format!("cargo names no binary for the test {test}")))
+/// Builds tests and returns the paths of their binaries. The whole workspace is built, as everywhere else: a part of it
+/// alone would have other features, and so be compiled again.
+fn test_binaries(tests: &[&str]) -> Result<Vec<PathBuf>, Failed> {
+    let mut command = cargo(&["test", "--release", "--workspace", "--no-run", "--message-format=json"]);
+    tests.iter().for_each(|test| _ = command.args(["--test", test]));
+    let text = read(&mut command)?;
+    let messages: Vec<serde_json::Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let binary = |test: &&str| {
+        let mut built = messages.iter().filter(|message| message["target"]["name"] == *test);
+        let path = built.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+        path.ok_or_else(|| Failed(format!("cargo names no binary for the test {test}")))
+    };
+    tests.iter().map(binary).collect()
 }
 
 /// A folder that is removed in the end.
@@ -242,7 +257,7 @@ mod tests {
             return None;
         }
         let words = ["-c", script].map(OsStr::new);
-        Some(run(OsStr::new("sh"), &words, &BTreeMap::from([("WORD", "it's")]), limit))
+        Some(run(OsStr::new("sh"), &words, &BTreeMap::from([("WORD", OsStr::new("it's"))]), limit))
     }
 
     #[test]

@@ -287,7 +287,8 @@ impl Writer {
         for fault in faults {
             let at = |seconds: Option<f64>| seconds.map_or_else(|| self.plain("–"), |at| format!("{at:.3}"));
             let effect = fault.effect_s.or(fault.fired_s);
-            let after = |seconds: Option<f64>| Some(format!("+{}", time((seconds? - effect?) * 1e3)));
+            // A connection may break before the process that held it has been reaped.
+            let after = |seconds: Option<f64>| Some(format!("+{}", time((seconds? - effect?).max(0.0) * 1e3)));
             let detected = match (after(fault.detected_s), &fault.detected_by) {
                 (Some(after), Some(by)) if !self.narrow() => Cell::new(format!("{by} {after}")),
                 (Some(after), _) => Cell::new(after),

@@ -1,5 +1,6 @@
 //! The results of a run: its folder, its event log, and at the end the files computed from them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -49,6 +50,7 @@ pub(super) struct Results {
     log: LogWriter,
     tally: Tally,
     env: Env,
+    warned: BTreeSet<String>,
     /// The first failure to write. The run goes on to its end, then says so.
     failed: Option<LogError>,
 }
@@ -63,7 +65,8 @@ impl Results {
         folder.write(outputs::RESOLVED, serde_json::to_vec_pretty(&scenario)?)?;
         let log = LogWriter::create(&folder.path().join(outputs::EVENTS))?;
         let env = Env::gather(now, scenario.seed, std::env::args().collect());
-        let mut results = Results { scenario, folder, log, tally: Tally::default(), env, failed: None };
+        let mut results =
+            Results { scenario, folder, log, tally: Tally::default(), env, warned: BTreeSet::new(), failed: None };
         results.push(Entry::Run { at: began, event: RunEvent::RunStarted { log_version: 1 } });
         Ok(results)
     }
@@ -90,7 +93,11 @@ impl Results {
 
     /// Something makes the result less trustworthy.
     pub(super) fn warn(&mut self, text: impl std::fmt::Display) {
-        self.happened(RunEvent::Warning { text: text.to_string() });
+        let text = text.to_string();
+        // Once is enough.
+        if self.warned.insert(text.clone()) {
+            self.happened(RunEvent::Warning { text });
+        }
     }
 
     /// The model is there.

@@ -320,6 +320,8 @@ impl<'a> Watch<'a> {
 
     /// What passed in each direction; where nothing did, nothing is written.
     fn count_traffic(&mut self, fabric: &Fabric) {
+        // Shapes that faults brought may have been more than the carrier can do.
+        fabric.warnings().iter().for_each(|warning| self.results.warn(warning));
         let names = self.scenario.host_names();
         match fabric.counters() {
             Ok(counters) => {

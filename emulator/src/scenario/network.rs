@@ -149,6 +149,16 @@ impl Shape {
     pub fn severed(&self) -> Shape {
         Shape { loss: Loss::Random(1.0), ..self.clone() }
     }
+
+    /// Whether chance has a part in what happens to a packet.
+    pub fn is_random(&self) -> bool {
+        let by_chance = |share: f64| share > 0.0 && share < 1.0;
+        let loss = match self.loss {
+            Loss::Random(share) => by_chance(share),
+            Loss::GilbertElliott { bad, good, .. } => bad > 0.0 || good > 0.0,
+        };
+        loss || !self.jitter.is_zero() || [self.reorder, self.duplicate, self.corrupt].iter().any(|share| *share > 0.0)
+    }
 }
 
 /// One direction between two neighbours: from host to host, over the link or medium that joins them.

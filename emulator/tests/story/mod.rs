@@ -51,10 +51,11 @@ impl User {
     pub fn emu(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.program());
         command.args(arguments).current_dir(self.path()).env("NO_COLOR", "1").stdin(Stdio::null());
-        // One cache for all stories: a model is made and profiled once.
-        let cache = match self.uid {
-            Some(_) => self.path().join("cache"),
-            None => Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+        // One cache for all stories, unless the environment names one: a model is made and profiled once.
+        let cache = match (self.uid, std::env::var_os("EMU_CACHE")) {
+            (Some(_), _) => self.path().join("cache"),
+            (None, Some(cache)) => cache.into(),
+            (None, None) => Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
         };
         command.env("EMU_CACHE", cache);
         if let Some(uid) = self.uid {

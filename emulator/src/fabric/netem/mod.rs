@@ -39,7 +39,7 @@ pub struct Netem {
     leaves: BTreeMap<Direction, Leaf>,
     /// Held for the bridges in them.
     hubs: Vec<Namespace>,
-    /// Whether every kernel answer so far had the seed in it.
+    /// Whether every shape that needs a seed has got one from the kernel.
     seeded: bool,
 }
 
@@ -132,7 +132,7 @@ impl Netem {
         let listed = namespace.netlink(|socket| list(socket, index))?;
         for (direction, place, shape) in leaves {
             let (got, _) = self.compare(direction, place, &shape, &listed)?;
-            self.seeded &= got.seeded();
+            self.seeded &= got.seeded() || !shape.is_random();
             let leaf = Leaf { namespace: Arc::clone(namespace), place, shape, ledger: Ledger::default() };
             if self.leaves.insert(direction, leaf).is_some() {
                 return Err(CarrierError::JoinedTwice(direction));
@@ -217,6 +217,7 @@ impl Carrier for Netem {
             list(socket, leaf.place.index)
         })?;
         let (got, statistics) = self.compare(direction, leaf.place, shape, &listed)?;
+        self.seeded &= got.seeded() || !shape.is_random();
         if let Some(leaf) = self.leaves.get_mut(&direction) {
             // What was dropped until now was dropped under the old shape.
             leaf.ledger.book(statistics.drops, &leaf.shape);
