@@ -19,7 +19,7 @@ fn a_killed_and_a_stopped_worker_cost_no_request() {
         load: Load::Open { rate_per_s: 50.0, arrival: Arrival::Poisson },
         deploy: Deploy::Local,
         slowdown: 1.0,
-        memory: 0.7,
+        split: true,
     });
     testbed.begin();
     testbed.wait_completed(50);
@@ -72,7 +72,7 @@ fn segments_over_the_network_give_the_same_bits() {
         load: Load::Closed { concurrency: 4 },
         deploy: Deploy::Network,
         slowdown: 1.0,
-        memory: 0.7,
+        split: true,
     });
     testbed.begin();
     testbed.wait_completed(50);
@@ -90,7 +90,7 @@ fn a_client_faster_than_the_pipeline_is_held_back_and_loses_nothing() {
         load: Load::Closed { concurrency: 200 },
         deploy: Deploy::Local,
         slowdown: 1.0,
-        memory: 2.0,
+        split: false,
     });
     testbed.begin();
     testbed.wait_completed(20_000);

@@ -44,8 +44,8 @@ pub struct Wanted {
     pub load: Load,
     pub deploy: Deploy,
     pub slowdown: f64,
-    /// Memory of a worker as a part of what the whole model needs beyond an empty process.
-    pub memory: f64,
+    /// Whether a worker has a byte less than the whole model needs.
+    pub split: bool,
 }
 
 struct Process {
@@ -236,8 +236,8 @@ fn configs(
         DISPATCHER => "dispatcher".to_owned(),
         worker => format!("worker{}", worker - 1),
     };
-    let whole = profile.memory(profile.whole()).bytes() - profile.process_memory.bytes();
-    let memory = profile.process_memory + ByteSize::from_bytes((whole as f64 * wanted.memory) as u64);
+    let whole = profile.memory(profile.whole()).bytes();
+    let memory = ByteSize::from_bytes(if wanted.split { whole - 1 } else { whole });
     let device = |node| Device { name: name(node), worker: node > DISPATCHER, memory, slowdown: wanted.slowdown };
     let path = |from, to| (from != to).then_some(Path { rate: None, delay: Duration::from_micros(50) });
     let cluster = Cluster {
