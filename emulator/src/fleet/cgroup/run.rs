@@ -30,6 +30,24 @@ pub(super) struct Offer {
     pub memory: Option<&'static dyn Memory>,
     pub cpu: Option<&'static dyn Cpu>,
     pub freezer: Option<&'static dyn Freezer>,
+    /// Controllers that had to be switched on in the group around it (version 2).
+    pub switched: Vec<&'static str>,
+}
+
+impl Offer {
+    /// Whether this process had to move into it, out of the group around it.
+    fn holds_us(&self) -> bool {
+        self.folder.path.join(v2::SELF).exists()
+    }
+
+    /// Whether there is no other group in the group around it: switching off a controller there harms nobody.
+    fn is_only_child(&self) -> bool {
+        let around = self.folder.path.parent().and_then(|parent| fs::read_dir(parent).ok());
+        around.is_some_and(|entries| {
+            let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            folders.count() == 1
+        })
+    }
 }
 
 /// The groups of one run. Make them before the sandbox is entered, keep them outside, and remove them when it
@@ -105,9 +123,13 @@ impl RunGroup {
     /// Removes the run's groups, when nothing runs in them any more; goes on after a failure and returns all of them.
     pub fn remove(self) -> Vec<CgroupError> {
         let deadline = Instant::now() + DYING;
-        // Where the emulator had to move into its own group, that one stays until a later command finds it.
-        let busy_with_us = |offer: &Offer| offer.folder.path.join(v2::SELF).exists();
-        let removed = self.offers.iter().filter(|offer| !busy_with_us(offer));
+        let removed = self.offers.iter().filter(|offer| {
+            if offer.holds_us() && offer.is_only_child() {
+                v2::switch_back(&offer.folder.path, &offer.switched);
+            }
+            // Where other groups came to need what was switched on, we can't move back: a later command removes it.
+            !offer.holds_us() || is_left(&offer.folder.path.join(v2::SELF))
+        });
         removed.filter_map(|offer| remove_tree(&offer.folder.path, deadline).err()).collect()
     }
 
@@ -178,6 +200,12 @@ impl NodeGroup {
         let deadline = Instant::now() + DYING;
         self.folders.iter().filter_map(|path| remove_tree(path, deadline).err()).collect()
     }
+}
+
+/// Whether this process is not in the group.
+fn is_left(group: &Path) -> bool {
+    let own = std::process::id().to_string();
+    super::read(group.join("cgroup.procs")).is_ok_and(|processes| processes.lines().all(|line| line != own))
 }
 
 /// When this process was started, in ticks since boot (proc(5): field 22 of stat).

@@ -31,13 +31,16 @@ pub(super) fn in_folder(
     folder: Folder,
     limits: impl FnOnce(&Path) -> Result<(), CgroupError>,
 ) -> Result<Folder, CgroupError> {
-    or_remove(folder, |folder| {
-        let path = folder.join("trial");
-        fs::create_dir(&path).map_err(|source| CgroupError::Make { path: path.clone(), source })?;
-        limits(&path)?;
-        join(&path)?;
-        remove_tree(&path, Instant::now() + LEAVING)
-    })
+    or_remove(folder, |folder| attempt(folder, limits))
+}
+
+/// The same, but `folder` stays.
+pub(super) fn attempt(folder: &Path, limits: impl FnOnce(&Path) -> Result<(), CgroupError>) -> Result<(), CgroupError> {
+    let path = folder.join("trial");
+    fs::create_dir(&path).map_err(|source| CgroupError::Make { path: path.clone(), source })?;
+    limits(&path)?;
+    join(&path)?;
+    remove_tree(&path, Instant::now() + LEAVING)
 }
 
 /// Does `work` in `folder`, and removes `folder` if that fails.

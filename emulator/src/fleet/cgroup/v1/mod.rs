@@ -29,7 +29,10 @@ pub(super) fn offer(hierarchy: &Hierarchy, name: &str, wants: (bool, bool)) -> O
             Ok(folder) => {
                 let memory = wants.0.then_some(&Memory as _);
                 let cpu = wants.1.then_some(&Cpu as _);
-                return Offered { offer: Some(Offer { folder, memory, cpu, freezer: None }), refusal: None };
+                return Offered {
+                    offer: Some(Offer { folder, memory, cpu, freezer: None, switched: Vec::new() }),
+                    refusal: None,
+                };
             }
             // The innermost group is where a run belongs: its refusal is the one to tell.
             Err(error) => _ = refusal.get_or_insert(error),

@@ -48,30 +48,60 @@ pub(super) fn offer(hierarchy: &Hierarchy, name: &str, wants: (bool, bool)) -> O
 
 fn offer_in(parent: &Path, own: bool, name: &str, wants: (bool, bool), switch_on: bool) -> Result<Offer, CgroupError> {
     let wanted: Vec<&'static str> = wants.0.then_some("memory").into_iter().chain(wants.1.then_some("cpu")).collect();
-    let folder = Folder::create(parent, name)?;
-    let folder = trial::or_remove(folder, |folder| {
-        for controller in &wanted {
-            if !lists(parent, "cgroup.subtree_control", controller)? {
-                if !switch_on || !lists(parent, "cgroup.controllers", controller)? {
-                    return Err(CgroupError::NotOffered { path: parent.to_owned(), controller });
+    let mut switched = Vec::new();
+    let folder = trial::or_remove(Folder::create(parent, name)?, |folder| {
+        let tried = switch_all(parent, own, folder, &wanted, switch_on, &mut switched).and_then(|()| {
+            trial::attempt(folder, |group| {
+                if wants.0 {
+                    Memory.limit(group, ByteSize::from_mib(64))?;
                 }
-                switch(parent, own, folder, controller)?;
-            }
-            enable(folder, controller)?;
-        }
-        Ok(())
-    })?;
-    let folder = trial::in_folder(folder, |group| {
-        if wants.0 {
-            Memory.limit(group, ByteSize::from_mib(64))?;
-        }
-        if wants.1 {
-            Cpu.limit(group, Quota::of(0.5))?;
-        }
-        Freezer.is_frozen(group).map(|_| ())
+                if wants.1 {
+                    Cpu.limit(group, Quota::of(0.5))?;
+                }
+                Freezer.is_frozen(group).map(|_| ())
+            })
+        });
+        // A group with processes takes the CPU controller alone, but then no group in it can have processes.
+        tried.inspect_err(|_| switch_back(folder, &switched))
     })?;
     let (memory, cpu) = (wants.0.then_some(&Memory as _), wants.1.then_some(&Cpu as _));
-    Ok(Offer { folder, memory, cpu, freezer: Some(&Freezer) })
+    Ok(Offer { folder, memory, cpu, freezer: Some(&Freezer), switched })
+}
+
+/// Switches on in `folder`, and in `parent` where it isn't yet and `switch_on` allows it. What had to be switched on
+/// in `parent` is added to `switched`.
+fn switch_all(
+    parent: &Path,
+    own: bool,
+    folder: &Path,
+    wanted: &[&'static str],
+    switch_on: bool,
+    switched: &mut Vec<&'static str>,
+) -> Result<(), CgroupError> {
+    wanted.iter().try_for_each(|controller| {
+        if !lists(parent, "cgroup.subtree_control", controller)? {
+            if !switch_on || !lists(parent, "cgroup.controllers", controller)? {
+                return Err(CgroupError::NotOffered { path: parent.to_owned(), controller });
+            }
+            switch(parent, own, folder, controller)?;
+            switched.push(*controller);
+        }
+        enable(folder, controller)
+    })
+}
+
+/// Undoes what [`offer`] did around the run's group `folder`: the controllers that it switched on there, and the move
+/// of this process. What other groups need by now stays: the kernel refuses to switch that off.
+pub(super) fn switch_back(folder: &Path, switched: &[&'static str]) {
+    let Some(parent) = folder.parent() else { return };
+    for controller in switched {
+        let off = format!("-{controller}");
+        let _ = write(folder.join("cgroup.subtree_control"), &off);
+        let _ = write(parent.join("cgroup.subtree_control"), &off);
+    }
+    if folder.join(SELF).exists() {
+        let _ = write(parent.join("cgroup.procs"), "0");
+    }
 }
 
 fn lists(group: &Path, file: &str, controller: &str) -> Result<bool, CgroupError> {
