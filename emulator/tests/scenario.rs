@@ -348,11 +348,11 @@ fn a_model_that_no_plan_can_fit_is_told_where_it_is_named() {
         format!("{HEAD}topology = {{ kind = \"mesh\", nodes = 4 }}\nnode = {{ memory = \"{memory} MiB\" }}")
     };
     let loaded = |memory| read(&text(memory), "x.toml", Path::new(""), &Overrides::default()).unwrap();
-    assert_eq!(loaded(135).check_capacity(&profile).map_err(|errors| errors.to_string()), Ok(()));
+    assert_eq!(loaded(150).check_capacity(&profile).map_err(|errors| errors.to_string()), Ok(()));
     assert_eq!(check_capacity(&loaded(59).scenario, &profile).len(), 2);
     let report = loaded(65).check_capacity(&profile).unwrap_err().render(false, 120);
-    assert!(report.contains("its part between \"mid\" and \"out\" can't be cut and needs 135.0 MiB"), "{report}");
-    assert!(report.contains("[x.toml:3:18]") && report.contains("at least one worker 135 MiB"), "{report}");
+    assert!(report.contains("its part between \"mid\" and \"out\" can't be cut and needs 150.0 MiB"), "{report}");
+    assert!(report.contains("[x.toml:3:18]") && report.contains("at least one worker 150 MiB"), "{report}");
 }
 
 fn pieces() -> impl Strategy<Value = String> {

@@ -118,7 +118,7 @@ pub fn main(args: &NodeArgs) -> ExitCode {
 /// # Errors
 /// See [`ProgramError`].
 pub fn run(config: &NodeConfig, telemetry: Option<OwnedFd>) -> Result<(), ProgramError> {
-    memory::share_heap();
+    memory::separate_heaps();
     let (sender, commands) = channel();
     // Signals first: every thread made later inherits that they are blocked.
     await_signals(sender.clone())?;

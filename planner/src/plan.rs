@@ -263,7 +263,7 @@ mod tests {
             cuts: vec![cut(1), cut(100), cut(1)],
             pieces: vec![piece(30), piece(7)],
         };
-        let memory = ByteSize::from_bytes(5_000_000);
+        let memory = ByteSize::from_bytes(6_000_000);
         let device = |worker, slowdown| Device { name: String::new(), worker, memory, slowdown };
         let path = Path { rate: Some(Rate::from_bits_per_second(1514 * 8 * 1000)), delay: Duration::from_millis(2) };
         let cluster = Cluster {

@@ -278,7 +278,7 @@ fn what_can_not_be_planned_says_why() {
         let plan = |cluster: &Cluster| strategy.plan(&Problem::new(&profile, cluster, Codec::Raw), 0);
         assert!(matches!(plan(&cluster), Err(PlanError::PieceTooLarge { .. })));
         for device in &mut cluster.nodes {
-            device.memory = ByteSize::from_mib(18);
+            device.memory = ByteSize::from_mib(20);
         }
         assert!(matches!(plan(&cluster), Err(PlanError::NoPlacement { available: 3, .. })));
         let mut idle = cluster.clone();

@@ -26,6 +26,7 @@ use planner::profile::{ModelProfile, Segment};
 use super::engine::{Engine, EngineError, Loader};
 use super::heartbeat::{Heart, Identity};
 use super::inbound::{Inbound, Interval};
+use super::processor::Processor;
 use super::stage::{Role, Stage};
 use crate::clock::Instant;
 use crate::memory;
@@ -112,6 +113,8 @@ pub struct Core {
     pub profile: ModelProfile,
     /// How many times longer this device computes.
     pub slowdown: f64,
+    /// Runs them.
+    pub processor: Processor,
     /// Loads segments.
     pub loader: Box<dyn Loader>,
     /// Where events go.
@@ -322,7 +325,8 @@ impl Running {
         let sender = self.core.sender.clone();
         let missed = self.session.as_ref().map_or(1, |session| session.missed);
         let started = stream.try_clone().and_then(|watched| {
-            let stage = Stage::start(role, engine, stream, sender.clone(), self.core.telemetry.clone())?;
+            let stage =
+                Stage::start(role, engine, stream, &self.core.processor, sender.clone(), self.core.telemetry.clone())?;
             spawn_watch("watch", watched, self.core.interval.get(), missed, move |reason| {
                 tracing::debug!(epoch, %reason, "the connection to the next stage ends");
                 let _ = sender.send(Input::NextLost { epoch });

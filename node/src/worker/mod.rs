@@ -16,6 +16,7 @@ mod core;
 mod engine;
 mod heartbeat;
 mod inbound;
+mod processor;
 mod stage;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -28,6 +29,7 @@ use planner::profile::ModelProfile;
 use self::core::{Core, Input};
 use self::engine::Loader;
 use self::inbound::Interval;
+use self::processor::Processor;
 use crate::config::{CONTROL_PORT, DATA_PORT, NodeConfig, WorkerConfig};
 use crate::program::{ProgramError, read_json};
 use crate::telemetry::{Command, Event, Telemetry};
@@ -67,7 +69,8 @@ fn serve(
     let (sender, inputs) = channel();
     accept_control(control, sender.clone()).map_err(threads)?;
     inbound::accept(data, interval.clone(), sender.clone(), telemetry.clone()).map_err(threads)?;
-    let core = Core { own, profile, slowdown, loader, telemetry: telemetry.clone(), sender, interval };
+    let processor = Processor::start().map_err(threads)?;
+    let core = Core { own, profile, slowdown, processor, loader, telemetry: telemetry.clone(), sender, interval };
     thread::Builder::new().name("core".into()).spawn(move || core.run(&inputs)).map_err(threads)?;
     telemetry.tell(Event::Ready);
     Ok(())

@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use planner::codec::Codec;
@@ -15,6 +15,7 @@ use super::cancel::Cancel;
 use super::core::Input;
 use super::engine::{Engine, EngineError};
 use super::inbound::Inbound;
+use super::processor::Processor;
 use crate::clock::Instant;
 use crate::telemetry::{Event, Telemetry};
 use crate::wire::codec::{self, CodecError, Tensor};
@@ -66,7 +67,7 @@ pub struct Stage {
     feed: SyncSender<Work>,
     output: TcpStream,
     cancel: Arc<Cancel>,
-    compute: JoinHandle<Box<dyn Engine>>,
+    engine: Receiver<Box<dyn Engine>>,
     inbound: Option<Inbound>,
 }
 
@@ -77,8 +78,9 @@ impl Stage {
     /// When the system has no threads left.
     pub fn start(
         role: Role,
-        engine: Box<dyn Engine>,
+        mut engine: Box<dyn Engine>,
         output: TcpStream,
+        processor: &Processor,
         core: Sender<Input>,
         telemetry: Telemetry,
     ) -> io::Result<Stage> {
@@ -89,9 +91,11 @@ impl Stage {
         let writer = FrameWriter::new(output.try_clone()?);
         thread::Builder::new().name("send".into()).spawn(move || sender.run(writer, &done))?;
         let computing = Computing { role, cancel: cancel.clone(), core, telemetry };
-        let compute =
-            thread::Builder::new().name("compute".into()).spawn(move || computing.run(engine, &works, &outputs))?;
-        Ok(Stage { role, feed, output, cancel, compute, inbound: None })
+        let engine = processor.run(move || {
+            computing.run(&mut *engine, &works, &outputs);
+            engine
+        });
+        Ok(Stage { role, feed, output, cancel, engine, inbound: None })
     }
 
     /// Takes tensors from `inbound` from now on, and from no other connection.
@@ -108,7 +112,7 @@ impl Stage {
         let _ = self.output.shutdown(Shutdown::Both);
         drop(self.inbound);
         drop(self.feed);
-        self.compute.join().ok()
+        self.engine.recv().ok()
     }
 }
 
@@ -120,15 +124,14 @@ struct Computing {
 }
 
 impl Computing {
-    fn run(self, mut engine: Box<dyn Engine>, works: &Receiver<Work>, outputs: &SyncSender<Done>) -> Box<dyn Engine> {
+    fn run(self, engine: &mut dyn Engine, works: &Receiver<Work>, outputs: &SyncSender<Done>) {
         for Work { request, received, input } in works {
             if self.cancel.is_set() {
                 self.over(request);
                 continue;
             }
             let started = Instant::now();
-            let output = match input.map_err(|error| error.to_string()).and_then(|input| compute(&mut *engine, &input))
-            {
+            let output = match input.map_err(|error| error.to_string()).and_then(|input| compute(engine, &input)) {
                 Ok(output) => output,
                 Err(reason) => {
                     self.failed(request, reason);
@@ -144,7 +147,6 @@ impl Computing {
                 self.over(request);
             }
         }
-        engine
     }
 
     fn failed(&self, request: u64, reason: String) {

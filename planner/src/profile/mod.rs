@@ -100,8 +100,8 @@ impl ModelProfile {
     /// Memory that a process holding `segment` needs: process, weights, and what it needs beside them for a
     /// while. That is twice the activation peak while it runs: a heap that serves tensors of many sizes holds about
     /// twice what is alive at once. Or, while it is loaded, it is a second copy of one piece's weights, from which
-    /// the inference engine makes its own form of them. An eighth is added for the tensors that wait before and behind
-    /// the segment, and for whatever else a process needs.
+    /// the inference engine makes its own form of them. A quarter is added for the tensors that wait before and behind
+    /// the segment, and for what a heap keeps when stages come and go.
     ///
     /// A longer segment never needs less: strategies build on that.
     pub fn memory(&self, segment: Segment) -> ByteSize {
@@ -112,7 +112,7 @@ impl ModelProfile {
             .map(|piece| piece.parameters.max(piece.activations + piece.activations))
             .max()
             .unwrap_or_default();
-        ByteSize::from_bytes((self.process_memory + parameters + beside).bytes() / 8 * 9)
+        ByteSize::from_bytes((self.process_memory + parameters + beside).bytes() / 4 * 5)
     }
 
     /// Time of one inference of `segment` on the profiled host, one thread.
