@@ -4,10 +4,13 @@
 
 mod story;
 
+use std::fs;
+use std::os::unix::fs::chown;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
-use story::{User, nothing_lost_twice_or_wrong};
+use story::{NOBODY, User, nothing_lost_twice_or_wrong};
 
 /// What `emu doctor` finds for links and media carried by netem; `None`, and why, if it doesn't work here.
 fn doctor(user: &User) -> Option<Vec<Value>> {
@@ -72,6 +75,39 @@ fn the_doctor_finds_nothing_missing_that_a_run_uses() {
         println!("{capability}: {}", state(&findings, capability));
         assert!(!required() || state(&findings, capability) == "works", "{findings:#?}");
     }
+}
+
+#[test]
+fn a_control_group_given_to_a_user_is_used_and_left_as_it_was() {
+    // Only there nobody else changes the control groups.
+    let Some(user) = User::unprivileged().filter(|_| required()) else {
+        println!("skipped: not in User-Mode Linux");
+        return;
+    };
+    let root = Path::new("/sys/fs/cgroup");
+    fs::write(root.join("cgroup.subtree_control"), "+memory +cpu").expect("controllers");
+    let group = root.join("given");
+    fs::create_dir(&group).expect("a control group");
+    let files = [group.clone(), group.join("cgroup.procs"), group.join("cgroup.subtree_control")];
+    files.iter().for_each(|file| chown(file, Some(NOBODY), Some(NOBODY)).expect("it can be given away"));
+    // Alone in it, emu may move out of the way of the controllers; beside a shell it may not.
+    for (then, limits) in [("exec", "works"), ("", "missing")] {
+        let emu = user.emu(&["doctor", "--json"]);
+        let script = format!(
+            "echo $$ >{}/cgroup.procs; {then} setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups \"$@\"; exit $?",
+            group.display()
+        );
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, "sh"]).arg(emu.get_program()).args(emu.get_args());
+        let output = shell.env("TMPDIR", user.path()).current_dir(user.path()).output().expect("a shell");
+        let findings: Vec<Value> = serde_json::from_slice(&output.stdout).expect("findings");
+        for (capability, expected) in [("memory-limits", limits), ("cpu-limits", limits), ("freezer", "works")] {
+            assert_eq!(state(&findings, capability), expected, "{then} {findings:#?}");
+        }
+        let switched_on = fs::read_to_string(group.join("cgroup.subtree_control")).expect("controllers");
+        assert_eq!(switched_on.trim(), "");
+    }
+    fs::remove_dir(&group).expect("nothing is left in it");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use node::clock::Instant;
-use node::telemetry::{Command, Detection, Event};
+use node::telemetry::{Command, Detection, Event, Stamped};
 
 use super::ground::Testbed;
 use super::results::{NODES, Results};
@@ -159,9 +159,12 @@ impl<'a> Watch<'a> {
         self.progress.phase("teardown");
         self.ending = true;
         let mut heard = Vec::new();
+        let asked = Instant::now();
         let errors = fleet.teardown(FAREWELL, |node, what| heard.push((node, what)));
         for (node, what) in heard {
-            self.hear(node, what);
+            if !misses_those_who_leave(&what, asked) {
+                self.hear(node, what);
+            }
         }
         for error in &errors {
             self.results.warn(format_args!("teardown: {error}"));
@@ -339,6 +342,14 @@ impl<'a> Watch<'a> {
     fn is_up(&self, node: usize) -> bool {
         self.roster.is_up(node)
     }
+}
+
+/// Whether a dispatcher says that it misses nodes, after all were asked to end: whichever ends before it looks dead.
+fn misses_those_who_leave(heard: &Heard, asked: Instant) -> bool {
+    matches!(heard, Heard::Said(Stamped {
+        at,
+        event: Event::NodeSuspected { .. } | Event::PathSuspected { .. } | Event::Unplannable { .. },
+    }) if *at >= asked)
 }
 
 /// Waits until one of `descriptors` can be read, or `until`.
