@@ -233,7 +233,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::cluster::{Cluster, Device};
+    use crate::cluster::{Cluster, Device, Energy};
     use crate::codec::Codec;
     use crate::profile::{Cut, ModelProfile, PROFILE_VERSION, Piece};
     use crate::units::Rate;
@@ -264,8 +264,10 @@ mod tests {
             pieces: vec![piece(30), piece(7)],
         };
         let memory = ByteSize::from_bytes(6_000_000);
-        let device = |worker, slowdown| Device { name: String::new(), worker, memory, slowdown };
-        let path = Path { rate: Some(Rate::from_bits_per_second(1514 * 8 * 1000)), delay: Duration::from_millis(2) };
+        let energy = Energy::default();
+        let device = |worker, slowdown| Device { name: String::new(), worker, memory, slowdown, energy };
+        let rate = Some(Rate::from_bits_per_second(1514 * 8 * 1000));
+        let path = Path { rate, delay: Duration::from_millis(2), air: None };
         let cluster = Cluster {
             nodes: vec![device(false, 1.0), device(true, 2.0), device(true, 1.0)],
             paths: (0..3).map(|a| (0..3).map(|b| (a != b).then_some(path)).collect()).collect(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use node::clock::Instant;
 use node::config::{Arrival, Deploy, Load};
 use node::telemetry::{Detection, Event};
+use planner::cluster::Energy;
 use planner::codec::Codec;
 use planner::plan::{Limit, Plan, Prediction, Stage};
 use planner::profile::Segment;
@@ -56,6 +57,7 @@ fn scenario() -> Scenario {
         cpu: None,
         slowdown: 1.0,
         storage: ByteSize::from_mib(64),
+        energy: Energy::default(),
     };
     let name = |name: &str| name.to_owned();
     let fault = |at, lasting: Option<u64>, kind| FaultSpec {
