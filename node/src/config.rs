@@ -20,6 +20,9 @@ pub const CLIENT_PORT: u16 = 7003;
 /// Port on which the dispatcher takes heartbeats (UDP).
 pub const HEARTBEAT_PORT: u16 = 7004;
 
+/// Port on which a node of a probed cluster measures and is measured (TCP and UDP).
+pub const PROBE_PORT: u16 = 7005;
+
 /// Configuration of one node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeConfig {
@@ -29,8 +32,22 @@ pub struct NodeConfig {
     pub address: IpAddr,
     /// A folder it may write to.
     pub state: PathBuf,
+    /// How rates between nodes become known.
+    #[serde(default)]
+    pub bandwidth: Bandwidth,
     /// What it does.
     pub role: RoleConfig,
+}
+
+/// How the rates and delays between nodes become known to the dispatcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bandwidth {
+    /// They are those of the configured cluster.
+    #[default]
+    Configured,
+    /// They are measured before the first plan, while the cluster is idle: see [`crate::probe`].
+    Probed,
 }
 
 /// What a node does, and what it needs to know for it.

@@ -15,6 +15,7 @@ pub mod config;
 pub mod digest;
 pub mod dispatcher;
 pub mod memory;
+pub mod probe;
 pub mod program;
 pub mod telemetry;
 pub mod wire;

@@ -12,11 +12,11 @@ use std::thread;
 
 use nix::sys::signal::{SigSet, Signal};
 
-use crate::config::{NodeConfig, RoleConfig};
+use crate::config::{Bandwidth, NodeConfig, RoleConfig};
 use crate::telemetry::{self, Command, Telemetry};
 use crate::wire::codec::CodecError;
 use crate::wire::connection::{ConnectError, ListenError};
-use crate::{client, dispatcher, memory, worker};
+use crate::{client, dispatcher, memory, probe, worker};
 
 /// Command line of a node.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -127,6 +127,9 @@ pub fn run(config: &NodeConfig, telemetry: Option<OwnedFd>) -> Result<(), Progra
         None => Telemetry::silent(),
     };
     tracing::info!(node = config.name, address = %config.address, "starts");
+    if config.bandwidth == Bandwidth::Probed {
+        probe::agent::start(config.address)?;
+    }
     let outcome = match &config.role {
         RoleConfig::Client(role) => client::run(config, role, telemetry.clone(), commands),
         RoleConfig::Dispatcher(role) => dispatcher::run(config, role, telemetry.clone(), commands),

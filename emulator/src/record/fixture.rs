@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use node::clock::Instant;
-use node::config::{Arrival, Deploy, Load};
+use node::config::{Arrival, Bandwidth, Deploy, Load};
 use node::telemetry::{Detection, Event};
 use planner::cluster::Energy;
 use planner::codec::Codec;
@@ -77,6 +77,7 @@ fn scenario() -> Scenario {
         network: Network::default(),
         plan: PlanSpec {
             strategy: StrategyKind::Greedy,
+            bandwidth: Bandwidth::Configured,
             heartbeat: millis(200),
             missed_heartbeats: 4,
             window: None,

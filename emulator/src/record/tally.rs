@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use node::clock::Instant;
 use node::telemetry::{Detection, Event};
+use planner::cluster::Path;
 use planner::plan::Plan;
 use planner::units::ByteSize;
 
@@ -28,6 +29,10 @@ pub struct Tally {
     pub load_ended: Option<Instant>,
     /// The last instant of any entry.
     pub last: Instant,
+    /// What was measured, by sender: the path to each node.
+    pub measured: BTreeMap<String, Vec<Option<Path>>>,
+    /// How long measuring took, once it is over.
+    pub probed: Option<Duration>,
     /// Plans, by epoch.
     pub plans: BTreeMap<u32, PlanSeen>,
     /// What the dispatcher took for broken.
@@ -188,6 +193,8 @@ impl Tally {
                 self.request(*number).results.push(Outcome { at, epoch: *epoch, digest: digest.clone() });
             }
             Event::Errored { request: number, .. } => self.request(*number).errored = Some(at),
+            Event::Measured { from, paths } => _ = self.measured.insert(from.clone(), paths.clone()),
+            Event::Probed { took } => self.probed = Some(*took),
             Event::Planned { epoch, reason, plan, .. } => {
                 let deployed = self.plans.get(epoch).and_then(|seen| seen.deployed.clone());
                 let seen = PlanSeen { at, reason: reason.clone(), plan: plan.clone(), deployed };

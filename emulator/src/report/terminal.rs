@@ -6,7 +6,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table};
 
 use super::numbers::{counted, grouped, mebibytes, significant, time};
-use crate::record::summary::{Bound, CutName, FaultSummary, Latency, PlanSummary, Summary};
+use crate::record::summary::{Bound, CutName, FaultSummary, Latency, PlanSummary, ProbeSummary, Summary};
 
 /// How the text may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,9 @@ impl Looks {
 pub fn closing(summary: &Summary, folder: &Path, looks: Looks) -> String {
     let writer = Writer { looks };
     let mut blocks = vec![writer.verdict(summary), writer.headline(summary), writer.requests(summary)];
+    if let Some(probe) = &summary.probe {
+        blocks[2] += &writer.probe(probe);
+    }
     if !summary.phases.is_empty() {
         blocks[2] += &writer.phases(summary);
     }
@@ -220,6 +223,19 @@ impl Writer {
         let phases: Vec<String> =
             summary.phases.iter().map(|phase| format!("{} {}", phase.name, time(phase.took_s * 1e3))).collect();
         self.wrapped(&format!("  {:<11} ", "phases"), Ink::Dim, &phases.join(" · "))
+    }
+
+    fn probe(&self, probe: &ProbeSummary) -> String {
+        let percent = |share: f64| format!("{} %", significant(share * 100.0));
+        let mut text = format!("{} measured in {}", counted(probe.pairs as u64, "rate"), time(probe.took_s * 1e3));
+        if let (Some(median), Some(error), Some(worst)) = (probe.median_error, probe.worst_error, &probe.worst) {
+            let worst = format!("{} → {}", worst.from, worst.to);
+            text += &format!(": off by {} (median), {} at worst ({worst})", percent(median), percent(error));
+        }
+        if probe.missing > 0 {
+            text += &format!("; {} without an answer", counted(probe.missing as u64, "pair"));
+        }
+        self.wrapped(&format!("  {:<11} ", "probe"), Ink::Dim, &text)
     }
 
     fn table(&self, header: &[&str], right: &[usize]) -> Table {

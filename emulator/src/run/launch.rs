@@ -28,6 +28,7 @@ pub(super) fn fleet<'a>(
                 name: node.name.clone(),
                 address: fabric.address(number),
                 state: Default::default(),
+                bandwidth: scenario.plan.bandwidth,
                 role: role(scenario, node, model, fabric),
             },
             limits: Limits { memory: node.memory, cpu: node.cpu },

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use node::config::{Deploy, Load};
+use node::config::{Bandwidth, Deploy, Load};
 use planner::cluster::Energy;
 use planner::codec::Codec;
 use planner::strategy::StrategyKind;
@@ -128,6 +128,9 @@ pub struct NodeSpec {
 pub struct PlanSpec {
     /// How plans are found.
     pub strategy: StrategyKind,
+    /// How the rates and delays that it rests on become known.
+    #[serde(default)]
+    pub bandwidth: Bandwidth,
     /// How often a worker sends a heartbeat.
     #[serde(with = "duration")]
     pub heartbeat: Duration,

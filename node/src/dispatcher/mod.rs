@@ -10,7 +10,7 @@
 //! | phase | what it waits for | then |
 //! |---|---|---|
 //! | gathering | every worker's first heartbeat, or the grace period (2 s and the patience for heartbeats) | planning |
-//! | planning | the planner's answer | plan: epoch + 1, assign, deploying; none: stranded |
+//! | planning | the planner's answer; before the first one, the pairs of nodes may be measured ([`crate::probe`]) | plan: epoch + 1, assign, deploying; none: stranded |
 //! | deploying | `Loaded` from every stage, and the data connection to the first | replay in order of requests, serving |
 //! | serving | results; keeps the window full from the queue | |
 //! | stranded | a worker that comes back, a broken path that may be tried again | planning |
@@ -103,7 +103,7 @@ pub fn run(
     data::collect(listen(SocketAddr::new(node.address, DATA_PORT))?, config.heartbeat, sender.clone())
         .map_err(thread_refused)?;
     clients::accept(listen(SocketAddr::new(node.address, CLIENT_PORT))?, sender.clone()).map_err(thread_refused)?;
-    let questions = planning::spawn(shared.clone(), sender.clone()).map_err(thread_refused)?;
+    let questions = planning::spawn(shared.clone(), telemetry.clone(), sender.clone()).map_err(thread_refused)?;
     let forward = sender.clone();
     let forward = move || {
         for command in commands {

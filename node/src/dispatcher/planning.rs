@@ -1,31 +1,46 @@
-//! The planner's thread: a plan may take longer to find than a heartbeat may be late.
+//! The planner's thread: a plan may take longer to find than a heartbeat may be late. It also measures the
+//! cluster before the first plan, if the dispatcher is told to: then nothing else goes on.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use planner::cluster::{Cluster, Path};
 use planner::onnx::{self, ModelError};
 use planner::profile::Segment;
 use planner::strategy::Problem;
 
 use super::core::exchange::{Input, Question};
 use super::{Happening, Shared};
+use crate::config::Bandwidth;
+use crate::probe::Measured;
+use crate::probe::survey::survey;
+use crate::telemetry::{Event, Telemetry};
+
+/// Time for measuring all pairs; those that are not measured then have no path.
+const SURVEY: Duration = Duration::from_secs(40);
 
 /// A thread that answers questions; of those that wait, only the newest.
 ///
 /// # Errors
 /// When no thread can be made.
-pub fn spawn(shared: Arc<Shared>, sender: Sender<Happening>) -> io::Result<Sender<Question>> {
+pub fn spawn(shared: Arc<Shared>, telemetry: Telemetry, sender: Sender<Happening>) -> io::Result<Sender<Question>> {
     let (questions, asked) = channel::<Question>();
     let answer = move || {
+        let config = &shared.config;
+        let mut cluster: Option<Cluster> = None;
         for question in &asked {
+            let cluster = cluster.get_or_insert_with(|| match shared.own.bandwidth {
+                Bandwidth::Configured => config.cluster.clone(),
+                Bandwidth::Probed => probe(&shared, &question.excluded, &telemetry),
+            });
             let Question { attempt, excluded, severed, current } = asked.try_iter().last().unwrap_or(question);
-            let config = &shared.config;
             let problem = Problem {
                 profile: &shared.profile,
-                cluster: &config.cluster,
+                cluster,
                 codec: config.codec,
                 excluded: &excluded,
                 severed: &severed,
@@ -41,6 +56,29 @@ pub fn spawn(shared: Arc<Shared>, sender: Sender<Happening>) -> io::Result<Sende
     };
     thread::Builder::new().name("planner".to_owned()).spawn(answer)?;
     Ok(questions)
+}
+
+/// The cluster with the paths that are measured between all nodes but those that are `down`.
+fn probe(shared: &Shared, down: &BTreeSet<usize>, telemetry: &Telemetry) -> Cluster {
+    let (config, begun) = (&shared.config, Instant::now());
+    let nodes: Vec<usize> = (0..config.addresses.len()).filter(|node| !down.contains(node)).collect();
+    let measured = survey(shared.own.address, &config.addresses, &nodes, SURVEY);
+    let path = |from: usize, to: usize, measured: &Measured| {
+        // Whether the pair is in the way of others is not measured.
+        let air = config.cluster.path(from, to).and_then(|path| path.air);
+        Path { rate: measured.rate, delay: measured.delay, air }
+    };
+    let row = |(from, row): (usize, &Vec<Option<Measured>>)| -> Vec<Option<Path>> {
+        row.iter().enumerate().map(|(to, measured)| measured.as_ref().map(|found| path(from, to, found))).collect()
+    };
+    let paths: Vec<Vec<Option<Path>>> = measured.iter().enumerate().map(row).collect();
+    for (node, paths) in config.cluster.nodes.iter().zip(&paths) {
+        telemetry.tell(Event::Measured { from: node.name.clone(), paths: paths.clone() });
+    }
+    let took = begun.elapsed();
+    tracing::info!(?took, nodes = nodes.len(), "measured");
+    telemetry.tell(Event::Probed { took });
+    Cluster { paths, ..config.cluster.clone() }
 }
 
 /// The segment as an ONNX file, cut out of the model file.

@@ -8,6 +8,7 @@ mod socket;
 
 use std::time::Duration;
 
+use planner::cluster::Path;
 use planner::plan::Plan;
 use planner::units::ByteSize;
 use planner::units::duration;
@@ -76,6 +77,19 @@ pub enum Event {
         outstanding: u64,
     },
 
+    /// Dispatcher: what one node can send to each other was measured. One for each node, before [`Event::Probed`].
+    Measured {
+        /// The sender.
+        from: String,
+        /// To each node of the cluster, in its order; `None` where nothing arrived, and to itself.
+        paths: Vec<Option<Path>>,
+    },
+    /// Dispatcher: every pair of nodes was measured, or given up.
+    Probed {
+        /// Time it took.
+        #[serde(with = "duration")]
+        took: Duration,
+    },
     /// Dispatcher: a plan was made.
     Planned {
         /// Its epoch.

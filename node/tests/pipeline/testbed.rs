@@ -283,6 +283,12 @@ fn configs(
             slowdown: wanted.slowdown,
         }),
     };
-    let config = |node| NodeConfig { name: name(node), address: address(node), state: state.clone(), role: role(node) };
+    let config = |node| NodeConfig {
+        name: name(node),
+        address: address(node),
+        state: state.clone(),
+        bandwidth: Default::default(),
+        role: role(node),
+    };
     (0..nodes).map(config).collect()
 }

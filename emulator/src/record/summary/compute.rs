@@ -50,6 +50,7 @@ impl Summary {
             bound: first.map(|seen| bound(scenario, tally, &seen.plan, throughput)),
             latency_ms: latency(tally.samples(window).map(|sample| sample.latency).collect()),
             latency_uncorrected_ms: latency(tally.samples(window).map(|sample| sample.uncorrected).collect()),
+            probe: super::probe::summary(scenario, tally),
             plan: first.map(|seen| plan(scenario, tally, seen)),
             plans: plans(scenario, tally, clock),
             faults,
@@ -84,7 +85,7 @@ impl Clock {
 }
 
 /// Shorter to read, and the same wherever it is computed.
-fn rounded(value: f64, digits: i32) -> f64 {
+pub(super) fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     (value * scale).round() / scale
 }

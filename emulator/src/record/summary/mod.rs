@@ -3,6 +3,7 @@
 //! Times ending in `_s` are seconds since load began; what did not happen is `null`.
 
 mod compute;
+mod probe;
 pub(crate) mod words;
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,10 @@ pub struct Summary {
     pub latency_ms: Option<Latency>,
     /// From the instant at which it was sent: what a client without coordinated-omission correction would report.
     pub latency_uncorrected_ms: Option<Latency>,
+    /// How far the rates that were measured before the first plan are from those of the scenario; `None`
+    /// if nothing was measured.
+    #[serde(default)]
+    pub probe: Option<ProbeSummary>,
     /// The plan in force when load began.
     pub plan: Option<PlanSummary>,
     /// Every plan that was made.
@@ -132,6 +137,37 @@ pub struct Bound {
     pub limit: String,
     /// Throughput as a share of it.
     pub reached: f64,
+}
+
+/// Rates that were measured, against those of the scenario. An error is `measured / configured - 1`,
+/// without its sign; pairs without a limit are not counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeSummary {
+    /// Ordered pairs of nodes that have a rate and were measured.
+    pub pairs: usize,
+    /// Ordered pairs of nodes that have a path and of which nothing was measured.
+    pub missing: usize,
+    /// Median of the errors.
+    pub median_error: Option<f64>,
+    /// Largest error.
+    pub worst_error: Option<f64>,
+    /// The pair with the largest error.
+    pub worst: Option<ProbedPair>,
+    /// How long measuring took.
+    pub took_s: f64,
+}
+
+/// A pair's rate, measured and configured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbedPair {
+    /// The sender.
+    pub from: String,
+    /// The receiver.
+    pub to: String,
+    /// What was measured; `None`: more than can be told.
+    pub measured_mbits: Option<f64>,
+    /// What the scenario says.
+    pub configured_mbits: f64,
 }
 
 /// A plan and what was predicted of it.

@@ -1,6 +1,6 @@
 //! Values that are chosen by a word.
 
-use node::config::{Arrival, Deploy};
+use node::config::{Arrival, Bandwidth, Deploy};
 use planner::codec::Codec;
 use planner::strategy::StrategyKind;
 use schemars::json_schema;
@@ -58,6 +58,12 @@ impl Word for Codec {
 impl Word for Deploy {
     const WORDS: &'static [(&'static str, Deploy)] = &[("local", Deploy::Local), ("network", Deploy::Network)];
     const EXAMPLE: &'static str = "\"local\"";
+}
+
+impl Word for Bandwidth {
+    const WORDS: &'static [(&'static str, Bandwidth)] =
+        &[("configured", Bandwidth::Configured), ("probed", Bandwidth::Probed)];
+    const EXAMPLE: &'static str = "\"probed\"";
 }
 
 impl Word for Role {

@@ -130,6 +130,7 @@ fn plan(raw: &raw::Scenario) -> Option<PlanSpec> {
     let keys = raw.plan.optional()?.unwrap_or(&defaults);
     Some(PlanSpec {
         strategy: keys.strategy.get()?.0,
+        bandwidth: keys.bandwidth.get()?.0,
         heartbeat: keys.heartbeat.get()?.0,
         missed_heartbeats: keys.missed.get()?.0 as u32,
         window: keys.window.optional()?.map(|window| window.0 as u32),

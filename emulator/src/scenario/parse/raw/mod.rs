@@ -13,7 +13,7 @@ use super::choice::Choice;
 use super::leaf::{List, ScenarioName, Tables, Text, Whole};
 use super::macros::{kinds, table};
 use super::quantity::{PerSecond, Period, Share, Time};
-use ::node::config::{Arrival, Deploy};
+use ::node::config::{Arrival, Bandwidth, Deploy};
 use planner::codec::Codec;
 use planner::strategy::StrategyKind;
 
@@ -78,6 +78,9 @@ table! {
     pub struct Plan as "{ strategy = \"greedy\" }" {
         /// How plans are found.
         strategy: Optional<Choice<StrategyKind>> = "greedy",
+        /// How the dispatcher knows the rates and delays between nodes: it is told those of `[topology]`
+        /// (`configured`), or has every pair measured over the emulated network before the first plan (`probed`).
+        bandwidth: Optional<Choice<Bandwidth>> = "configured",
         /// How often a worker sends a heartbeat.
         heartbeat: Optional<Period> = "200 ms",
         /// How many heartbeats in a row may be missing before a worker is taken for dead.

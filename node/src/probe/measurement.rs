@@ -1,0 +1,144 @@
+//! One direction, measured: pings, a rough train, a longer one.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use planner::units::{ByteSize, Rate};
+
+use super::Measured;
+use super::datagram::{Datagram, on_the_wire};
+use super::train::Train;
+
+/// Pings that are answered, at most.
+const PINGS: u32 = 4;
+/// How long the answer to the first ping is waited for before it is sent again.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Second trains, at most: a rough rate may have been far too low.
+const TRIES: u32 = 4;
+
+/// A datagram that came, and from whom.
+pub type Heard = (SocketAddr, Datagram);
+
+/// What a measurement works with.
+pub struct Measurement<'a> {
+    /// The agent's socket.
+    pub socket: &'a UdpSocket,
+    /// Answers that came to it.
+    pub answers: &'a Receiver<Heard>,
+    /// The agent to send to.
+    pub to: SocketAddr,
+    /// When it must be done.
+    pub deadline: Instant,
+    /// Number of the last ping or train; no number is used twice by one agent.
+    pub number: &'a mut u64,
+}
+
+impl Measurement<'_> {
+    /// Measures; `None` when the other agent does not answer in time.
+    pub fn run(&mut self) -> Option<Measured> {
+        // Answers to an earlier measurement, too late.
+        while self.answers.try_recv().is_ok() {}
+        let round_trip = self.ping()?;
+        let car = Datagram::car(0, self.to.ip());
+        let size = on_the_wire(car.len(), self.to.ip());
+        let mut rate = self.train(Train::FIRST, size, round_trip)?;
+        for _ in 0..TRIES {
+            let left = self.deadline.saturating_duration_since(Instant::now()) / 2;
+            let train = Train::after(rate, size, left);
+            // Too slow a pair for a longer train.
+            if train.packets < Train::FIRST.packets {
+                break;
+            }
+            let Some(found) = self.train(train, size, round_trip) else { break };
+            rate = found;
+            if !found.is_some_and(|found| train.was_too_slow_for(found)) {
+                break;
+            }
+        }
+        Some(Measured { rate, delay: round_trip / 2 })
+    }
+
+    fn next(&mut self) -> u64 {
+        *self.number += 1;
+        *self.number
+    }
+
+    fn say(&self, bytes: &[u8]) {
+        // What is not sent does not arrive, and that is noticed.
+        if let Err(error) = self.socket.send_to(bytes, self.to) {
+            tracing::debug!(%error, to = %self.to, "a probe could not be sent");
+        }
+    }
+
+    /// Waits for an answer that `take` likes, until `until` or the deadline.
+    fn answer<T>(&self, until: Instant, take: impl Fn(Datagram) -> Option<T>) -> Option<T> {
+        loop {
+            let left = until.min(self.deadline).saturating_duration_since(Instant::now());
+            let (from, datagram) = self.answers.recv_timeout(left).ok()?;
+            if let Some(taken) = take(datagram).filter(|_| from == self.to) {
+                return Some(taken);
+            }
+        }
+    }
+
+    /// The shortest round trip.
+    fn ping(&mut self) -> Option<Duration> {
+        let mut shortest: Option<Duration> = None;
+        let mut answered = 0;
+        while answered < PINGS && Instant::now() < self.deadline {
+            let number = self.next();
+            let sent = Instant::now();
+            self.say(&Datagram::Ping(number).to_bytes());
+            let patience = shortest.map_or(PATIENCE, |shortest| shortest * 3 + Duration::from_millis(20));
+            let pong = self.answer(sent + patience, |datagram| match datagram {
+                // The answer to an earlier one counts for nothing: it is not known how late it was read.
+                Datagram::Pong(back) => (back == number).then_some(()),
+                _ => None,
+            });
+            if pong.is_some() {
+                let took = sent.elapsed();
+                shortest = Some(shortest.map_or(took, |shortest| shortest.min(took)));
+                answered += 1;
+            } else if shortest.is_some() {
+                // One is enough to go on with.
+                answered += 1;
+            }
+        }
+        shortest
+    }
+
+    /// Sends a train and asks what arrived of it. The rate is `None` when it is too high to tell.
+    fn train(&mut self, train: Train, size: ByteSize, round_trip: Duration) -> Option<Option<Rate>> {
+        let number = self.next();
+        let car = Datagram::car(number, self.to.ip());
+        let began = Instant::now();
+        for index in 0..train.packets {
+            let ahead = (began + train.due(index, size)).saturating_duration_since(Instant::now());
+            if !ahead.is_zero() {
+                thread::sleep(ahead);
+            }
+            self.say(&car);
+        }
+        // The question goes the way of the train and so arrives behind it, unless it is lost. Asked again
+        // too early, it only is asked twice.
+        let ask = Datagram::Ask { train: number }.to_bytes();
+        while Instant::now() < self.deadline {
+            self.say(&ask);
+            let patience = Instant::now() + round_trip * 2 + Duration::from_millis(100);
+            let told = self.answer(patience, |datagram| match datagram {
+                Datagram::Told { train, arrived, bits_per_second } if train == number => {
+                    Some((arrived, Datagram::rate(bits_per_second)))
+                }
+                _ => None,
+            });
+            match told {
+                Some((arrived, _)) if arrived < 2 => return None,
+                Some((_, rate)) => return Some(rate),
+                None => {}
+            }
+        }
+        None
+    }
+}
