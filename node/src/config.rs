@@ -23,6 +23,9 @@ pub const HEARTBEAT_PORT: u16 = 7004;
 /// Port on which a node of a probed cluster measures and is measured (TCP and UDP).
 pub const PROBE_PORT: u16 = 7005;
 
+/// Time for measuring all pairs of nodes of a probed cluster; what is not measured then has no path.
+pub const PROBE_LIMIT: Duration = Duration::from_secs(120);
+
 /// Configuration of one node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeConfig {

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use node::clock::Instant;
+use node::config::{Bandwidth, PROBE_LIMIT};
 use node::telemetry::{Command, Detection, Event, Stamped};
 
 use super::ground::Testbed;
@@ -85,22 +86,27 @@ impl<'a> Watch<'a> {
 
     /// Until every process is up and listens.
     pub(super) fn until_ready(&mut self, fleet: &mut Fleet<'_>) -> Result<(), RunError> {
-        self.set_up("starting the processes", fleet, |watch| watch.ready.iter().all(|ready| *ready))
+        self.set_up("starting the processes", PATIENCE, fleet, |watch| watch.ready.iter().all(|ready| *ready))
     }
 
     /// Until the dispatcher has deployed its first plan.
     pub(super) fn until_deployed(&mut self, fleet: &mut Fleet<'_>) -> Result<(), RunError> {
         self.progress.phase("plan and load");
-        self.set_up("deploying the plan", fleet, |watch| watch.roster.is_deployed())
+        let probing = match self.scenario.plan.bandwidth {
+            Bandwidth::Configured => Duration::ZERO,
+            Bandwidth::Probed => PROBE_LIMIT,
+        };
+        self.set_up("deploying the plan", PATIENCE + probing, fleet, |watch| watch.roster.is_deployed())
     }
 
     fn set_up(
         &mut self,
         phase: &'static str,
+        limit: Duration,
         fleet: &mut Fleet<'_>,
         done: impl Fn(&Watch<'_>) -> bool,
     ) -> Result<(), RunError> {
-        let patience = Instant::now() + PATIENCE;
+        let patience = Instant::now() + limit;
         while !done(self) {
             self.turn(fleet, None, patience)?;
             let logs = PathBuf::from(NODES);
@@ -116,7 +122,7 @@ impl<'a> Watch<'a> {
                 return Err(RunError::Unplannable(reason));
             }
             if Instant::now() >= patience {
-                return Err(RunError::TooSlow { phase, limit: PATIENCE, logs });
+                return Err(RunError::TooSlow { phase, limit, logs });
             }
         }
         Ok(())

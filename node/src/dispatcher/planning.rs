@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use planner::cluster::{Cluster, Path};
 use planner::onnx::{self, ModelError};
@@ -15,13 +15,10 @@ use planner::strategy::Problem;
 
 use super::core::exchange::{Input, Question};
 use super::{Happening, Shared};
-use crate::config::Bandwidth;
+use crate::config::{Bandwidth, PROBE_LIMIT};
 use crate::probe::Measured;
 use crate::probe::survey::survey;
 use crate::telemetry::{Event, Telemetry};
-
-/// Time for measuring all pairs; those that are not measured then have no path.
-const SURVEY: Duration = Duration::from_secs(40);
 
 /// A thread that answers questions; of those that wait, only the newest.
 ///
@@ -62,7 +59,7 @@ pub fn spawn(shared: Arc<Shared>, telemetry: Telemetry, sender: Sender<Happening
 fn probe(shared: &Shared, down: &BTreeSet<usize>, telemetry: &Telemetry) -> Cluster {
     let (config, begun) = (&shared.config, Instant::now());
     let nodes: Vec<usize> = (0..config.addresses.len()).filter(|node| !down.contains(node)).collect();
-    let measured = survey(shared.own.address, &config.addresses, &nodes, SURVEY);
+    let measured = survey(shared.own.address, &config.addresses, &nodes, PROBE_LIMIT);
     let path = |from: usize, to: usize, measured: &Measured| {
         // Whether the pair is in the way of others is not measured.
         let air = config.cluster.path(from, to).and_then(|path| path.air);

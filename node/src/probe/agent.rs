@@ -16,7 +16,8 @@ use planner::units::ByteSize;
 
 use super::datagram::{Datagram, on_the_wire};
 use super::measurement::{Heard, Measurement};
-use super::{Order, Outcome, train};
+use super::train::{self, Arrival};
+use super::{Order, Outcome};
 use crate::config::PROBE_PORT;
 use crate::program::ProgramError;
 use crate::wire::connection::{ListenError, Tuning, listen};
@@ -30,6 +31,8 @@ const TRAINS: usize = 32;
 const PACKETS: usize = 4096;
 /// Longer than any datagram of ours.
 const DATAGRAM: usize = 2048;
+/// Bytes that may wait to be read, as far as the system allows.
+const BUFFER: usize = 4 << 20;
 /// Most time that an order may ask for.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -42,7 +45,10 @@ pub fn start(own: IpAddr) -> Result<(), ProgramError> {
     let orders = listen(address)?;
     let bound = |source| ListenError { address, source };
     let socket = UdpSocket::bind(address).map_err(bound)?;
-    setsockopt(&socket, sockopt::ReceiveTimestampns, &true).map_err(|error| bound(error.into()))?;
+    let prepared = setsockopt(&socket, sockopt::ReceiveTimestampns, &true)
+        .and_then(|()| setsockopt(&socket, sockopt::RxqOvfl, &1))
+        .and_then(|()| setsockopt(&socket, sockopt::RcvBuf, &BUFFER));
+    prepared.map_err(|error| bound(error.into()))?;
     let socket = Arc::new(socket);
     let (sender, answers) = channel();
     let refused = |source| ProgramError::System { what: "a thread", source };
@@ -98,16 +104,37 @@ struct Arrivals {
     train: u64,
     /// Bytes of each packet on the wire.
     size: ByteSize,
-    /// Instants, in nanoseconds of the kernel's clock.
-    at: Vec<u64>,
+    /// What the system had dropped before the first packet, because nobody read it in time.
+    dropped: u32,
+    packets: Vec<Arrival>,
+}
+
+impl Arrivals {
+    fn add(&mut self, received: &Received) {
+        if self.packets.len() < PACKETS {
+            let dropped = received.dropped.wrapping_sub(self.dropped);
+            self.packets.push(Arrival { at: received.at, place: self.packets.len() as u32 + dropped });
+        }
+    }
+}
+
+/// A datagram, read.
+struct Received {
+    length: usize,
+    from: SocketAddr,
+    /// When the kernel got it (or else when it was read), in nanoseconds.
+    at: u64,
+    /// How many the system has dropped so far, because nobody read them in time.
+    dropped: u32,
 }
 
 /// Hears every datagram: keeps the arrivals of trains, answers questions, hands on answers.
 fn hear(socket: &UdpSocket, answers: &Sender<Heard>) {
     let mut trains: VecDeque<Arrivals> = VecDeque::new();
     let mut bytes = [0; DATAGRAM];
+    let mut dropped = 0;
     loop {
-        let (length, from, at) = match receive(socket, &mut bytes) {
+        let received = match receive(socket, &mut bytes, dropped) {
             Ok(Some(received)) => received,
             Ok(None) => continue,
             // An earlier datagram found nobody listening.
@@ -115,28 +142,31 @@ fn hear(socket: &UdpSocket, answers: &Sender<Heard>) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return tracing::error!(%error, "probes can't be read"),
         };
+        let Received { length, from, .. } = received;
+        dropped = received.dropped;
         let answer = match Datagram::from_bytes(&bytes[..length]) {
             Some(Datagram::Ping(number)) => Datagram::Pong(number),
             Some(Datagram::Car { train }) => {
-                let known = trains.iter_mut().rev().find(|known| (known.from, known.train) == (from, train));
-                match known {
-                    Some(known) if known.at.len() < PACKETS => known.at.push(at),
-                    Some(_) => {}
+                match trains.iter_mut().rev().find(|known| (known.from, known.train) == (from, train)) {
+                    Some(known) => known.add(&received),
                     None => {
                         if trains.len() == TRAINS {
                             trains.pop_front();
                         }
-                        trains.push_back(Arrivals { from, train, size: on_the_wire(length, from.ip()), at: vec![at] });
+                        let size = on_the_wire(length, from.ip());
+                        let mut arrivals = Arrivals { from, train, size, dropped, packets: Vec::new() };
+                        arrivals.add(&received);
+                        trains.push_back(arrivals);
                     }
                 }
                 continue;
             }
             Some(Datagram::Ask { train }) => {
                 let known = trains.iter().find(|known| (known.from, known.train) == (from, train));
-                let rate = known.and_then(|known| train::rate(&known.at, known.size));
+                let rate = known.and_then(|known| train::rate(&known.packets, known.size));
                 Datagram::Told {
                     train,
-                    arrived: known.map_or(0, |known| known.at.len() as u32),
+                    arrived: known.map_or(0, |known| known.packets.len() as u32),
                     bits_per_second: rate.map(|rate| rate.bits_per_second()),
                 }
             }
@@ -154,21 +184,25 @@ fn hear(socket: &UdpSocket, answers: &Sender<Heard>) {
     }
 }
 
-/// Waits for a datagram: its length, its sender, and when the kernel got it (or else when it was read).
-fn receive(socket: &UdpSocket, bytes: &mut [u8]) -> io::Result<Option<(usize, SocketAddr, u64)>> {
-    let mut space = nix::cmsg_space!(TimeSpec);
+/// Waits for a datagram; `dropped` is what was dropped before. `None` if it has no sender.
+fn receive(socket: &UdpSocket, bytes: &mut [u8], mut dropped: u32) -> io::Result<Option<Received>> {
+    let mut space = nix::cmsg_space!(TimeSpec, u32);
     let mut parts = [IoSliceMut::new(bytes)];
     let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::empty())?;
-    let stamped = message.cmsgs()?.find_map(|control| match control {
-        ControlMessageOwned::ScmTimestampns(time) => Some(Duration::from(time)),
-        _ => None,
-    });
-    let at = stamped.or_else(|| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()).unwrap_or_default();
+    let mut at = None;
+    for control in message.cmsgs()? {
+        match control {
+            ControlMessageOwned::ScmTimestampns(time) => at = Some(Duration::from(time)),
+            ControlMessageOwned::RxqOvfl(count) => dropped = count,
+            _ => {}
+        }
+    }
+    let at = at.or_else(|| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()).unwrap_or_default();
     let from = message.address.and_then(|address| {
         let four = address.as_sockaddr_in().map(|four| SocketAddr::V4((*four).into()));
         four.or_else(|| address.as_sockaddr_in6().map(|six| SocketAddr::V6((*six).into())))
     });
-    Ok(from.map(|from| (message.bytes, from, at.as_nanos() as u64)))
+    Ok(from.map(|from| Received { length: message.bytes, from, at: at.as_nanos() as u64, dropped }))
 }
 
 #[cfg(test)]

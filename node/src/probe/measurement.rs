@@ -9,14 +9,18 @@ use planner::units::{ByteSize, Rate};
 
 use super::Measured;
 use super::datagram::{Datagram, on_the_wire};
-use super::train::Train;
+use super::train::{HASTE, Train};
 
-/// Pings that are answered, at most.
-const PINGS: u32 = 4;
+/// Pings on their way at the same time.
+const PINGS: u32 = 3;
+/// How long after an answer to one the answer to the next may come.
+const FOLLOWING: Duration = Duration::from_millis(5);
 /// How long the answer to the first ping is waited for before it is sent again.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Second trains, at most: a rough rate may have been far too low.
-const TRIES: u32 = 4;
+/// Within this one ping must be answered.
+const PING: Duration = Duration::from_secs(2);
+/// Second trains, at most: a rough rate may have been far too low. Each is sent four times as fast as the one before.
+const TRIES: i32 = 4;
 
 /// A datagram that came, and from whom.
 pub type Heard = (SocketAddr, Datagram);
@@ -43,17 +47,18 @@ impl Measurement<'_> {
         let round_trip = self.ping()?;
         let car = Datagram::car(0, self.to.ip());
         let size = on_the_wire(car.len(), self.to.ip());
-        let mut rate = self.train(Train::FIRST, size, round_trip)?;
-        for _ in 0..TRIES {
+        let (mut rate, _) = self.train(Train::FIRST, size, round_trip)?;
+        for attempt in 0..TRIES {
             let left = self.deadline.saturating_duration_since(Instant::now()) / 2;
-            let train = Train::after(rate, size, left);
+            let train = Train::after(rate, HASTE * 4f64.powi(attempt), size, left);
             // Too slow a pair for a longer train.
             if train.packets < Train::FIRST.packets {
                 break;
             }
-            let Some(found) = self.train(train, size, round_trip) else { break };
-            rate = found;
-            if !found.is_some_and(|found| train.was_too_slow_for(found)) {
+            let Some((found, took)) = self.train(train, size, round_trip) else { break };
+            // The slowest hop can look slower than it is, but not faster.
+            rate = if attempt == 0 { found } else { rate.zip(found).map(|(rate, found)| rate.max(found)) };
+            if !found.is_some_and(|found| train.was_too_slow_for(found, size, took)) {
                 break;
             }
         }
@@ -83,34 +88,37 @@ impl Measurement<'_> {
         }
     }
 
-    /// The shortest round trip.
+    /// The shortest round trip of a few pings on their way together.
     fn ping(&mut self) -> Option<Duration> {
-        let mut shortest: Option<Duration> = None;
-        let mut answered = 0;
-        while answered < PINGS && Instant::now() < self.deadline {
-            let number = self.next();
-            let sent = Instant::now();
-            self.say(&Datagram::Ping(number).to_bytes());
-            let patience = shortest.map_or(PATIENCE, |shortest| shortest * 3 + Duration::from_millis(20));
-            let pong = self.answer(sent + patience, |datagram| match datagram {
-                // The answer to an earlier one counts for nothing: it is not known how late it was read.
-                Datagram::Pong(back) => (back == number).then_some(()),
-                _ => None,
-            });
-            if pong.is_some() {
-                let took = sent.elapsed();
-                shortest = Some(shortest.map_or(took, |shortest| shortest.min(took)));
-                answered += 1;
-            } else if shortest.is_some() {
-                // One is enough to go on with.
-                answered += 1;
+        let give_up = self.deadline.min(Instant::now() + PING);
+        let mut sent = Vec::new();
+        while Instant::now() < give_up {
+            for _ in 0..PINGS {
+                let number = self.next();
+                sent.push((number, Instant::now()));
+                self.say(&Datagram::Ping(number).to_bytes());
             }
+            let round_trip = |datagram| match datagram {
+                Datagram::Pong(back) => {
+                    sent.iter().find(|(number, _)| *number == back).map(|(_, sent)| (back, sent.elapsed()))
+                }
+                _ => None,
+            };
+            let Some((mut back, mut shortest)) = self.answer(Instant::now() + PATIENCE, round_trip) else { continue };
+            // The others follow at once, or are lost.
+            while back != *self.number
+                && let Some((next, took)) = self.answer(Instant::now() + FOLLOWING, round_trip)
+            {
+                (back, shortest) = (next, shortest.min(took));
+            }
+            return Some(shortest);
         }
-        shortest
+        None
     }
 
-    /// Sends a train and asks what arrived of it. The rate is `None` when it is too high to tell.
-    fn train(&mut self, train: Train, size: ByteSize, round_trip: Duration) -> Option<Option<Rate>> {
+    /// Sends a train and asks what arrived of it: the rate, `None` when it is too high to tell, and the time
+    /// that sending took.
+    fn train(&mut self, train: Train, size: ByteSize, round_trip: Duration) -> Option<(Option<Rate>, Duration)> {
         let number = self.next();
         let car = Datagram::car(number, self.to.ip());
         let began = Instant::now();
@@ -121,6 +129,7 @@ impl Measurement<'_> {
             }
             self.say(&car);
         }
+        let took = began.elapsed();
         // The question goes the way of the train and so arrives behind it, unless it is lost. Asked again
         // too early, it only is asked twice.
         let ask = Datagram::Ask { train: number }.to_bytes();
@@ -135,7 +144,7 @@ impl Measurement<'_> {
             });
             match told {
                 Some((arrived, _)) if arrived < 2 => return None,
-                Some((_, rate)) => return Some(rate),
+                Some((_, rate)) => return Some((rate, took)),
                 None => {}
             }
         }

@@ -11,7 +11,8 @@
 //!    which its packets arrive is that hop's ([`train`]).
 //!
 //! Rates count bytes on the wire with the Ethernet header, as scenarios do. What is measured is one pair by
-//! itself: where several pairs share a link, trains that pass it at the same time see only their part.
+//! itself. Where pairs share links, trains that pass them at the same time would see only their part; the
+//! survey tries whether they do and then measures one pair at a time, which takes its time.
 
 pub mod agent;
 mod datagram;

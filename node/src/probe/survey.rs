@@ -4,20 +4,17 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::schedule::{Direction, rounds};
+use super::schedule::{Direction, Experience, rounds};
 use super::{Measured, Order, Outcome};
 use crate::config::PROBE_PORT;
 use crate::wire::connection::{self, Tuning};
 use crate::wire::message::{from_frame, to_frame};
 use crate::wire::stream::{FrameReader, FrameWriter};
 
-/// Measurements that run at the same time, at most: more would keep each other from the processor when all
-/// nodes are emulated on one machine.
-const AT_ONCE: usize = 4;
 /// Within this an agent can be connected to.
 const CONNECT: Duration = Duration::from_millis(1500);
 /// Time for one measurement.
-const MEASURE: Duration = Duration::from_secs(5);
+const MEASURE: Duration = Duration::from_secs(10);
 /// Beyond it, how long the agent's answer may take.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -27,37 +24,69 @@ pub fn survey(own: IpAddr, addresses: &[IpAddr], nodes: &[usize], limit: Duratio
     let deadline = Instant::now() + limit;
     let address = |node: usize| addresses.get(node).map(|address| SocketAddr::new(*address, PROBE_PORT));
     let mut measured = vec![vec![None; addresses.len()]; addresses.len()];
-    let mut agents: Vec<Option<TcpStream>> = thread::scope(|scope| {
+    let agents: Vec<Option<TcpStream>> = thread::scope(|scope| {
         let connecting: Vec<_> = nodes.iter().map(|node| scope.spawn(move || connect(own, address(*node)?))).collect();
         connecting.into_iter().map(|thread| thread.join().ok().flatten()).collect()
     });
-    for round in rounds(nodes.len(), AT_ONCE) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            tracing::warn!(?limit, "not every pair of nodes could be measured in time");
-            break;
-        }
-        let limit = left.min(MEASURE);
-        let order = |(from, to): Direction| {
-            // An agent that can't be given orders can't give answers either.
-            let (agent, to) = (agents[from].as_ref()?, agents[to].as_ref().and(address(nodes[to]))?);
-            Some(measure(agent, &Order { to, limit }))
-        };
-        let order = &order;
-        let outcomes: Vec<_> = thread::scope(|scope| {
-            let measuring: Vec<_> = round.iter().map(|pair| (*pair, scope.spawn(move || order(*pair)))).collect();
-            measuring.into_iter().map(|(pair, thread)| (pair, thread.join().ok().flatten())).collect()
-        });
-        for ((from, to), outcome) in outcomes {
-            match outcome {
-                Some(Some(outcome)) => measured[nodes[from]][nodes[to]] = outcome.measured,
-                // It is gone, or what it says can't be understood.
-                Some(None) => agents[from] = None,
-                None => {}
+    let crew = Crew { agents, addresses: nodes.iter().map(|node| address(*node)).collect() };
+    let mut experience = Experience::default();
+    let mut undone = nodes.len() * nodes.len().saturating_sub(1);
+    // Whether measurements disturb each other is tried on the first round, if there will be several at once.
+    let mut trial = experience.at_once(undone, Duration::ZERO) > 1;
+    for round in rounds(nodes.len()) {
+        let mut waiting = &round[..];
+        let mut alone = Vec::new();
+        while !waiting.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                tracing::warn!(?limit, undone, "not every pair of nodes could be measured in time");
+                return measured;
             }
+            let several = if trial { 1 } else { experience.at_once(undone, limit - left) };
+            let (now, later) = waiting.split_at(several.min(waiting.len()));
+            (waiting, undone) = (later, undone - now.len());
+            for ((from, to), found, took) in crew.measure(now, left.min(MEASURE)) {
+                measured[nodes[from]][nodes[to]] = Some(found);
+                experience.add(took, found.rate);
+                alone.push(((from, to), found));
+            }
+        }
+        if std::mem::take(&mut trial) {
+            let together = crew.measure(&round, MEASURE);
+            let same = |pair: Direction| together.iter().find(|(other, ..)| *other == pair).map(|(_, found, _)| *found);
+            let found: Vec<_> = alone.into_iter().filter_map(|(pair, found)| Some((found, same(pair)?))).collect();
+            experience.compare(&found);
         }
     }
     measured
+}
+
+/// The agents, by their place among the nodes that are measured.
+struct Crew {
+    agents: Vec<Option<TcpStream>>,
+    addresses: Vec<Option<SocketAddr>>,
+}
+
+impl Crew {
+    /// Measures these at once: what was found of those that answered, and how long it took.
+    fn measure(&self, pairs: &[Direction], limit: Duration) -> Vec<(Direction, Measured, Duration)> {
+        let order = |(from, to): Direction| {
+            // An agent that can't be given orders can't give answers either.
+            let (agent, address) = (self.agents[from].as_ref()?, self.agents[to].as_ref().and(self.addresses[to])?);
+            let begun = Instant::now();
+            let outcome = measure(agent, &Order { to: address, limit });
+            if outcome.is_none() {
+                // It is gone, or what it says can't be understood; it may be gone already for the kernel too.
+                let _ = agent.shutdown(std::net::Shutdown::Both);
+            }
+            Some(((from, to), outcome?.measured?, begun.elapsed()))
+        };
+        let order = &order;
+        thread::scope(|scope| {
+            let measuring: Vec<_> = pairs.iter().map(|pair| scope.spawn(move || order(*pair))).collect();
+            measuring.into_iter().filter_map(|thread| thread.join().ok().flatten()).collect()
+        })
+    }
 }
 
 fn connect(own: IpAddr, to: SocketAddr) -> Option<TcpStream> {

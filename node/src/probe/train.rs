@@ -12,10 +12,10 @@ const FEWEST: u64 = 32;
 const MOST: u64 = 512;
 /// How long the second train takes at the rough rate, between these bounds.
 const LENGTH: Duration = Duration::from_millis(60);
-/// The second train is sent so many times faster than the rough rate. Half of it more than fills the gaps
-/// that a busy host leaves between packets; and what waits for the slowest hop is then a third of the train,
-/// 20 ms, which a queue should hold.
-const HASTE: f64 = 1.5;
+/// The second train is sent so many times faster than the rough rate. That fills the gaps that a busy host
+/// leaves between packets; and what waits for the slowest hop is then a third of the train, 20 ms, which a
+/// queue should hold. (If it doesn't, packets are lost, and the others still arrive at the hop's rate.)
+pub const HASTE: f64 = 1.5;
 /// Packets at the head of the second train that are sent at once: what keeps the slowest hop busy if the
 /// sender is held up.
 pub const HEAD: u32 = 8;
@@ -35,19 +35,23 @@ impl Train {
     /// The first one.
     pub const FIRST: Train = Train { packets: ROUGH, pace: None };
 
-    /// The one to send when an earlier one found `rate` (nothing: faster than can be told), packets have
-    /// `size` on the wire, and it should be through after `left`.
-    pub fn after(rate: Option<Rate>, size: ByteSize, left: Duration) -> Train {
+    /// The one to send, `haste` times as fast, when an earlier one found `rate` (nothing: faster than can be
+    /// told), packets have `size` on the wire, and it should be through after `left`.
+    pub fn after(rate: Option<Rate>, haste: f64, size: ByteSize, left: Duration) -> Train {
         let Some(rate) = rate else { return Train { packets: MOST as u32, pace: None } };
         let packets_in = |time| rate.amount_in(time).bytes() / size.bytes().max(1);
         let packets = packets_in(LENGTH).clamp(FEWEST, MOST).min(packets_in(left));
-        let bits = rate.bits_per_second() as f64 * HASTE;
+        let bits = rate.bits_per_second() as f64 * haste;
         Train { packets: packets as u32, pace: (bits < UNPACED).then_some(bits) }
     }
 
-    /// Whether a rate that this train found is that at which it was sent: the slowest hop was idle in between.
-    pub fn was_too_slow_for(&self, found: Rate) -> bool {
-        self.pace.is_some_and(|pace| found.bits_per_second() as f64 > 0.9 * pace)
+    /// Whether a rate that this train found may be that at which it was sent, which took so long: the slowest
+    /// hop was idle in between.
+    pub fn was_too_slow_for(&self, found: Rate, size: ByteSize, took: Duration) -> bool {
+        let sent =
+            f64::from(self.packets.saturating_sub(HEAD)) * size.bytes() as f64 * 8.0 / took.as_secs_f64().max(1e-9);
+        let pace = self.pace.map_or(sent, |pace| pace.min(sent));
+        found.bits_per_second() as f64 > 0.9 * pace
     }
 
     /// When packet `index` is due, counted from the first one.
@@ -57,24 +61,34 @@ impl Train {
     }
 }
 
-/// The rate at which packets of `size` arrived at these instants (in nanoseconds, ascending): `None` if they
-/// are too few to tell, or all came at once.
+/// A packet of a train that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// When, in nanoseconds.
+    pub at: u64,
+    /// How many arrived before it, with those that nobody read in time.
+    pub place: u32,
+}
+
+/// The rate at which packets of `size` arrived, in their order: `None` if they are too few to tell, or all
+/// came at once.
 ///
 /// The first eighth, and three packets at least, don't count: a token bucket lets through a burst. Of the
-/// others, each in the first half is compared with the one half the train later; the median of these rates
-/// is told, so that a packet that was noticed late does no harm.
-pub fn rate(arrivals: &[u64], size: ByteSize) -> Option<Rate> {
+/// others, each is compared with the one a quarter of the train later; the median of these rates is told, so
+/// that neither a packet that was noticed late nor a pause of the sender does harm.
+pub fn rate(arrivals: &[Arrival], size: ByteSize) -> Option<Rate> {
     let counted = arrivals.get((arrivals.len() / 8).max(3)..)?;
-    let half = counted.len() / 2;
-    if half < 2 {
+    let step = counted.len() / 4;
+    if step < 2 {
         return None;
     }
-    let mut spans: Vec<u64> =
-        counted.iter().zip(&counted[half..]).map(|(first, second)| second.saturating_sub(*first)).collect();
-    spans.sort_unstable();
-    let span = spans[spans.len() / 2];
-    let bits = half as f64 * size.bytes() as f64 * 8.0;
-    (span > 0).then(|| Rate::from_bits_per_second((bits / span as f64 * 1e9).round() as u64))
+    let time_of_one = |(first, second): (&Arrival, &Arrival)| {
+        second.at.saturating_sub(first.at) as f64 / f64::from(second.place.saturating_sub(first.place).max(1))
+    };
+    let mut times: Vec<f64> = counted.iter().zip(&counted[step..]).map(time_of_one).collect();
+    times.sort_unstable_by(f64::total_cmp);
+    let nanos = times[times.len() / 2];
+    (nanos > 0.0).then(|| Rate::from_bits_per_second((size.bytes() as f64 * 8e9 / nanos).round() as u64))
 }
 
 #[cfg(test)]
@@ -85,19 +99,20 @@ mod tests {
     const SIZE: ByteSize = ByteSize::from_bytes(1514);
 
     /// Arrivals behind a hop of `mbits` whose token bucket lets `burst` packets through at once.
-    fn behind(mbits: f64, packets: u64, burst: u64) -> Vec<u64> {
+    fn behind(mbits: f64, packets: u32, burst: u32) -> Vec<Arrival> {
         let gap = 1514.0 * 8.0 / mbits * 1e3;
-        (0..packets).map(|index| 5_000 + (index.saturating_sub(burst) as f64 * gap) as u64).collect()
+        let at = |index: u32| 5_000 + (f64::from(index.saturating_sub(burst)) * gap) as u64;
+        (0..packets).map(|place| Arrival { at: at(place), place }).collect()
     }
 
     proptest! {
         #[test]
-        fn the_rate_of_the_slowest_hop_is_found(mbits in 0.05..1000.0f64, packets in 32u64..512, burst in 0u64..4, late in prop::collection::vec((any::<prop::sample::Index>(), 0u64..3_000_000), 0..4)) {
+        fn the_rate_of_the_slowest_hop_is_found(mbits in 0.05..1000.0f64, packets in 32u32..512, burst in 0u32..4, late in prop::collection::vec((any::<prop::sample::Index>(), 0u64..3_000_000), 0..4)) {
             let mut arrivals = behind(mbits, packets, burst);
             for (index, by) in late {
                 // Noticed late, but not later than those behind it.
                 let index = index.index(arrivals.len() - 1);
-                arrivals[index] = (arrivals[index] + by).min(arrivals[index + 1]);
+                arrivals[index].at = (arrivals[index].at + by).min(arrivals[index + 1].at);
             }
             let found = rate(&arrivals, SIZE).unwrap().mbits_per_second();
             prop_assert!((found / mbits - 1.0).abs() < 0.05, "{found} instead of {mbits}");
@@ -105,25 +120,45 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_of_the_sender_is_not_taken_for_a_slow_hop() {
+        let mut arrivals = behind(100.0, 400, 0);
+        for (from, pause) in [(120, 9_000_000), (300, 20_000_000)] {
+            arrivals[from..].iter_mut().for_each(|arrival| arrival.at += pause);
+        }
+        assert!((rate(&arrivals, SIZE).unwrap().mbits_per_second() / 100.0 - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn packets_that_nobody_read_in_time_count() {
+        let mut arrivals = behind(100.0, 400, 0);
+        arrivals.retain(|arrival| arrival.place % 3 != 1);
+        assert!((rate(&arrivals, SIZE).unwrap().mbits_per_second() / 100.0 - 1.0).abs() < 0.03);
+    }
+
+    #[test]
     fn few_packets_or_all_at_once_tell_nothing() {
         assert_eq!(rate(&[], SIZE), None);
-        assert_eq!(rate(&behind(10.0, 6, 0), SIZE), None);
-        assert_eq!(rate(&[7; 40], SIZE), None);
+        assert_eq!(rate(&behind(10.0, 10, 0), SIZE), None);
+        assert_eq!(rate(&[Arrival { at: 7, place: 1 }; 40], SIZE), None);
     }
 
     #[test]
     fn trains_are_long_enough_and_not_longer() {
-        let train = |mbits| Train::after(Some(Rate::from_mbits_per_second(mbits)), SIZE, Duration::from_secs(5));
+        let train = |mbits| Train::after(Some(Rate::from_mbits_per_second(mbits)), HASTE, SIZE, Duration::from_secs(5));
         assert_eq!((train(0.5).packets, train(5.0).packets, train(1000.0).packets), (32, 32, 512));
         // 60 ms.
         assert_eq!(train(50.0).packets, 247);
         let time = |mbits: f64| train(mbits).due(train(mbits).packets, SIZE).as_secs_f64() * 1.5;
         assert!(time(80.0) > 0.055 && time(80.0) < 0.06);
         // What does not fit into the time that is left is left out.
-        let slow = Train::after(Some(Rate::from_bits_per_second(20_000)), SIZE, Duration::from_secs(5));
+        let slow = Train::after(Some(Rate::from_bits_per_second(20_000)), HASTE, SIZE, Duration::from_secs(5));
         assert_eq!(slow.packets, 8);
-        assert_eq!(Train::after(None, SIZE, Duration::from_secs(1)).pace, None);
-        assert!(train(10.0).was_too_slow_for(Rate::from_mbits_per_second(14.5)));
-        assert!(!train(10.0).was_too_slow_for(Rate::from_mbits_per_second(10.0)));
+        assert_eq!(Train::after(None, HASTE, SIZE, Duration::from_secs(1)).pace, None);
+        let too_slow = |found, millis| {
+            train(10.0).was_too_slow_for(Rate::from_mbits_per_second(found), SIZE, Duration::from_millis(millis))
+        };
+        assert!(too_slow(14.5, 34) && !too_slow(10.0, 34));
+        // The host did not get the packets out as fast as it should have.
+        assert!(too_slow(10.0, 50));
     }
 }
