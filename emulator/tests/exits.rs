@@ -56,6 +56,15 @@ fn links_that_the_kernel_lacks_are_exit_3_with_the_fix() {
 }
 
 #[test]
+fn shared_airtime_can_be_checked_but_not_run_which_is_exit_3() {
+    let user = User::new();
+    let shared = ["--set", "topology.airtime=\"shared\""];
+    user.run(&[&["check", &shipped("20node_fail")], &shared[..]].concat()).expect(0);
+    let outcome = user.run(&[&["run", &shipped("20node_fail")], &shared[..]].concat()).expect(3);
+    assert!(outcome.stderr.contains("share airtime"), "{}", outcome.stderr);
+}
+
+#[test]
 fn a_cluster_without_a_plan_or_results_without_a_place_are_exit_4() {
     let user = User::new();
     let outcome = user.run(&["run", &shipped("quickstart"), "--set", "topology.nodes=3"]).expect(4);

@@ -67,6 +67,18 @@ fn the_scaling_cluster_runs_at_each_of_its_sizes() {
 }
 
 #[test]
+fn a_dispatcher_that_is_not_told_the_rates_measures_them() {
+    let user = User::new();
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/probed_wifi.toml");
+    let summary = user.run(&["run", scenario, "--json"]).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    let probe = &summary["probe"];
+    println!("{probe:#}");
+    assert_eq!((probe["pairs"].as_u64(), probe["missing"].as_u64()), (Some(42), Some(0)));
+    assert!(probe["median_error"].as_f64().is_some_and(|error| error < 0.05), "{probe:#}");
+}
+
+#[test]
 fn the_summary_can_be_computed_again_from_the_events() {
     let user = User::new();
     let first = user.run(&["run", &shipped("quickstart"), "--json"]).expect(0).json();

@@ -124,6 +124,70 @@ fn a_wifi_square_gives_each_pair_a_rate_of_its_own() {
 }
 
 #[test]
+fn classes_have_a_rate_for_each_pair_which_may_differ_each_way() {
+    let topology = |pairs: &str| {
+        format!(
+            "[topology]\nkind = \"classes\"\nairtime = \"shared\"\ndelay = \"3 ms\"\n\
+             class = [{{ name = \"pi\", nodes = 3 }}, {{ name = \"hub\", nodes = 1 }}]\npair = [{pairs}]\n"
+        )
+    };
+    let there = "{ from = \"pi\", to = \"hub\", rate = \"20 Mbit/s\", back = \"unlimited\" }";
+    let among = "{ from = \"pi\", to = \"pi\", rate = \"5 Mbit/s\" }";
+    let scenario = good(&topology(&[there, among].join(", ")));
+    let names: Vec<&str> = scenario.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, ["pi-1", "pi-2", "pi-3", "hub-1"]);
+    let paths = scenario.cluster().paths;
+    let rate = |from: usize, to: usize| paths[from][to].unwrap().rate;
+    assert_eq!((rate(0, 3), rate(3, 0), rate(1, 2)), (mbits(20.0), None, mbits(5.0)));
+    // The whole medium shares its airtime.
+    assert!(scenario.network.shares_airtime());
+    assert!(paths.iter().flatten().flatten().all(|path| path.air == Some(0) && path.delay == 3 * MILLI));
+
+    let wrong = [among, among, "{ from = \"pi\", to = \"hab\", rate = \"1 Mbit/s\" }"].join(", ");
+    let text = with(&Overrides::default(), &topology(&wrong)).unwrap_err().render(false, 100);
+    assert!(text.contains("given twice") && text.contains("did you mean \"hub\"?"), "{text}");
+    let text = with(&Overrides::default(), &topology(among)).unwrap_err().render(false, 100);
+    assert!(text.contains("no rate between \"pi\" and \"hub\""), "{text}");
+}
+
+#[test]
+fn energy_is_that_of_a_raspberry_pi_unless_said_otherwise() {
+    let scenario = good(
+        r#"
+        topology = { kind = "mesh", nodes = 4 }
+        [node.worker]
+        busy_power = "6.5 W"
+        byte_energy = "20 nJ/B"
+        [node.n03]
+        idle_power = "600 mW"
+        "#,
+    );
+    let energy = |node: usize| scenario.cluster().nodes[node].energy;
+    assert_eq!(energy(0), planner::cluster::Energy::RASPBERRY_PI);
+    let figures = |node: usize| {
+        let energy = energy(node);
+        [energy.busy.to_string(), energy.idle.to_string(), energy.per_byte.to_string()]
+    };
+    assert_eq!(figures(2), ["6.5 W", "2 W", "20 nJ/B"]);
+    assert_eq!(figures(3), ["6.5 W", "0.6 W", "20 nJ/B"]);
+}
+
+#[test]
+fn a_matrix_may_differ_each_way() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rates.csv"), "0, 10, 1\n2.5, 0, -\n7, 20, 0\n").unwrap();
+    let text = "name = \"x\"\nduration = \"20 s\"\nmodel = { name = \"tiny-cnn\" }\n\
+                topology = { kind = \"matrix\", path = \"rates.csv\" }\n";
+    let loaded = read(text, "x", folder.path(), &Overrides::default());
+    let loaded = loaded.unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
+    let paths = loaded.scenario.cluster().paths;
+    let rate = |from: usize, to: usize| paths[from][to].unwrap().rate;
+    assert_eq!((rate(0, 1), rate(1, 0), rate(2, 0), rate(0, 2)), (mbits(10.0), mbits(2.5), mbits(7.0), mbits(1.0)));
+    // Nothing gets from the second to the third by itself: over the first.
+    assert_eq!(rate(1, 2), mbits(1.0));
+}
+
+#[test]
 fn a_star_has_a_hub_and_its_directions_may_differ() {
     let scenario = good(
         "topology = { kind = \"star\", nodes = 4, rate = \"100 Mbit/s\", delay = \"1 ms\", up = { rate = \"5 Mbit/s\" } }",

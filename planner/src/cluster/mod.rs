@@ -1,8 +1,9 @@
 //! The machines a model can be spread over: memory, speed, and the bandwidth between each pair.
 //!
-//! [`wifi`] and [`matrix`] make the rates between nodes; [`paths`] turns a network of links and media
+//! [`wifi`], [`classes`] and [`matrix`] make the rates between nodes; [`paths`] turns a network of links and media
 //! into what each node can send to each other.
 
+pub mod classes;
 pub mod matrix;
 pub mod paths;
 pub mod wifi;

@@ -26,6 +26,15 @@ pub enum Mistake {
     /// A name that two things have.
     #[error("two hosts are named {0:?}")]
     DuplicateName(String),
+    /// A name that two classes have.
+    #[error("two classes are named {0:?}")]
+    DuplicateClass(String),
+    /// A pair of classes with two rates.
+    #[error("the rate between {0:?} and {1:?} is given twice")]
+    PairTwice(String, String),
+    /// A pair of classes without a rate.
+    #[error("there is no rate between {0:?} and {1:?}")]
+    PairMissing(String, String),
     /// A node in a list twice.
     #[error("{0:?} is named twice")]
     NamedTwice(String),
@@ -195,6 +204,8 @@ impl Mistake {
             Mistake::UnknownName { nearest: Some(nearest), .. } => return Some(format!("did you mean {nearest:?}?")),
             Mistake::UnknownName { .. } => "no such name",
             Mistake::DuplicateName(_) | Mistake::NamedTwice(_) => "again here",
+            Mistake::DuplicateClass(_) | Mistake::PairTwice(..) => "again here",
+            Mistake::PairMissing(..) => "here",
             Mistake::NameOrNames => "this one",
             Mistake::NotAGraph { .. } => "nothing reads this",
             Mistake::NodeCount(_) | Mistake::NoNodesListed => "here",
@@ -243,6 +254,11 @@ impl Mistake {
         Some(match self {
             Mistake::UnknownName { what, known, .. } => names(what, known),
             Mistake::DuplicateName(_) => "every node and switch needs a name of its own".to_owned(),
+            Mistake::DuplicateClass(_) => "every class needs a name of its own".to_owned(),
+            Mistake::PairTwice(..) => "for another rate the other way, use `back`".to_owned(),
+            Mistake::PairMissing(a, b) => {
+                format!("write [[topology.pair]] with from = {a:?}, to = {b:?} and a `rate`")
+            }
             Mistake::NameOrNames => {
                 "write name = \"camera\", or names = [\"pi-1\", \"pi-2\"] for several alike".to_owned()
             }

@@ -3,6 +3,7 @@
 //! wrong is left unchecked, so that one slip is told once.
 
 pub mod capacity;
+mod classes;
 mod faults;
 mod graph;
 mod hosts;

@@ -5,10 +5,10 @@ use std::path::Path;
 use planner::cluster::wifi::WifiSquare;
 use planner::cluster::{Rates, matrix};
 
-use super::graph;
 use super::hosts::Hosts;
 use super::mistake::Mistake;
 use super::shape::{check, impair, overlaid, shape_of};
+use super::{classes, graph};
 use crate::scenario::error::Problem;
 use crate::scenario::network::{Airtime, Link, Medium, Shape};
 use crate::scenario::parse::raw;
@@ -101,6 +101,7 @@ pub fn layout(
             Some(self::tree(count(&tree.nodes)?, fanout, &up, &down))
         }
         raw::Topology::Graph(graph) => graph::layout(graph, topology.place, scenario, problems),
+        raw::Topology::Classes(classes) => classes::layout(classes, topology.place, problems),
         raw::Topology::Matrix(matrix) => {
             let shape = impaired(&matrix.shape, problems);
             let path = matrix.path.at()?;
@@ -213,6 +214,7 @@ fn not_a_graph(topology: &At<raw::Topology>, scenario: &raw::Scenario, problems:
         raw::Topology::Ring(_) => "ring",
         raw::Topology::Tree(_) => "tree",
         raw::Topology::Matrix(_) => "matrix",
+        raw::Topology::Classes(_) => "classes",
     };
     let listed = match scenario.node.get() {
         Some(raw::Nodes::Listed(list)) => list.0.first().map_or(scenario.node.place(), |first| first.place),

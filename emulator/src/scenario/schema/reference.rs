@@ -17,6 +17,11 @@ pub fn reference() -> String {
     );
     section(&mut text, "`[model]`", &root["model"], &[]);
     kinds(&mut text, "topology", "`[topology]`", &root["topology"]);
+    let topologies = root["topology"]["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
+    if let Some(classes) = topologies.iter().find(|kind| kind["properties"].get("pair").is_some()) {
+        section(&mut text, "`[[topology.class]]` of classes", &classes["properties"]["class"]["items"], &[]);
+        section(&mut text, "`[[topology.pair]]` of classes", &classes["properties"]["pair"]["items"], &[]);
+    }
     let node = &root["node"]["anyOf"];
     section(&mut text, "`[node]`, `[node.NAME]`, `[node.client]`, `[node.dispatcher]`, `[node.worker]`", &node[0], &[]);
     section(&mut text, "`[[node]]` of a graph", &node[1]["items"], &[]);
@@ -41,7 +46,7 @@ fn section(text: &mut String, title: &str, schema: &Value, without: &[&str]) {
 
 fn shape(text: &mut String, link: &Value) {
     text.push_str("### Shape: what happens to packets\n\n");
-    text.push_str("In every topology but `wifi` and `matrix` (which have no `rate`), in `[[link]]`, in `up`, `down`, `a_to_b` and `b_to_a`, and in faults of kind `degrade`.\n\n");
+    text.push_str("In every topology (`wifi`, `matrix` and `classes` have no `rate` of their own), in `[[link]]`, in `up`, `down`, `a_to_b` and `b_to_a`, and in faults of kind `degrade`.\n\n");
     let others: Vec<&str> =
         properties(link).map(|(name, _)| name.as_str()).filter(|name| !SHAPE.contains(name)).collect();
     table(text, link, &others);

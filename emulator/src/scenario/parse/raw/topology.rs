@@ -2,9 +2,9 @@
 
 use crate::scenario::network::Airtime;
 use crate::scenario::parse::choice::Choice;
-use crate::scenario::parse::leaf::{List, NodeName, Text, Whole};
+use crate::scenario::parse::leaf::{List, NodeName, Tables, Text, Whole};
 use crate::scenario::parse::macros::{kinds, table};
-use crate::scenario::parse::quantity::{Frequency, Length};
+use crate::scenario::parse::quantity::{Frequency, Length, RateLimit};
 use crate::scenario::parse::shape::{Impairments, ShapeKeys};
 
 /// Number of nodes: a client, a dispatcher, and at least one worker.
@@ -32,6 +32,9 @@ kinds! {
         /// One medium with the rate of each pair read from a CSV file: row `i`, value `j` is what node
         /// `i` can send to node `j`, in Mbit/s; `-` where nothing arrives. `#` begins a comment.
         "matrix" => Matrix(Matrix),
+        /// One medium whose nodes fall into classes, with a rate for each pair of classes: `[[topology.class]]`
+        /// and `[[topology.pair]]`.
+        "classes" => Classes(Classes),
     }
 }
 
@@ -128,6 +131,42 @@ table! {
         path: Required<Text>,
         ..air: Air,
         ..shape: Impairments,
+    }
+}
+
+table! {
+    /// Nodes in classes.
+    pub struct Classes as "" {
+        /// The classes.
+        class: Required<Tables<Class>>,
+        /// The rates between them: one for each pair of classes, and for each class of several nodes and itself.
+        pair: Required<Tables<ClassPair>>,
+        ..air: Air,
+        ..shape: Impairments,
+    }
+}
+
+table! {
+    /// Nodes that are alike.
+    pub struct Class as "[[topology.class]]\nname = \"pi\"\nnodes = 6" {
+        /// Its name; its nodes are named `NAME-1`, `NAME-2`, …
+        name: Required<NodeName>,
+        /// How many nodes it has.
+        nodes: Required<Whole<1, 500>>,
+    }
+}
+
+table! {
+    /// What nodes of one class can send to nodes of another, or of the same.
+    pub struct ClassPair as "[[topology.pair]]\nfrom = \"pi\"\nto = \"server\"\nrate = \"20 Mbit/s\"" {
+        /// One class.
+        from: Required<Text>,
+        /// The other, or the same.
+        to: Required<Text>,
+        /// Rate from each node of the first to each of the other, or `"unlimited"`.
+        rate: Required<RateLimit>,
+        /// Rate the other way; the same when not given.
+        back: Optional<RateLimit>,
     }
 }
 
