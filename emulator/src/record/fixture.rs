@@ -8,7 +8,7 @@ use node::clock::Instant;
 use node::config::{Arrival, Deploy, Load};
 use node::telemetry::{Detection, Event};
 use planner::codec::Codec;
-use planner::plan::{Limit, Plan, Prediction, Stage};
+use planner::plan::{Chain, Limit, Plan, Prediction, Stage};
 use planner::profile::Segment;
 use planner::strategy::StrategyKind;
 use planner::units::ByteSize;
@@ -74,7 +74,7 @@ fn scenario() -> Scenario {
         nodes: (0..12).map(node).collect(),
         network: Network::default(),
         plan: PlanSpec {
-            strategy: StrategyKind::Greedy,
+            strategy: StrategyKind::Optimal,
             heartbeat: millis(200),
             missed_heartbeats: 4,
             window: None,
@@ -115,7 +115,8 @@ fn plan(nodes: [usize; 4]) -> Plan {
         limit: Limit::Path { from: nodes[0], to: nodes[1] },
         latency: millis(318),
     };
-    Plan { stages: nodes.into_iter().enumerate().map(stage).collect(), prediction }
+    let stages = nodes.into_iter().enumerate().map(stage).collect();
+    Plan { stages, chains: vec![Chain { stages: vec![0, 1, 2, 3], share: 1.0 }], prediction, proof: None }
 }
 
 /// The run, with everything going well but for the faults.

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use planner::onnx::{self, ModelError};
 use planner::profile::Segment;
@@ -12,6 +12,9 @@ use planner::strategy::Problem;
 
 use super::core::exchange::{Input, Question};
 use super::{Happening, Shared};
+
+/// How long a plan may be improved or proven.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A thread that answers questions; of those that wait, only the newest.
 ///
@@ -27,12 +30,15 @@ pub fn spawn(shared: Arc<Shared>, sender: Sender<Happening>) -> io::Result<Sende
                 profile: &shared.profile,
                 cluster: &config.cluster,
                 codec: config.codec,
+                objective: config.objective,
                 excluded: &excluded,
                 severed: &severed,
                 current: current.as_ref(),
             };
             let begun = Instant::now();
-            let found = config.strategy.strategy().plan(&problem, config.seed);
+            // While a plan is sought nothing flows, so a proof is worth less than time.
+            let stop = || begun.elapsed() > PATIENCE;
+            let found = config.strategy.plan(&problem, config.seed, &stop);
             let happening = Happening::Input(Input::PlanFound { attempt, found, took: begun.elapsed() });
             if sender.send(happening).is_err() {
                 return;

@@ -33,7 +33,7 @@ impl Cluster {
     /// The path from one node to another. From a node to itself everything passes at once.
     pub fn path(&self, from: usize, to: usize) -> Option<Path> {
         if from == to {
-            return Some(Path { rate: None, delay: Duration::ZERO });
+            return Some(Path { rate: None, delay: Duration::ZERO, air: None });
         }
         *self.paths.get(from)?.get(to)?
     }
@@ -60,6 +60,9 @@ pub struct Path {
     /// Sum of the hops' delays.
     #[serde(with = "crate::units::duration")]
     pub delay: Duration,
+    /// The medium whose airtime it shares with all of that medium's other pairs; `None`: its rate is its own.
+    #[serde(default)]
+    pub air: Option<usize>,
 }
 
 impl Path {

@@ -99,10 +99,10 @@ impl Routes {
             return None;
         }
         let way = self.way(from, to)?;
-        way.windows(2).try_fold(Path { rate: None, delay: Duration::ZERO }, |path, hop| {
+        way.windows(2).try_fold(Path { rate: None, delay: Duration::ZERO, air: None }, |path, hop| {
             let (rate, delay) = self.hops.get(&(hop[0], hop[1]))?;
             let rate = [path.rate, *rate].into_iter().flatten().min();
-            Some(Path { rate, delay: path.delay.saturating_add(*delay) })
+            Some(Path { rate, delay: path.delay.saturating_add(*delay), air: None })
         })
     }
 
@@ -164,8 +164,8 @@ mod tests {
         let routes = Routes::shortest(4, &edges);
         let paths = routes.paths(2);
         let ten = Some(Rate::from_mbits_per_second(10.0));
-        assert_eq!(paths[0][1], Some(Path { rate: ten, delay: Duration::from_millis(8) }));
-        assert_eq!(paths[1][0], Some(Path { rate: ten, delay: Duration::from_millis(16) }));
+        assert_eq!(paths[0][1], Some(Path { rate: ten, delay: Duration::from_millis(8), air: None }));
+        assert_eq!(paths[1][0], Some(Path { rate: ten, delay: Duration::from_millis(16), air: None }));
         assert_eq!(paths[0][0], None);
         assert_eq!(routes.way(0, 1), Some(vec![0, 2, 3, 1]));
     }

@@ -79,6 +79,6 @@ impl Word for Distribution {
 
 impl Word for StrategyKind {
     const WORDS: &'static [(&'static str, StrategyKind)] =
-        &[(StrategyKind::Greedy.name(), StrategyKind::Greedy), (StrategyKind::Random.name(), StrategyKind::Random)];
-    const EXAMPLE: &'static str = "\"greedy\"";
+        &[(StrategyKind::Optimal.name(), StrategyKind::Optimal), (StrategyKind::Random.name(), StrategyKind::Random)];
+    const EXAMPLE: &'static str = "\"optimal\"";
 }

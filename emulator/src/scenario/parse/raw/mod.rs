@@ -75,9 +75,9 @@ table! {
 
 table! {
     /// How the model is spread over the workers, and how a dead one is noticed.
-    pub struct Plan as "{ strategy = \"greedy\" }" {
+    pub struct Plan as "{ strategy = \"optimal\" }" {
         /// How plans are found.
-        strategy: Optional<Choice<StrategyKind>> = "greedy",
+        strategy: Optional<Choice<StrategyKind>> = "optimal",
         /// How often a worker sends a heartbeat.
         heartbeat: Optional<Period> = "200 ms",
         /// How many heartbeats in a row may be missing before a worker is taken for dead.

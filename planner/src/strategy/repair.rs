@@ -1,57 +1,48 @@
-//! Greedy with a bound: for a bottleneck to be met, each stage is extended as far as it goes, from
-//! every start node; the bound is lowered by halving until no plan is found below it.
+//! Keeping most of a plan in force: its stages stay where they are, but for the lost ones and some beside them,
+//! and the gaps are searched for the shortest bottleneck.
 //!
 //! # Which plan is taken
-//! Without a plan in force: the one with the shortest bottleneck, of equal ones that with the lowest
-//! latency. With a plan in force: of all plans found whose bottleneck is at most [`KEEP`] times the
-//! shortest, the one that moves the fewest stages; then the shortest bottleneck, then the lowest
-//! latency. Moving a stage costs seconds of loading, in which nothing flows, and after a failure the
-//! survivors' stages are warm. The comparison is always with a plan made from nothing, so that small
-//! losses don't add up over many failures.
+//! Of all plans found whose bottleneck is at most [`KEEP`] times that of a plan made from nothing, the one that
+//! moves the fewest stages; then the shortest bottleneck, then the lowest latency. Moving a stage costs seconds of
+//! loading, in which nothing flows, and after a failure the survivors' stages are warm. The comparison is always
+//! with a plan made from nothing, so that small losses don't add up over many failures.
 
-use super::instance::Instance;
-use super::search::{Pins, Placement, Search};
-use super::{PlanError, Problem, Strategy, check, no_placement};
-use crate::plan::Plan;
+use super::search::{Pins, Search};
+use super::{Instance, Problem};
+use crate::plan::{Placement, Plan};
 
 /// How many times the shortest bottleneck may be met by a plan that moves fewer stages.
 pub const KEEP: f64 = 1.25;
 
 /// Stages tried for each start node before a bound is taken for impossible.
 const BUDGET: usize = 64;
-/// The same where no plan is known yet: better slow than none.
-const FIRST_BUDGET: usize = 4096;
 /// Two bounds that differ by less are not told apart.
 const PRECISION: f64 = 1.001;
 
-/// See the module's documentation. The seed is not used: nothing is left to chance.
-#[derive(Debug, Clone, Copy)]
-pub struct Greedy;
-
-impl Strategy for Greedy {
-    fn plan(&self, problem: &Problem<'_>, _seed: u64) -> Result<Plan, PlanError> {
-        let available = check(problem)?;
-        let finder = Finder { problem, instance: &Instance::new(problem, &available) };
-        let unpinned = vec![None; finder.instance.end + 1];
-        let any = |_: &Plan| true;
-        let fresh =
-            finder.first(&unpinned, f64::INFINITY, FIRST_BUDGET, any).map(|plan| finder.shorten(&unpinned, plan, any));
-        let kept = problem.current.and_then(|current| finder.keeping(current, fresh.as_ref()));
-        kept.or(fresh).ok_or_else(|| no_placement(problem, &available))
-    }
+/// The plan that keeps most of `current` and is good enough, if there is one.
+pub(super) fn keeping(
+    problem: &Problem<'_>,
+    instance: &Instance,
+    current: &Plan,
+    fresh: Option<&Plan>,
+) -> Option<Plan> {
+    let [chain] = current.chains.as_slice() else { return None };
+    Finder { problem, instance, floor: instance.floor() }.keeping(current, &current.chain(chain), fresh)
 }
 
 struct Finder<'a> {
     problem: &'a Problem<'a>,
     instance: &'a Instance,
+    /// No plan's bottleneck is lower.
+    floor: f64,
 }
 
 impl Finder<'_> {
     /// The first plan within `bottleneck` that is found and accepted.
     fn first(&self, pins: &Pins, bottleneck: f64, budget: usize, accept: impl Fn(&Plan) -> bool) -> Option<Plan> {
         let mut first = None;
-        Search::new(self.instance, pins, bottleneck).search_each_start(budget, |placement| {
-            first = self.cost(&placement).filter(&accept);
+        Search::new(self.instance, pins, bottleneck).search_each_start(budget, |chain| {
+            first = self.cost(&self.instance.placement(&chain)).filter(&accept);
             first.is_some()
         });
         first
@@ -60,7 +51,7 @@ impl Finder<'_> {
     /// A plan with a bottleneck as short as can be found, beginning with a known one.
     fn shorten(&self, pins: &Pins, known: Plan, accept: impl Fn(&Plan) -> bool) -> Plan {
         let mut best = known;
-        let mut low = self.instance.floor.max(1e-9);
+        let mut low = self.floor.max(1e-9);
         // The floor itself is often met (a slow path to the client decides), and then nothing is to be halved.
         let mut bound = low;
         while bottleneck(&best) > low * PRECISION {
@@ -70,8 +61,10 @@ impl Finder<'_> {
             }
             bound = (low * bottleneck(&best)).sqrt();
         }
-        Search::new(self.instance, pins, bottleneck(&best)).search_each_start(BUDGET, |placement| {
-            if let Some(plan) = self.cost(&placement).filter(&accept).filter(|plan| rank(plan) < rank(&best)) {
+        Search::new(self.instance, pins, bottleneck(&best)).search_each_start(BUDGET, |chain| {
+            if let Some(plan) =
+                self.cost(&self.instance.placement(&chain)).filter(&accept).filter(|plan| rank(plan) < rank(&best))
+            {
                 best = plan;
             }
             false
@@ -80,10 +73,10 @@ impl Finder<'_> {
     }
 
     /// The plan that keeps most of `current` and is good enough, if there is one.
-    fn keeping(&self, current: &Plan, fresh: Option<&Plan>) -> Option<Plan> {
+    fn keeping(&self, current: &Plan, placement: &Placement, fresh: Option<&Plan>) -> Option<Plan> {
         let bound = fresh.map_or(f64::INFINITY, |plan| KEEP * bottleneck(plan));
         let good = |plan: &Plan| bottleneck(plan) <= bound;
-        if let Some(unchanged) = self.cost(&current.placement()).filter(good) {
+        if let Some(unchanged) = self.cost(placement).filter(good) {
             return Some(unchanged);
         }
         let breaks = self.breaks(current);
