@@ -157,7 +157,7 @@ fn the_proven_optimum_is_the_best_of_all_plans_there_are() {
     for seed in 0..2000 {
         let mut dice = Dice::new(seed);
         let profile = model(dice.between(2, 7) as usize, &mut dice);
-        let memory = if seed % 2 == 0 { (10, 16) } else { (12, 30) };
+        let memory = if seed % 4 == 0 { (12, 30) } else { (20, 40) };
         let cluster = wifi(dice.between(1, 5) as usize, memory.0, memory.1, &mut dice);
         let problem = Problem::new(&profile, &cluster, Codec::Raw);
         match (StrategyKind::Optimal.plan(&problem, seed, &|| false), brute_force(&problem)) {

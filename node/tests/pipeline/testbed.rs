@@ -239,7 +239,7 @@ fn configs(
     let whole = profile.memory(profile.whole()).bytes();
     let memory = ByteSize::from_bytes(if wanted.split { whole - 1 } else { whole });
     let device = |node| Device { name: name(node), worker: node > DISPATCHER, memory, slowdown: wanted.slowdown };
-    let path = |from, to| (from != to).then_some(Path { rate: None, delay: Duration::from_micros(50) });
+    let path = |from, to| (from != to).then_some(Path { rate: None, delay: Duration::from_micros(50), air: None });
     let cluster = Cluster {
         nodes: (0..nodes).map(device).collect(),
         paths: (0..nodes).map(|from| (0..nodes).map(|to| path(from, to)).collect()).collect(),
@@ -263,7 +263,8 @@ fn configs(
             model: model.to_owned(),
             deploy: wanted.deploy,
             codec: Codec::Raw,
-            strategy: StrategyKind::Greedy,
+            strategy: StrategyKind::Optimal,
+            objective: planner::strategy::Objective::Throughput,
             seed: SEED,
             heartbeat: Duration::from_millis(100),
             missed_heartbeats: 5,

@@ -233,6 +233,11 @@ impl StrategyKind {
         });
         let current = problem.current.filter(|_| problem.objective == Objective::Throughput);
         let kept = current.and_then(|current| repair::keeping(problem, &instance, current, fresh.as_ref()));
+        let kept = kept.map(|mut plan| {
+            let value = plan.prediction.bottleneck.as_secs_f64();
+            plan.proof = fresh.as_ref().and_then(|fresh| fresh.proof).map(|proof| Proof { value, ..proof });
+            plan
+        });
         kept.or(fresh).ok_or_else(|| no_placement(problem, &available))
     }
 }
