@@ -97,7 +97,8 @@ pub struct Proof {
     pub objective: Objective,
     /// The plan's value.
     pub value: f64,
-    /// No plan of one chain has a lower one.
+    /// No plan has a lower one (of one chain, or of several if the strategy was allowed so many; but if the plan's
+    /// chains have no stage in common, of plans of which that is true).
     pub bound: f64,
 }
 
@@ -121,7 +122,7 @@ impl Prediction {
 }
 
 /// What limits a plan's throughput. Nodes are indices into the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// A transfer.
@@ -203,6 +204,12 @@ impl Plan {
     /// When a chain's segments don't cover the model exactly once in order, a node isn't available or would
     /// hold two segments, memory doesn't suffice, or two nodes that must speak can't (see [`Problem::connected`]).
     pub fn evaluate_chains(problem: &Problem<'_>, chains: &[(Placement, f64)]) -> Result<Plan, Misplaced> {
+        let (stages, chains, cost) = Plan::cost(problem, chains)?;
+        let prediction = cost.prediction().ok_or(Misplaced::NotCovering { stage: 0, expected: 0 })?;
+        Ok(Plan { stages, chains, prediction, proof: None })
+    }
+
+    fn cost(problem: &Problem<'_>, chains: &[(Placement, f64)]) -> Result<(Vec<Stage>, Vec<Chain>, Cost), Misplaced> {
         let Problem { profile, cluster, codec, .. } = *problem;
         let end = profile.pieces.len();
         let bytes = |cut| wire_size(profile.transfer(cut, codec));
@@ -245,8 +252,19 @@ impl Plan {
             cost.transfer(dispatcher, client, outside(dispatcher, client)?, bytes(end));
             ways.push(Chain { stages: way, share: cost.share });
         }
-        let prediction = cost.prediction().ok_or(Misplaced::NotCovering { stage: 0, expected: 0 })?;
-        Ok(Plan { stages, chains: ways, prediction, proof: None })
+        Ok((stages, ways, cost))
+    }
+
+    /// For how long a request that takes this chain keeps each thing busy.
+    ///
+    /// # Errors
+    /// See [`Plan::evaluate_chains`].
+    pub fn occupancy(
+        problem: &Problem<'_>,
+        placement: &[(usize, Segment)],
+    ) -> Result<Vec<(Limit, Duration)>, Misplaced> {
+        let (_, _, cost) = Plan::cost(problem, &[(placement.to_vec(), 1.0)])?;
+        Ok(cost.busy)
     }
 
     /// The nodes and their segments along a chain, without what they cost.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use planner::onnx::{self, ModelError};
 use planner::profile::Segment;
-use planner::strategy::Problem;
+use planner::strategy::{Problem, Replicas};
 
 use super::core::exchange::{Input, Question};
 use super::{Happening, Shared};
@@ -31,6 +31,7 @@ pub fn spawn(shared: Arc<Shared>, sender: Sender<Happening>) -> io::Result<Sende
                 cluster: &config.cluster,
                 codec: config.codec,
                 objective: config.objective,
+                replicas: Replicas::One,
                 excluded: &excluded,
                 severed: &severed,
                 current: current.as_ref(),

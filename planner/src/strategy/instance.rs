@@ -161,6 +161,14 @@ impl Instance {
         }
     }
 
+    /// The same problem as if nothing counted but the time for which tensors are sent.
+    pub fn transfers_only(&self) -> Instance {
+        let mut instance = self.clone();
+        instance.time.fill(0.0);
+        instance.links.iter_mut().flatten().chain(&mut instance.outside).for_each(|link| link.delay = 0.0);
+        instance
+    }
+
     /// The dispatcher's number.
     pub fn dispatcher(&self) -> usize {
         self.nodes.len()
@@ -222,6 +230,7 @@ impl Instance {
         let (compute, power) = (self.compute(node, segment), self.power[node]);
         match objective {
             Objective::Throughput | Objective::Latency { .. } => compute,
+            Objective::Nodes { .. } => 1.0,
             Objective::Energy { floor_per_s } => power.idle / floor_per_s + (power.busy - power.idle) * compute,
         }
     }
@@ -232,7 +241,8 @@ impl Instance {
         match objective {
             Objective::Throughput => occupancy(link, self.bits[cut]),
             Objective::Latency { .. } => occupancy(link, self.bits[cut]) + link.delay,
-            Objective::Energy { .. } if link.per_bit.is_infinite() => f64::INFINITY,
+            Objective::Energy { .. } | Objective::Nodes { .. } if link.per_bit.is_infinite() => f64::INFINITY,
+            Objective::Nodes { .. } => 0.0,
             Objective::Energy { .. } => self.bits[cut] * (self.power[from].per_bit + self.power[to].per_bit),
         }
     }
@@ -243,7 +253,7 @@ impl Instance {
         match objective {
             Objective::Throughput => busy[0].max(busy[1]),
             Objective::Latency { .. } => busy.iter().sum::<f64>() + self.outside[0].delay + self.outside[1].delay,
-            Objective::Energy { .. } => 0.0,
+            Objective::Energy { .. } | Objective::Nodes { .. } => 0.0,
         }
     }
 
@@ -251,7 +261,7 @@ impl Instance {
     pub fn costs(&self, objective: Objective, chain: &[(usize, Segment)]) -> Costs {
         let energy = match objective {
             Objective::Energy { .. } => self.value(objective, chain),
-            Objective::Throughput | Objective::Latency { .. } => f64::NAN,
+            _ => f64::NAN,
         };
         let latency = self.value(Objective::Latency { floor_per_s: 0.0 }, chain);
         Costs { bottleneck: self.value(Objective::Throughput, chain), latency, energy }

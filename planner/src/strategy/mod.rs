@@ -9,14 +9,17 @@
 
 mod instance;
 mod optimal;
+mod packing;
 mod random;
 mod repair;
+mod replicas;
 mod search;
 
 pub use instance::{Chain, Costs, Instance};
 pub use optimal::Optimal;
 pub use random::Random;
 pub use repair::KEEP;
+pub use replicas::Replicas;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -42,6 +45,11 @@ pub enum Objective {
         /// Requests per second that the plan must sustain; 0: any.
         floor_per_s: f64,
     },
+    /// The number of nodes in use: what is left can serve other chains.
+    Nodes {
+        /// Requests per second that the plan must sustain; 0: any.
+        floor_per_s: f64,
+    },
     /// The energy of one inference while requests come at the floor.
     Energy {
         /// Requests per second that the plan must sustain; more than 0, or nodes would idle for ever.
@@ -54,7 +62,7 @@ impl Objective {
     pub fn join(self, a: f64, b: f64) -> f64 {
         match self {
             Objective::Throughput => a.max(b),
-            Objective::Latency { .. } | Objective::Energy { .. } => a + b,
+            Objective::Latency { .. } | Objective::Nodes { .. } | Objective::Energy { .. } => a + b,
         }
     }
 
@@ -62,7 +70,9 @@ impl Objective {
     pub fn longest(self) -> f64 {
         match self {
             Objective::Throughput => f64::INFINITY,
-            Objective::Latency { floor_per_s } | Objective::Energy { floor_per_s } => 1.0 / floor_per_s,
+            Objective::Latency { floor_per_s }
+            | Objective::Nodes { floor_per_s }
+            | Objective::Energy { floor_per_s } => 1.0 / floor_per_s,
         }
     }
 }
@@ -78,6 +88,8 @@ pub struct Problem<'a> {
     pub codec: Codec,
     /// What is to be as small as possible.
     pub objective: Objective,
+    /// How many chains the plan may have.
+    pub replicas: Replicas,
     /// Nodes that may hold no stage (dead, or suspected).
     pub excluded: &'a BTreeSet<usize>,
     /// Ordered pairs of nodes between which nothing arrives.
@@ -91,8 +103,16 @@ impl<'a> Problem<'a> {
     pub fn new(profile: &'a ModelProfile, cluster: &'a Cluster, codec: Codec) -> Problem<'a> {
         static NO_NODE: BTreeSet<usize> = BTreeSet::new();
         static NO_PAIR: BTreeSet<(usize, usize)> = BTreeSet::new();
-        let (excluded, severed, current) = (&NO_NODE, &NO_PAIR, None);
-        Problem { profile, cluster, codec, objective: Objective::Throughput, excluded, severed, current }
+        Problem {
+            profile,
+            cluster,
+            codec,
+            objective: Objective::Throughput,
+            replicas: Replicas::One,
+            excluded: &NO_NODE,
+            severed: &NO_PAIR,
+            current: None,
+        }
     }
 
     /// Whether a stage may be put on `node`: a worker, not excluded, that the dispatcher can speak to.
@@ -169,7 +189,7 @@ fn check(problem: &Problem<'_>) -> Result<Vec<usize>, PlanError> {
 fn bound(instance: &Instance, objective: Objective) -> f64 {
     match objective {
         Objective::Throughput => instance.floor(),
-        Objective::Latency { .. } | Objective::Energy { .. } => instance.outside_cost(objective),
+        _ => instance.outside_cost(objective),
     }
 }
 
@@ -213,12 +233,12 @@ impl StrategyKind {
     /// The algorithm.
     pub fn strategy(self) -> Box<dyn Strategy> {
         match self {
-            StrategyKind::Optimal => Box::new(Optimal),
+            StrategyKind::Optimal => Box::new(Optimal::THOROUGH),
             StrategyKind::Random => Box::new(Random),
         }
     }
 
-    /// Finds a plan of one chain. The same problem and seed give the same plan, unless `stop` cuts the search short.
+    /// Finds a plan. The same problem and seed give the same plan, unless `stop` cuts the search short.
     ///
     /// # Errors
     /// When the strategy finds no plan that respects memory and connectivity; see [`PlanError`].
@@ -226,6 +246,10 @@ impl StrategyKind {
         let available = check(problem)?;
         let instance = Instance::new(problem, &available);
         let found = self.strategy().place(&instance, problem.objective, seed, stop);
+        if let (Ok(found), true) = (&found, problem.replicas != Replicas::One) {
+            let plan = replicas::replicate(problem, &instance, &found.chain, stop);
+            return plan.ok_or_else(|| no_placement(problem, &available));
+        }
         let fresh = found.as_ref().ok().and_then(|found| {
             let mut plan = Plan::evaluate(problem, &instance.placement(&found.chain)).ok()?;
             plan.proof = Some(Proof { objective: problem.objective, value: found.value, bound: found.bound });

@@ -107,6 +107,9 @@ impl<'a> Search<'a> {
         next.sort_by_key(|(stages, highest, node, _)| (*stages, *highest, *node));
         for (_, _, node, reached) in next {
             let used = self.used | 1 << node;
+            if self.seen_with_fewer(node, used, &reached) {
+                continue;
+            }
             let seen = self.seen.entry((node, used)).or_default();
             if seen.iter().any(|other| reached.within(other)) {
                 continue;
@@ -122,6 +125,14 @@ impl<'a> Search<'a> {
             self.used &= !(1 << node);
         }
         Some(false)
+    }
+
+    /// Whether all of these cuts have been reached without one of the nodes in use.
+    fn seen_with_fewer(&self, node: usize, used: u128, reached: &Bits) -> bool {
+        self.path.iter().any(|(other, _)| {
+            let without = self.seen.get(&(node, used & !(1 << other)));
+            without.is_some_and(|seen| seen.iter().any(|cuts| reached.within(cuts)))
+        })
     }
 
     /// The cuts that a node can hold the model up to, when it gets one of the tensors at `cuts`.

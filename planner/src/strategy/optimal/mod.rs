@@ -22,7 +22,17 @@ use walks::{Outcome, Walks};
 
 /// See the module's documentation. The seed is not used: nothing is left to chance.
 #[derive(Debug, Clone, Copy)]
-pub struct Optimal;
+pub struct Optimal {
+    /// Rounds, each with twice the effort of the one before, after which the search ends by itself.
+    rounds: u32,
+}
+
+impl Optimal {
+    /// Goes on until the proof stands, or for hours.
+    pub const THOROUGH: Optimal = Optimal { rounds: 16 };
+    /// Good chains at once; most of them are proven, too.
+    pub const QUICK: Optimal = Optimal { rounds: 2 };
+}
 
 /// Stages that the greedy search may try for each start node and bound.
 const GREEDY: usize = 64;
@@ -30,8 +40,6 @@ const GREEDY: usize = 64;
 const FIRST_GREEDY: usize = 4096;
 /// Two bounds of the greedy search that differ by less are not told apart.
 const PRECISION: f64 = 1.001;
-/// Rounds, each with twice the effort of the one before, after which the search ends by itself.
-const ROUNDS: u32 = 16;
 /// Labels of a walk search, and steps of a chain search, in the first round.
 const EFFORT: usize = 2_000;
 /// Values that differ by less are one.
@@ -47,7 +55,7 @@ impl Strategy for Optimal {
     ) -> Result<Solution, Unplaced> {
         let mut race = Race { instance, objective, best: None, bound: bound(instance, objective), stop };
         race.greedy();
-        let proven = race.run();
+        let proven = race.run(self.rounds);
         let bound = race.bound;
         match race.best {
             Some((chain, value)) => Ok(Solution { chain, value, bound: if proven { value } else { bound.min(value) } }),
@@ -114,10 +122,10 @@ impl Race<'_> {
     }
 
     /// Whether the best chain is proven to be the best, or, if there is none, that there is none.
-    fn run(&mut self) -> bool {
+    fn run(&mut self, rounds: u32) -> bool {
         let mut walks = Walks::new(self.instance, self.objective);
         let mut watched = Vec::new();
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             let effort = EFFORT << round;
             if self.met() || self.walk(&mut walks, &mut watched, effort) || self.met() {
                 return true;
