@@ -7,7 +7,11 @@
 //! A [`Problem`] becomes an [`Instance`] (tables of numbers), a [`Strategy`] finds a chain in it, `repair` prefers
 //! one that moves fewer stages of the plan in force, and [`Plan::evaluate_chains`] says what it costs.
 
+mod compute;
+mod cuts;
+mod greedy;
 mod instance;
+mod kpath;
 mod optimal;
 mod packing;
 mod random;
@@ -15,7 +19,10 @@ mod repair;
 mod replicas;
 mod search;
 
+pub use compute::Compute;
+pub use greedy::Greedy;
 pub use instance::{Chain, Costs, Instance};
+pub use kpath::KPath;
 pub use optimal::Optimal;
 pub use random::Random;
 pub use repair::KEEP;
@@ -209,23 +216,33 @@ fn no_placement(problem: &Problem<'_>, available: &[usize]) -> PlanError {
 
 /// Which algorithm to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
 pub enum StrategyKind {
     /// Cuts and nodes together, proven to be the best.
     #[default]
     Optimal,
+    /// SEIFER's k-path matching: cuts by the sum of transfers, then runs of transfers on the widest paths.
+    KPath,
+    /// SEIFER's joint greedy: the same cuts, then always the neighbour with the most bandwidth.
+    Greedy,
+    /// Cuts by computing time alone.
+    Compute,
     /// Random legal cuts on random distinct nodes.
     Random,
 }
 
 impl StrategyKind {
     /// Every strategy, in the order they are documented.
-    pub const ALL: [StrategyKind; 2] = [StrategyKind::Optimal, StrategyKind::Random];
+    pub const ALL: [StrategyKind; 5] =
+        [StrategyKind::Optimal, StrategyKind::KPath, StrategyKind::Greedy, StrategyKind::Compute, StrategyKind::Random];
 
     /// The name used in scenarios and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             StrategyKind::Optimal => "optimal",
+            StrategyKind::KPath => "kpath",
+            StrategyKind::Greedy => "greedy",
+            StrategyKind::Compute => "compute",
             StrategyKind::Random => "random",
         }
     }
@@ -234,6 +251,9 @@ impl StrategyKind {
     pub fn strategy(self) -> Box<dyn Strategy> {
         match self {
             StrategyKind::Optimal => Box::new(Optimal::THOROUGH),
+            StrategyKind::KPath => Box::new(KPath::default()),
+            StrategyKind::Greedy => Box::new(Greedy),
+            StrategyKind::Compute => Box::new(Compute),
             StrategyKind::Random => Box::new(Random),
         }
     }

@@ -78,7 +78,14 @@ impl Word for Distribution {
 }
 
 impl Word for StrategyKind {
-    const WORDS: &'static [(&'static str, StrategyKind)] =
-        &[(StrategyKind::Optimal.name(), StrategyKind::Optimal), (StrategyKind::Random.name(), StrategyKind::Random)];
+    const WORDS: &'static [(&'static str, StrategyKind)] = &{
+        let mut words = [("", StrategyKind::Optimal); StrategyKind::ALL.len()];
+        let mut index = 0;
+        while index < words.len() {
+            words[index] = (StrategyKind::ALL[index].name(), StrategyKind::ALL[index]);
+            index += 1;
+        }
+        words
+    };
     const EXAMPLE: &'static str = "\"optimal\"";
 }
