@@ -276,10 +276,10 @@ fn rates(instance: &Instance, disjoint: bool) -> Vec<Vec<(Segment, f64)>> {
             let mut passes = Vec::new();
             for from in 0..end {
                 let into = into(from);
-                for to in from + 1..=instance.fits(node, from) {
+                for (to, out) in out.iter().enumerate().take(instance.fits(node, from) + 1).skip(from + 1) {
                     let segment = Segment { from, to };
                     // So that a segment which costs nothing doesn't make the sum infinite.
-                    let rate = into.min(out[to]).min(1.0 / instance.compute(node, segment).max(1e-9));
+                    let rate = into.min(*out).min(1.0 / instance.compute(node, segment).max(1e-9));
                     passes.push((segment, rate));
                 }
             }

@@ -147,7 +147,7 @@ impl<'a> Walks<'a> {
                     }
                 }
                 for arrival in &arrivals {
-                    for to in cut + 1..=instance.fits(node, cut) {
+                    for (to, ends) in made.iter_mut().enumerate().take(instance.fits(node, cut) + 1).skip(cut + 1) {
                         let Some(stage) = self.stage(node, Segment { from: cut, to }) else { break };
                         let cost = join(arrival.cost, stage);
                         if hopeless(join(cost, self.left[to][node])) {
@@ -155,7 +155,7 @@ impl<'a> Walks<'a> {
                         }
                         let used = arrival.used | bit[node];
                         let label = Label { cost, stages: arrival.stages + 1, used, cut: to as u32, ..*arrival };
-                        let place = &mut made[to][node];
+                        let place = &mut ends[node];
                         if place.iter().any(|other| dominates(&labels[*other as usize], &label)) {
                             continue;
                         }
