@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use emulator::fabric::software::Software;
 use emulator::fabric::software::lateness::Monitor;
 use emulator::fabric::{Fabric, Network, Shape};
-use emulator::scenario::network::{Link, Loss, Medium};
+use emulator::scenario::network::{Airtime, Link, Loss, Medium};
 use nix::sched::{CloneFlags, unshare};
 use planner::units::Rate;
 
@@ -118,7 +118,8 @@ fn medium(nodes: usize, options: &Options) -> Result<(), Failure> {
     let shape =
         Shape { rate: Some(Rate::from_mbits_per_second(10.0)), delay: Duration::from_millis(10), ..Shape::default() };
     let shapes = vec![vec![shape; nodes]; nodes];
-    let medium = Medium { name: "wifi".to_owned(), members: (0..nodes).collect(), shapes };
+    let medium =
+        Medium { name: "wifi".to_owned(), members: (0..nodes).collect(), shapes, airtime: Airtime::Independent };
     let network = Network { nodes, media: vec![medium], ..Network::default() };
     let before = Instant::now();
     let (fabric, monitor) = build(&network, options)?;

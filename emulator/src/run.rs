@@ -44,6 +44,11 @@ pub enum RunError {
     /// The cluster can't hold the model.
     #[error("the cluster can't hold the model")]
     Capacity(#[from] ScenarioErrors),
+    /// Links of this version have their rates for themselves.
+    #[error(
+        "a topology with airtime = \"shared\" can be planned, but not run: links of this version don't share airtime yet"
+    )]
+    SharedAirtime,
     /// The model.
     #[error("the model can't be used: {0}")]
     Model(#[from] ModelError),
@@ -106,7 +111,9 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             RunError::Sandbox(error) => Exit::from_code(error.exit_code()).unwrap_or(Exit::SetupFailed),
-            RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. })) => Exit::HostLacks,
+            RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. })) | RunError::SharedAirtime => {
+                Exit::HostLacks
+            }
             RunError::Capacity(_) => Exit::Usage,
             RunError::Interrupted(exit) => *exit,
             _ => Exit::SetupFailed,
@@ -124,6 +131,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the run could not be begun. What goes wrong later is said on standard error and is in the exit code.
 pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
+    if loaded.scenario.network.shares_airtime() {
+        return Err(RunError::SharedAirtime);
+    }
     let began = Instant::now();
     let program = std::env::current_exe().map_err(RunError::Program)?;
     cgroup::remove_stale();

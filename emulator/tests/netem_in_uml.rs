@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use emulator::fabric::{CarrierChoice, Direction, Fabric, Network, Shape, probe};
-use emulator::scenario::network::{Distribution, Link, Loss, Medium, Queue};
+use emulator::scenario::network::{Airtime, Distribution, Link, Loss, Medium, Queue};
 use planner::units::{ByteSize, Rate};
 
 /// Long enough on the busiest machine; only a failing test waits for it.
@@ -259,7 +259,7 @@ fn a_medium_of_twenty_hosts_is_built_and_read_back() {
         ..Shape::default()
     };
     let shapes = (0..20).map(|from| (0..20).map(|to| shape(from, to)).collect()).collect();
-    let medium = Medium { name: "air".to_owned(), members: (0..20).collect(), shapes };
+    let medium = Medium { name: "air".to_owned(), members: (0..20).collect(), shapes, airtime: Airtime::Independent };
     let begun = Instant::now();
     let fabric = build(&Network { nodes: 20, media: vec![medium], ..Network::default() }, 7);
     eprintln!("20 hosts, 380 netems, set and read back: {:?}", begun.elapsed());
@@ -278,7 +278,8 @@ fn every_ordered_pair_of_a_medium_has_its_own_shape() {
         ..Shape::default()
     };
     let shapes = (0..COUNT).map(|from| (0..COUNT).map(|to| shape(from, to)).collect()).collect();
-    let medium = Medium { name: "air".to_owned(), members: (0..COUNT).collect(), shapes };
+    let medium =
+        Medium { name: "air".to_owned(), members: (0..COUNT).collect(), shapes, airtime: Airtime::Independent };
     let fabric = build(&Network { nodes: COUNT, media: vec![medium], ..Network::default() }, 7);
     for from in 0..COUNT {
         for to in 0..from {

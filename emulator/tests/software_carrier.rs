@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use emulator::fabric::software::Software;
 use emulator::fabric::{Counters, Direction, Fabric, Network, Shape};
-use emulator::scenario::network::{Distribution, Link, Loss, Medium};
+use emulator::scenario::network::{Airtime, Distribution, Link, Loss, Medium};
 use isolated::isolated;
 use planner::units::Rate;
 
@@ -199,7 +199,8 @@ fn on_a_medium_every_pair_has_its_own_shape() {
                 (0..4).map(|to| Shape { delay: delay(to), ..Shape::default() }).collect()
             })
             .collect();
-        let medium = Medium { name: "air".to_owned(), members: (0..4).collect(), shapes };
+        let medium =
+            Medium { name: "air".to_owned(), members: (0..4).collect(), shapes, airtime: Airtime::Independent };
         let fabric = build(&Network { nodes: 4, media: vec![medium], ..Network::default() }, 1);
         let sockets: Vec<UdpSocket> = (0..4).map(|host| socket(&fabric, host)).collect();
         for from in 0..4 {

@@ -58,6 +58,7 @@ fn cluster(workers: usize, low: u64, high: u64, random: &mut Pcg64) -> Cluster {
         worker: index > 0,
         memory: ByteSize::from_mib(between(random, low, high)),
         slowdown: between(random, 10, 40) as f64 / 10.0,
+        energy: planner::cluster::Energy::default(),
     };
     Cluster {
         paths: rates.into_iter().map(|row| row.into_iter().map(|rate| rate.map(path)).collect()).collect(),

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::Path;
+use crate::cluster::{Energy, Path};
 use crate::profile::Segment;
 use crate::strategy::{Objective, Problem};
 use crate::units::{ByteSize, duration};
@@ -88,6 +88,10 @@ pub struct Prediction {
     /// End-to-end latency of a request that meets no other, from the client and back; the mean over the chains.
     #[serde(with = "duration")]
     pub latency: Duration,
+    /// Energy of one inference, in joules, while requests come as fast as the plan can take them: what its stages' nodes
+    /// use, computing or idle, and what the bytes cost that they and the dispatcher send and receive.
+    #[serde(default)]
+    pub joules: f64,
 }
 
 /// How good a plan is known to be. Values are in seconds (of bottleneck or latency) or joules, as the objective is.
@@ -237,8 +241,14 @@ impl Plan {
                 }
                 let path = problem.connected(before, node).ok_or(Misplaced::NoPath { from: before, to: node })?;
                 let receive = cost.transfer(before, node, path, bytes(segment.from));
+                cost.joules += cost.share * cluster.joules(before, node, bytes(segment.from));
                 let compute = scaled(profile.time(segment), device.slowdown);
                 cost.compute(node, compute);
+                let Energy { busy, idle, .. } = device.energy;
+                cost.joules += (busy.watts() - idle.watts()) * compute.as_secs_f64() * cost.share;
+                if known.is_none() {
+                    cost.idle_watts += idle.watts();
+                }
                 way.push(known.unwrap_or(stages.len()));
                 match known {
                     Some(stage) => stages[stage].receive = stages[stage].receive.max(receive),
@@ -249,6 +259,7 @@ impl Plan {
             let back =
                 problem.connected(before, dispatcher).ok_or(Misplaced::NoPath { from: before, to: dispatcher })?;
             cost.transfer(before, dispatcher, back, bytes(end));
+            cost.joules += cost.share * cluster.joules(before, dispatcher, bytes(end));
             cost.transfer(dispatcher, client, outside(dispatcher, client)?, bytes(end));
             ways.push(Chain { stages: way, share: cost.share });
         }
@@ -292,6 +303,10 @@ struct Cost {
     /// For how long each thing is busy for each request, in the order in which a request meets them.
     busy: Vec<(Limit, Duration)>,
     latency: Duration,
+    /// What computing and sending use above idling.
+    joules: f64,
+    /// What the stages' nodes use together when idle.
+    idle_watts: f64,
 }
 
 impl Cost {
@@ -321,7 +336,8 @@ impl Cost {
     fn prediction(self) -> Option<Prediction> {
         // Of things that are equally busy, the first that a request meets is named.
         let (limit, bottleneck) = self.busy.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a })?;
-        Some(Prediction { bottleneck, limit, latency: self.latency })
+        let joules = self.joules + self.idle_watts * bottleneck.as_secs_f64();
+        Some(Prediction { bottleneck, limit, latency: self.latency, joules })
     }
 }
 
@@ -382,12 +398,10 @@ mod tests {
             pieces: vec![piece(30), piece(7)],
         };
         let memory = ByteSize::from_bytes(6_000_000);
-        let device = |worker, slowdown| Device { name: String::new(), worker, memory, slowdown };
-        let path = Path {
-            rate: Some(Rate::from_bits_per_second(1514 * 8 * 1000)),
-            delay: Duration::from_millis(2),
-            air: None,
-        };
+        let energy = Energy::default();
+        let device = |worker, slowdown| Device { name: String::new(), worker, memory, slowdown, energy };
+        let rate = Some(Rate::from_bits_per_second(1514 * 8 * 1000));
+        let path = Path { rate, delay: Duration::from_millis(2), air: None };
         let cluster = Cluster {
             nodes: vec![device(false, 1.0), device(true, 2.0), device(true, 1.0)],
             paths: (0..3).map(|a| (0..3).map(|b| (a != b).then_some(path)).collect()).collect(),
@@ -404,6 +418,9 @@ mod tests {
         assert_eq!(plan.prediction.latency, Duration::from_millis(102 + 6 + 30 + 14));
         assert_eq!(plan.stages[1].receive, Duration::from_millis(100));
         assert!((plan.prediction.throughput_per_s() - 10.0).abs() < 1e-9);
+        // Two nodes of 2 W idle for 100 ms, 3 W more while they compute; 50 nJ at both ends for each of 102 packets.
+        let joules = 2.0 * 2.0 * 0.1 + 3.0 * 0.044 + 2.0 * 50e-9 * 102.0 * 1514.0;
+        assert!((plan.prediction.joules - joules).abs() < 1e-9, "{}", plan.prediction.joules);
 
         let whole = [(1, profile.whole())];
         assert!(matches!(Plan::evaluate(&problem, &whole), Err(Misplaced::TooLarge { stage: 0, node: 1, .. })));

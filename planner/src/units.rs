@@ -1,4 +1,5 @@
-//! Quantities with their unit in the type: [`Rate`] and [`ByteSize`]. Times are [`std::time::Duration`].
+//! Quantities with their unit in the type: [`Rate`], [`ByteSize`], [`Power`] and [`EnergyPerByte`]. Times are
+//! [`std::time::Duration`].
 //!
 //! Each is written and read the way a person writes it (`"10 Mbit/s"`, `"64 MiB"`, `"20 ms"`), and
 //! the written form is the serialised form, so a value in a file never needs its unit guessed.
@@ -150,6 +151,95 @@ impl FromStr for ByteSize {
     }
 }
 
+/// Power, in watts: finite and not below zero.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct Power(f64);
+
+impl Power {
+    /// The most that a scenario may say: 1 MW.
+    pub const MAX: Power = Power(1e6);
+    const EXPECTED: &'static str = "a power such as \"3.5 W\" (W, mW or kW)";
+    const UNITS: [(&'static str, f64); 3] = [("W", 1.0), ("mW", 1e-3), ("kW", 1e3)];
+
+    /// `watts` watts; what is not a number or below zero counts as none.
+    pub const fn from_watts(watts: f64) -> Power {
+        Power(if watts > 0.0 && watts < f64::INFINITY { watts } else { 0.0 })
+    }
+
+    /// Watts, that is joules per second.
+    pub const fn watts(self) -> f64 {
+        self.0
+    }
+
+    /// Joules that are used within `time`.
+    pub fn joules_in(self, time: Duration) -> f64 {
+        self.0 * time.as_secs_f64()
+    }
+}
+
+impl fmt::Display for Power {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The shortest text that reads back as the same value.
+        write!(f, "{} W", self.0)
+    }
+}
+
+impl FromStr for Power {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Power, UnitError> {
+        let watts = quantity(text, &Power::UNITS, Power::EXPECTED)?;
+        if watts <= Power::MAX.0 {
+            Ok(Power(watts))
+        } else {
+            Err(UnitError { found: text.to_owned(), expected: Power::EXPECTED })
+        }
+    }
+}
+
+/// Energy used for each byte that is sent or received, in nanojoules: finite and not below zero.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct EnergyPerByte(f64);
+
+impl EnergyPerByte {
+    /// The most that a scenario may say: 1 J/B.
+    pub const MAX: EnergyPerByte = EnergyPerByte(1e9);
+    const EXPECTED: &'static str = "an energy per byte such as \"20 nJ/B\" (nJ/B, uJ/B, mJ/B or J/B)";
+    const UNITS: [(&'static str, f64); 4] = [("nJ/B", 1.0), ("uJ/B", 1e3), ("mJ/B", 1e6), ("J/B", 1e9)];
+
+    /// `nanojoules` for each byte; what is not a number or below zero counts as none.
+    pub const fn from_nanojoules(nanojoules: f64) -> EnergyPerByte {
+        EnergyPerByte(if nanojoules > 0.0 && nanojoules < f64::INFINITY { nanojoules } else { 0.0 })
+    }
+
+    /// Joules for each byte.
+    pub fn joules(self) -> f64 {
+        self.0 * 1e-9
+    }
+
+    /// Joules for `size`.
+    pub fn joules_for(self, size: ByteSize) -> f64 {
+        self.joules() * size.bytes() as f64
+    }
+}
+
+impl fmt::Display for EnergyPerByte {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} nJ/B", self.0)
+    }
+}
+
+impl FromStr for EnergyPerByte {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<EnergyPerByte, UnitError> {
+        let nanojoules = quantity(text, &EnergyPerByte::UNITS, EnergyPerByte::EXPECTED)?;
+        if nanojoules <= EnergyPerByte::MAX.0 {
+            Ok(EnergyPerByte(nanojoules))
+        } else {
+            Err(UnitError { found: text.to_owned(), expected: EnergyPerByte::EXPECTED })
+        }
+    }
+}
+
 const DURATION_EXPECTED: &str = "a time such as \"20 ms\" (ns, us, ms, s, min or h)";
 const DURATION_UNITS: [(&str, f64); 6] =
     [("h", 3600e9), ("min", 60e9), ("s", 1e9), ("ms", 1e6), ("us", 1e3), ("ns", 1.0)];
@@ -223,6 +313,8 @@ macro_rules! written_form {
 }
 written_form!(Rate);
 written_form!(ByteSize);
+written_form!(Power);
+written_form!(EnergyPerByte);
 
 #[cfg(test)]
 mod tests {
@@ -231,11 +323,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_written_quantity_reads_back_as_itself(bits in 1u64..1_000_000_000_000, bytes in 0u64..(1 << 52), nanos in 0u64..1_000_000_000_000) {
+        fn a_written_quantity_reads_back_as_itself(bits in 1u64..1_000_000_000_000, bytes in 0u64..(1 << 52), nanos in 0u64..1_000_000_000_000, watts in 0.0..1e6f64, nanojoules in 0.0..1e9f64) {
             let (rate, size, time) = (Rate(bits), ByteSize(bytes), Duration::from_nanos(nanos));
             prop_assert_eq!(rate.to_string().parse::<Rate>(), Ok(rate));
             prop_assert_eq!(size.to_string().parse::<ByteSize>(), Ok(size));
             prop_assert_eq!(parse_duration(&format_duration(time)), Ok(time));
+            let (power, each) = (Power::from_watts(watts), EnergyPerByte::from_nanojoules(nanojoules));
+            prop_assert_eq!(power.to_string().parse::<Power>(), Ok(power));
+            prop_assert_eq!(each.to_string().parse::<EnergyPerByte>(), Ok(each));
         }
     }
 
@@ -245,5 +340,16 @@ mod tests {
         assert!("10 MB/s".parse::<Rate>().is_err());
         assert!("64".parse::<ByteSize>().is_err());
         assert!(parse_duration("-3 ms").is_err());
+        assert!("5".parse::<Power>().is_err() && "-1 W".parse::<Power>().is_err());
+        assert!("20 nJ".parse::<EnergyPerByte>().is_err());
+    }
+
+    #[test]
+    fn power_is_energy_over_time() {
+        let power: Power = "600 mW".parse().unwrap();
+        assert!((power.joules_in(Duration::from_secs(10)) - 6.0).abs() < 1e-12);
+        let each: EnergyPerByte = "20 nJ/B".parse().unwrap();
+        assert_eq!(each.to_string(), "20 nJ/B");
+        assert!((each.joules_for(ByteSize::from_bytes(1_000_000_000)) - 20.0).abs() < 1e-9);
     }
 }

@@ -29,7 +29,7 @@ pub struct PlanArgs {
     /// What is to be best.
     #[arg(long, value_enum, default_value_t = Aim::Throughput)]
     objective: Aim,
-    /// Requests per second that the plan must sustain, for the objective `latency` or `nodes`.
+    /// Requests per second that the plan must sustain, for the objective `latency`, `energy` or `nodes`.
     #[arg(long, value_name = "PER_SECOND", default_value_t = 0.0, value_parser = rate)]
     floor: f64,
     /// How many chains may share the requests: a number, or `auto` for as many as help.
@@ -55,6 +55,8 @@ enum Aim {
     Throughput,
     /// The shortest time from request to result.
     Latency,
+    /// The least energy for one inference while requests come at the floor.
+    Energy,
     /// The fewest nodes.
     Nodes,
 }
@@ -106,6 +108,11 @@ pub fn run(arguments: &PlanArgs) -> Exit {
     let objective = match arguments.objective {
         Aim::Throughput => Objective::Throughput,
         Aim::Latency => Objective::Latency { floor_per_s },
+        Aim::Energy if floor_per_s <= 0.0 => {
+            eprintln!("error: without a rate of requests, nodes would idle for ever; say it with --floor");
+            return Exit::Usage;
+        }
+        Aim::Energy => Objective::Energy { floor_per_s },
         Aim::Nodes => Objective::Nodes { floor_per_s },
     };
     let problem =

@@ -7,6 +7,7 @@ use std::time::Duration;
 use node::clock::Instant;
 use node::config::{Arrival, Deploy, Load};
 use node::telemetry::{Detection, Event};
+use planner::cluster::Energy;
 use planner::codec::Codec;
 use planner::plan::{Chain, Limit, Plan, Prediction, Stage};
 use planner::profile::Segment;
@@ -56,6 +57,7 @@ fn scenario() -> Scenario {
         cpu: None,
         slowdown: 1.0,
         storage: ByteSize::from_mib(64),
+        energy: Energy::default(),
     };
     let name = |name: &str| name.to_owned();
     let fault = |at, lasting: Option<u64>, kind| FaultSpec {
@@ -114,6 +116,7 @@ fn plan(nodes: [usize; 4]) -> Plan {
         bottleneck: millis(93),
         limit: Limit::Path { from: nodes[0], to: nodes[1] },
         latency: millis(318),
+        joules: 1.7,
     };
     let stages = nodes.into_iter().enumerate().map(stage).collect();
     Plan { stages, chains: vec![Chain { stages: vec![0, 1, 2, 3], share: 1.0 }], prediction, proof: None }

@@ -37,6 +37,8 @@ pub struct PlanView {
     pub limit: String,
     /// End-to-end latency of a request that meets no other, in milliseconds.
     pub latency_ms: f64,
+    /// Energy of one inference, in joules, at that throughput.
+    pub joules: f64,
     /// How much could be won at most: 0.02 is 2 %. Nothing where no bound is known.
     pub gap: Option<f64>,
     /// Whether no plan is better.
@@ -104,6 +106,7 @@ impl PlanView {
                 Limit::Air { .. } => "the airtime that all nodes share".to_owned(),
             },
             latency_ms: millis(plan.prediction.latency),
+            joules: plan.prediction.joules,
             gap: plan.proof.map(|proof| proof.gap()),
             optimal: plan.proof.is_some_and(|proof| proof.optimal()),
             chains: chains.collect(),
@@ -125,11 +128,12 @@ impl PlanView {
             self.chains.iter().flat_map(|chain| &chain.stages).map(|stage| stage.node.as_str()).collect();
         let _ = writeln!(
             text,
-            "  throughput  {}/s ({}; slowest: {})\n  latency     {} of a request that meets no other\n  uses        {} nodes in {}",
+            "  throughput  {}/s ({}; slowest: {})\n  latency     {} of a request that meets no other\n  energy      {} J for one inference\n  uses        {} nodes in {}",
             significant(self.throughput_per_s),
             self.proof(),
             self.limit,
             time(self.latency_ms),
+            significant(self.joules),
             nodes.len(),
             if self.chains.len() == 1 { "one chain".to_owned() } else { format!("{} chains", self.chains.len()) },
         );
@@ -166,7 +170,7 @@ impl PlanView {
 pub fn comparison(answers: &[Answer]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["strategy", "throughput", "latency", "nodes", "of the best", "proof", "took"]);
+    table.set_header(["strategy", "throughput", "latency", "energy", "nodes", "of the best", "proof", "took"]);
     let throughput = |answer: &Answer| answer.plan.as_ref().map_or(0.0, |plan| plan.throughput_per_s);
     let best = answers.iter().map(throughput).fold(0.0, f64::max);
     for answer in answers {
@@ -176,6 +180,7 @@ pub fn comparison(answers: &[Answer]) -> String {
                 answer.strategy.to_owned(),
                 format!("{}/s", significant(plan.throughput_per_s)),
                 time(plan.latency_ms),
+                format!("{} J", significant(plan.joules)),
                 plan.chains.iter().map(|chain| chain.stages.len()).sum::<usize>().to_string(),
                 format!("{:.0} %", plan.throughput_per_s / best * 100.0),
                 // A heuristic knows no bound worth telling.
@@ -183,21 +188,15 @@ pub fn comparison(answers: &[Answer]) -> String {
                 took,
             ],
             (None, error) => {
-                let error = error.clone().unwrap_or_default();
-                [
-                    answer.strategy.to_owned(),
-                    "none".to_owned(),
-                    String::new(),
-                    String::new(),
-                    String::new(),
-                    error,
-                    took,
-                ]
+                let mut row: [String; 8] = Default::default();
+                (row[0], row[1], row[7]) = (answer.strategy.to_owned(), "none".to_owned(), took);
+                row[6] = error.clone().unwrap_or_default();
+                row
             }
         };
         table.add_row(row);
     }
-    for column in [1, 2, 3, 4, 6] {
+    for column in [1, 2, 3, 4, 5, 7] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }

@@ -12,6 +12,7 @@ impl Scenario {
             worker: node.role == Role::Worker,
             memory: node.memory,
             slowdown: node.slowdown,
+            energy: node.energy,
         });
         Cluster {
             nodes: nodes.collect(),

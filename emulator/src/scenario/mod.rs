@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use node::config::{Deploy, Load};
+use planner::cluster::Energy;
 use planner::codec::Codec;
 use planner::strategy::StrategyKind;
 use planner::units::{ByteSize, duration};
@@ -117,6 +118,9 @@ pub struct NodeSpec {
     pub slowdown: f64,
     /// Size of its state folder.
     pub storage: ByteSize,
+    /// What it uses of energy, as the scenario says it; nothing is measured.
+    #[serde(default)]
+    pub energy: Energy,
 }
 
 /// How the plan is found and kept.

@@ -43,6 +43,21 @@ pub struct Medium {
     pub members: Vec<usize>,
     /// `shapes[i][j]`: from `members[i]` to `members[j]`; the diagonal is not used.
     pub shapes: Vec<Vec<Shape>>,
+    /// Whose the rates are.
+    #[serde(default)]
+    pub airtime: Airtime,
+}
+
+/// Whether the pairs of a medium are in each other's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Airtime {
+    /// Each pair has its rate for itself.
+    #[default]
+    Independent,
+    /// While one node sends, no other can, as in the air: a pair's rate is what it has when all others
+    /// are silent. It can be planned with; no carrier emulates it yet.
+    Shared,
 }
 
 /// What happens to packets on their way from one host to another. The default does nothing to them.
@@ -218,9 +233,27 @@ impl Network {
                 delay: shape.delay,
                 // Links come first, both ways each.
                 medium: index >= on_links,
+                air: index.checked_sub(on_links).and_then(|pair| self.air(pair)),
             })
             .collect();
         Routes::shortest(self.hosts(), &edges)
+    }
+
+    /// The medium whose airtime a pair shares; pairs are numbered as [`Network::directions`] has them, after links.
+    fn air(&self, mut pair: usize) -> Option<usize> {
+        for (number, medium) in self.media.iter().enumerate() {
+            let pairs = medium.members.len() * medium.members.len().saturating_sub(1);
+            if pair < pairs {
+                return (medium.airtime == Airtime::Shared).then_some(number);
+            }
+            pair -= pairs;
+        }
+        None
+    }
+
+    /// Whether pairs of some medium share its airtime, which no carrier emulates.
+    pub fn shares_airtime(&self) -> bool {
+        self.media.iter().any(|medium| medium.airtime == Airtime::Shared)
     }
 
     /// The hosts that share a link or a medium with `host`.

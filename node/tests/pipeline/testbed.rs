@@ -20,7 +20,7 @@ use node::config::{ClientConfig, Deploy, DispatcherConfig, Load, NodeConfig, Rol
 use node::digest::digest;
 use node::telemetry::{Command, Event, Stamped};
 use node::wire::codec::{Tensor, encode};
-use planner::cluster::{Cluster, Device, Path};
+use planner::cluster::{Cluster, Device, Energy, Path};
 use planner::codec::Codec;
 use planner::plan::Plan;
 use planner::profile::{ModelProfile, measure, reference};
@@ -238,7 +238,13 @@ fn configs(
     };
     let whole = profile.memory(profile.whole()).bytes();
     let memory = ByteSize::from_bytes(if wanted.split { whole - 1 } else { whole });
-    let device = |node| Device { name: name(node), worker: node > DISPATCHER, memory, slowdown: wanted.slowdown };
+    let device = |node| Device {
+        name: name(node),
+        worker: node > DISPATCHER,
+        memory,
+        slowdown: wanted.slowdown,
+        energy: Energy::default(),
+    };
     let path = |from, to| (from != to).then_some(Path { rate: None, delay: Duration::from_micros(50), air: None });
     let cluster = Cluster {
         nodes: (0..nodes).map(device).collect(),

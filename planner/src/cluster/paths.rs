@@ -28,6 +28,8 @@ pub struct Edge {
     /// The two are on one medium: they speak to each other directly, as on one subnet, even where a
     /// way through others would be faster. (On links the faster way is taken.)
     pub medium: bool,
+    /// Number of the medium whose airtime it shares; `None`: its rate is its own.
+    pub air: Option<usize>,
 }
 
 impl Edge {
@@ -43,7 +45,7 @@ pub struct Routes {
     /// `next_hop[from][to]`: the neighbour that `from` hands packets for `to` to; `None` where no
     /// way leads there, and on the diagonal.
     pub next_hop: Vec<Vec<Option<usize>>>,
-    hops: BTreeMap<(usize, usize), (Option<Rate>, Duration)>,
+    hops: BTreeMap<(usize, usize), Path>,
 }
 
 impl Routes {
@@ -78,7 +80,10 @@ impl Routes {
                 });
             }
         }
-        let hops = best.iter().map(|(pair, edge)| (*pair, (edge.rate, edge.delay))).collect();
+        let hops = best
+            .iter()
+            .map(|(pair, edge)| (*pair, Path { rate: edge.rate, delay: edge.delay, air: edge.air }))
+            .collect();
         Routes { next_hop, hops }
     }
 
@@ -93,16 +98,20 @@ impl Routes {
         Some(way)
     }
 
-    /// What `from` can send to `to`: the rate of the slowest hop and the sum of the delays.
+    /// What `from` can send to `to`: the rate of the slowest hop and the sum of the delays. Where a way
+    /// leads over several media of shared airtime, the path shares that of its slowest such hop.
     pub fn path(&self, from: usize, to: usize) -> Option<Path> {
         if from == to {
             return None;
         }
         let way = self.way(from, to)?;
-        way.windows(2).try_fold(Path { rate: None, delay: Duration::ZERO, air: None }, |path, hop| {
-            let (rate, delay) = self.hops.get(&(hop[0], hop[1]))?;
-            let rate = [path.rate, *rate].into_iter().flatten().min();
-            Some(Path { rate, delay: path.delay.saturating_add(*delay), air: None })
+        let hops: Option<Vec<&Path>> = way.windows(2).map(|hop| self.hops.get(&(hop[0], hop[1]))).collect();
+        let hops = hops?;
+        let slowest = hops.iter().filter(|hop| hop.air.is_some()).min_by_key(|hop| hop.rate.unwrap_or(Rate::MAX));
+        Some(Path {
+            rate: hops.iter().filter_map(|hop| hop.rate).min(),
+            delay: hops.iter().fold(Duration::ZERO, |sum, hop| sum.saturating_add(hop.delay)),
+            air: slowest.and_then(|hop| hop.air),
         })
     }
 
@@ -151,7 +160,7 @@ mod tests {
 
     fn edge(from: usize, to: usize, mbits: f64, ms: u64) -> Edge {
         let rate = Some(Rate::from_mbits_per_second(mbits));
-        Edge { from, to, rate, delay: Duration::from_millis(ms), medium: false }
+        Edge { from, to, rate, delay: Duration::from_millis(ms), medium: false, air: None }
     }
 
     #[test]
@@ -168,6 +177,15 @@ mod tests {
         assert_eq!(paths[1][0], Some(Path { rate: ten, delay: Duration::from_millis(16), air: None }));
         assert_eq!(paths[0][0], None);
         assert_eq!(routes.way(0, 1), Some(vec![0, 2, 3, 1]));
+    }
+
+    #[test]
+    fn a_path_shares_the_airtime_of_the_slowest_medium_on_its_way() {
+        let air = |edge: Edge, air| Edge { air: Some(air), medium: true, ..edge };
+        let edges = [edge(0, 1, 1.0, 0), air(edge(1, 2, 20.0, 0), 4), air(edge(2, 3, 10.0, 0), 7)];
+        let routes = Routes::shortest(4, &edges);
+        let shared = |from, to| routes.path(from, to).and_then(|path| path.air);
+        assert_eq!((shared(0, 1), shared(0, 2), shared(0, 3)), (None, Some(4), Some(7)));
     }
 
     #[test]
@@ -194,7 +212,7 @@ mod tests {
             edges in prop::collection::vec((0usize..8, 0usize..8, prop::option::of(1u64..1000), 0u64..3, any::<bool>()), 0..30)
         ) {
             let edges: Vec<Edge> = edges.into_iter().map(|(from, to, rate, ms, medium)| Edge {
-                from, to, rate: rate.map(|m| Rate::from_bits_per_second(m * 1000)), delay: Duration::from_millis(ms), medium,
+                from, to, rate: rate.map(|m| Rate::from_bits_per_second(m * 1000)), delay: Duration::from_millis(ms), medium, air: None,
             }).collect();
             let routes = Routes::shortest(8, &edges);
             for from in 0..8 {

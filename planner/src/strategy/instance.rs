@@ -315,8 +315,9 @@ fn occupancy(link: Link, bits: f64) -> f64 {
     if link.per_bit.is_infinite() { link.per_bit } else { link.per_bit * bits }
 }
 
-fn power(_device: &crate::cluster::Device) -> Power {
-    Power::default()
+fn power(device: &crate::cluster::Device) -> Power {
+    let energy = device.energy;
+    Power { busy: energy.busy.watts(), idle: energy.idle.watts(), per_bit: energy.per_byte.joules() / 8.0 }
 }
 
 /// See [`Instance::fit`]. Memory grows with the segment, so neither end ever moves back.

@@ -68,13 +68,21 @@ pub fn wifi(workers: usize, low: u64, high: u64, dice: &mut Dice) -> Cluster {
     let edges: Vec<Edge> = (0..nodes)
         .flat_map(|from| (0..nodes).map(move |to| (from, to)))
         .filter(|(from, to)| from != to)
-        .map(|(from, to)| Edge { from, to, rate: rates[from][to], delay: Duration::from_millis(2), medium: true })
+        .map(|(from, to)| Edge {
+            from,
+            to,
+            rate: rates[from][to],
+            delay: Duration::from_millis(2),
+            medium: true,
+            air: None,
+        })
         .collect();
     let device = |index: usize, dice: &mut Dice| Device {
         name: format!("n{index}"),
         worker: index >= 2,
         memory: ByteSize::from_mib(dice.between(low, high)),
         slowdown: dice.between(10, 40) as f64 / 10.0,
+        energy: planner::cluster::Energy::default(),
     };
     let mut paths = Routes::shortest(nodes, &edges).paths(nodes);
     // The client is wired to the dispatcher, or that path alone would decide most bottlenecks.

@@ -13,7 +13,7 @@ use planner::units::Rate;
 
 use super::netem::qdisc;
 use super::*;
-use crate::scenario::network::{Link, Medium};
+use crate::scenario::network::{Airtime, Link, Medium};
 use isolated::isolated;
 use plain::Plain;
 
@@ -26,7 +26,8 @@ fn names(count: usize) -> Vec<String> {
 
 fn medium(count: usize) -> (Network, Vec<Vec<Option<usize>>>) {
     let shapes = vec![vec![Shape::default(); count]; count];
-    let medium = Medium { name: "air".to_owned(), members: (0..count).collect(), shapes };
+    let medium =
+        Medium { name: "air".to_owned(), members: (0..count).collect(), shapes, airtime: Airtime::Independent };
     let next_hops = (0..count).map(|from| (0..count).map(|to| (from != to).then_some(to)).collect()).collect();
     (Network { nodes: count, media: vec![medium], ..Network::default() }, next_hops)
 }

@@ -9,7 +9,7 @@ use super::leaf::leaf_schema;
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
 use crate::scenario::Role;
-use crate::scenario::network::Distribution;
+use crate::scenario::network::{Airtime, Distribution};
 
 /// A value that is chosen by a word.
 pub trait Word: Copy + 'static {
@@ -75,6 +75,12 @@ impl Word for Distribution {
     const WORDS: &'static [(&'static str, Distribution)] =
         &[("normal", Distribution::Normal), ("uniform", Distribution::Uniform), ("pareto", Distribution::Pareto)];
     const EXAMPLE: &'static str = "\"normal\"";
+}
+
+impl Word for Airtime {
+    const WORDS: &'static [(&'static str, Airtime)] =
+        &[("independent", Airtime::Independent), ("shared", Airtime::Shared)];
+    const EXAMPLE: &'static str = "\"shared\"";
 }
 
 impl Word for StrategyKind {

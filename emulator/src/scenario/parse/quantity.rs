@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use planner::units::{ByteSize, Rate, parse_duration};
+use planner::units::{ByteSize, EnergyPerByte, Power, Rate, parse_duration};
 use schemars::json_schema;
 
 use super::leaf::leaf_schema;
 use super::mistake::Mistake;
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
-use super::unit::{FREQUENCY, LENGTH, PER_SECOND, QUEUE, RATE, SIZE, TIME};
+use super::unit::{FREQUENCY, LENGTH, PER_BYTE, PER_SECOND, POWER, QUEUE, RATE, SIZE, TIME};
 
 macro_rules! quantity {
     ($(#[$meta:meta])* $Name:ident($Value:ty), $table:ident, $example:literal, $make:expr) => {
@@ -26,7 +26,7 @@ macro_rules! quantity {
             }
         }
         leaf_schema!($Name, "Quantity", json_schema!({
-            "title": $table.what.trim_start_matches("a "),
+            "title": $table.what.trim_start_matches("an ").trim_start_matches("a "),
             "type": "string",
             "pattern": $table.pattern(),
             "examples": [$table.example],
@@ -83,6 +83,17 @@ quantity!(
         0.0 => Err(ZERO),
         _ if value > 1e6 => Err(TOO_LARGE),
         _ => Ok(value),
+    }
+);
+
+quantity!(
+    /// What a node uses, zero included.
+    PowerDraw(Power), POWER, "\"3.5 W\"", |text: &str, _: f64| text.parse::<Power>().map_err(|_| TOO_LARGE)
+);
+quantity!(
+    /// What a byte costs, zero included.
+    PerByte(EnergyPerByte), PER_BYTE, "\"20 nJ/B\"", |text: &str, _: f64| {
+        text.parse::<EnergyPerByte>().map_err(|_| TOO_LARGE)
     }
 );
 

@@ -131,6 +131,29 @@ pub(super) const PER_SECOND: Quantity = Quantity {
     example: "20 /s",
 };
 
+pub(super) const POWER: Quantity = Quantity {
+    what: "a power",
+    of: "power",
+    units: &[("mW", 1e-3), ("W", 1.0), ("kW", 1e3)],
+    instead: &[("watt", "W", 1.0), ("watts", "W", 1.0), ("J/s", "W", 1.0)],
+    example: "3.5 W",
+};
+
+pub(super) const PER_BYTE: Quantity = Quantity {
+    what: "an energy per byte",
+    of: "energy per byte",
+    units: &[("nJ/B", 1.0), ("uJ/B", 1e3), ("mJ/B", 1e6), ("J/B", 1e9)],
+    instead: &[
+        ("µJ/B", "uJ/B", 1.0),
+        ("μJ/B", "uJ/B", 1.0),
+        ("nJ/byte", "nJ/B", 1.0),
+        ("uJ/byte", "uJ/B", 1.0),
+        ("J/byte", "J/B", 1.0),
+        ("nJ/bit", "nJ/B", 8.0),
+    ],
+    example: "20 nJ/B",
+};
+
 impl Quantity {
     /// The number before the unit, in the smallest unit.
     pub(super) fn measure(&self, text: &str) -> Result<f64, QuantityError> {

@@ -1,5 +1,6 @@
 //! What each node is and does.
 
+use planner::cluster::Energy;
 use planner::units::ByteSize;
 
 use super::hosts::{Hosts, unknown};
@@ -39,6 +40,7 @@ pub fn describe(
         let role = hosts.roles[node];
         let by_role = layers.roles.iter().find(|(of, _)| *of == role).map(|(_, keys)| *keys);
         let keys = || [layers.own[node], by_role, layers.all].into_iter().flatten();
+        let usual = Energy::default();
         NodeSpec {
             name: layout.nodes[node].clone(),
             role,
@@ -46,6 +48,11 @@ pub fn describe(
             cpu: keys().find_map(|keys| keys.cpu.get()).map(|cores| cores.0),
             slowdown: keys().find_map(|keys| keys.slowdown.get()).map_or(1.0, |factor| factor.0),
             storage: keys().find_map(|keys| keys.storage.get()).map_or(STORAGE, |size| size.0),
+            energy: Energy {
+                busy: keys().find_map(|keys| keys.busy_power.get()).map_or(usual.busy, |power| power.0),
+                idle: keys().find_map(|keys| keys.idle_power.get()).map_or(usual.idle, |power| power.0),
+                per_byte: keys().find_map(|keys| keys.byte_energy.get()).map_or(usual.per_byte, |energy| energy.0),
+            },
         }
     };
     (0..layout.nodes.len()).map(describe).collect()

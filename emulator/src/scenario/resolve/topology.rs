@@ -10,7 +10,7 @@ use super::hosts::Hosts;
 use super::mistake::Mistake;
 use super::shape::{check, impair, overlaid, shape_of};
 use crate::scenario::error::Problem;
-use crate::scenario::network::{Link, Medium, Shape};
+use crate::scenario::network::{Airtime, Link, Medium, Shape};
 use crate::scenario::parse::raw;
 use crate::scenario::parse::reader::{At, Field};
 use crate::scenario::parse::shape::{Impairments, ShapeKeys};
@@ -38,7 +38,7 @@ impl Layout {
         Layout { nodes: Hosts::numbered(nodes), ..Layout::default() }
     }
 
-    fn medium(rates: &Rates, shape: &Shape) -> Layout {
+    fn medium(rates: &Rates, shape: &Shape, airtime: Airtime) -> Layout {
         let shapes = rates
             .iter()
             .map(|row| {
@@ -48,7 +48,7 @@ impl Layout {
                     .collect()
             })
             .collect();
-        let medium = Medium { name: "air".to_owned(), members: (0..rates.len()).collect(), shapes };
+        let medium = Medium { name: "air".to_owned(), members: (0..rates.len()).collect(), shapes, airtime };
         Layout { media: vec![medium], ..Layout::of(rates.len()) }
     }
 }
@@ -68,13 +68,13 @@ pub fn layout(
             let shape = impaired(&wifi.shape, problems);
             let (side, channel_mhz) = (wifi.side.get()?.0, wifi.channel.get()?.0);
             let square = WifiSquare { nodes: count(&wifi.nodes)?, side, channel_mhz };
-            Some(Layout::medium(&square.place(seed).rates, &shape))
+            Some(Layout::medium(&square.place(seed).rates, &shape, airtime(&wifi.air)?))
         }
         raw::Topology::Mesh(mesh) => {
             let shape = shape_of(&mesh.shape, problems);
             let nodes = count(&mesh.nodes)?;
-            let shapes = vec![vec![shape; nodes]; nodes];
-            let medium = Medium { name: "mesh".to_owned(), members: (0..nodes).collect(), shapes };
+            let (shapes, airtime) = (vec![vec![shape; nodes]; nodes], airtime(&mesh.air)?);
+            let medium = Medium { name: "mesh".to_owned(), members: (0..nodes).collect(), shapes, airtime };
             Some(Layout { media: vec![medium], ..Layout::of(nodes) })
         }
         raw::Topology::Star(star) => {
@@ -105,13 +105,17 @@ pub fn layout(
             let shape = impaired(&matrix.shape, problems);
             let path = matrix.path.at()?;
             let rates = rates(&path.value.0, path.place, folder, sources, problems)?;
-            Some(Layout::medium(&rates, &shape))
+            Some(Layout::medium(&rates, &shape, airtime(&matrix.air)?))
         }
     }
 }
 
 fn count(nodes: &Field<raw::NodeCount>) -> Option<usize> {
     nodes.get().map(|count| count.0 as usize)
+}
+
+fn airtime(keys: &raw::Air) -> Option<Airtime> {
+    keys.airtime.get().map(|airtime| airtime.0)
 }
 
 fn alike(a: usize, b: usize, shape: &Shape) -> Link {

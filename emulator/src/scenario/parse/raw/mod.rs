@@ -7,7 +7,7 @@ mod topology;
 
 pub use fault::{Blackhole, Degrade, Down, Fault, Kill, Partition, Pause, Timing};
 pub use node::{ListedNode, NodeKeys, Nodes};
-pub use topology::{Graph, Line, Link, Matrix, Mesh, NodeCount, Ring, Star, Switch, Topology, Tree, Wifi};
+pub use topology::{Air, Graph, Line, Link, Matrix, Mesh, NodeCount, Ring, Star, Switch, Topology, Tree, Wifi};
 
 use super::choice::Choice;
 use super::leaf::{List, ScenarioName, Tables, Text, Whole};

@@ -6,7 +6,7 @@ use crate::scenario::Role;
 use crate::scenario::parse::choice::Choice;
 use crate::scenario::parse::leaf::{Cores, List, NodeName, Real, Slowdown, Tables};
 use crate::scenario::parse::macros::table;
-use crate::scenario::parse::quantity::Size;
+use crate::scenario::parse::quantity::{PerByte, PowerDraw, Size};
 use crate::scenario::parse::reader::{At, Read, Reader, Table};
 use crate::scenario::parse::tree::{Node, Value};
 
@@ -22,6 +22,13 @@ table! {
         slowdown: Optional<Real<Slowdown>>,
         /// Size of its state folder; `"256 MiB"` when not given.
         storage: Optional<Size>,
+        /// Power while it computes; `"5 W"` when not given, like a Raspberry Pi 4. Energy is computed from
+        /// these figures, not measured.
+        busy_power: Optional<PowerDraw>,
+        /// Power while it does not compute; `"2 W"` when not given.
+        idle_power: Optional<PowerDraw>,
+        /// Energy for each byte it sends or receives, besides; `"50 nJ/B"` when not given.
+        byte_energy: Optional<PerByte>,
         /// What it does. Unless given, the first node is the client, the second the dispatcher, and
         /// all others are workers.
         role: Optional<Choice<Role>>,

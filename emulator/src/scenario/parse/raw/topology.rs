@@ -1,5 +1,7 @@
 //! What connects the nodes, as it is written.
 
+use crate::scenario::network::Airtime;
+use crate::scenario::parse::choice::Choice;
 use crate::scenario::parse::leaf::{List, NodeName, Text, Whole};
 use crate::scenario::parse::macros::{kinds, table};
 use crate::scenario::parse::quantity::{Frequency, Length};
@@ -34,6 +36,15 @@ kinds! {
 }
 
 table! {
+    /// Whose the rates of a medium are.
+    pub struct Air as "" {
+        /// Whether each pair has its rate for itself (`independent`), or all pairs share the airtime:
+        /// while one node sends, no other can (`shared`). What is shared can be planned with, but not run yet.
+        airtime: Optional<Choice<Airtime>> = "independent",
+    }
+}
+
+table! {
     /// SEIFER's square.
     pub struct Wifi as "" {
         /// How many nodes; they are named `n00`, `n01`, …
@@ -42,6 +53,7 @@ table! {
         side: Optional<Length> = "150 m",
         /// Width of the channel: a pair `d` metres apart has log2(1 + 283230 / d²) Mbit/s for each MHz.
         channel: Optional<Frequency> = "1 MHz",
+        ..air: Air,
         ..shape: Impairments,
     }
 }
@@ -51,6 +63,7 @@ table! {
     pub struct Mesh as "" {
         /// How many nodes; they are named `n00`, `n01`, …
         nodes: Required<NodeCount>,
+        ..air: Air,
         ..shape: ShapeKeys,
     }
 }
@@ -113,6 +126,7 @@ table! {
     pub struct Matrix as "" {
         /// The CSV file, relative to the scenario's file; it has as many rows and columns as there are nodes.
         path: Required<Text>,
+        ..air: Air,
         ..shape: Impairments,
     }
 }

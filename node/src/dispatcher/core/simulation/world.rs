@@ -389,7 +389,7 @@ impl World {
                 receive: Duration::ZERO,
             };
             let limit = Limit::Compute { node: nodes[0] };
-            let prediction = Prediction { bottleneck: Duration::ZERO, limit, latency: Duration::ZERO };
+            let prediction = Prediction { bottleneck: Duration::ZERO, limit, latency: Duration::ZERO, joules: 0.0 };
             let stages: Vec<Stage> = nodes.iter().enumerate().map(stage).collect();
             let chains = vec![Chain { stages: (0..stages.len()).collect(), share: 1.0 }];
             Ok(Plan { stages, chains, prediction, proof: None })
