@@ -11,7 +11,7 @@ use planner::cluster::Cluster;
 use planner::codec::Codec;
 use planner::plan::Plan;
 use planner::profile::Segment;
-use planner::strategy::{PlanError, Problem, StrategyKind};
+use planner::strategy::{Chain, Instance, Objective, Optimal, PlanError, Problem, Strategy, StrategyKind};
 use planner::units::ByteSize;
 use proptest::prelude::*;
 
@@ -91,6 +91,84 @@ fn the_proven_optimum_is_the_best_of_all_plans_there_are() {
     }
     println!("{planned} instances planned, {impossible} without any plan");
     assert!(planned > 1000);
+}
+
+/// The lowest value of the objective over all chains there are that sustain its floor.
+fn least(instance: &Instance, objective: Objective) -> f64 {
+    fn extend(instance: &Instance, objective: Objective, at: usize, chain: &mut Chain, least: &mut f64) {
+        if at == instance.end {
+            if instance.value(Objective::Throughput, chain) <= objective.longest() {
+                *least = least.min(instance.value(objective, chain));
+            }
+            return;
+        }
+        for node in
+            (0..instance.nodes.len()).filter(|node| chain.iter().all(|(used, _)| used != node)).collect::<Vec<_>>()
+        {
+            for to in at + 1..=instance.fits(node, at) {
+                chain.push((node, Segment { from: at, to }));
+                extend(instance, objective, to, chain, least);
+                chain.pop();
+            }
+        }
+    }
+    let mut value = f64::INFINITY;
+    extend(instance, objective, 0, &mut Vec::new(), &mut value);
+    value
+}
+
+#[test]
+fn whatever_the_objective_the_optimum_is_the_best_of_all_chains() {
+    let mut planned = 0;
+    for seed in 0..500 {
+        let mut dice = Dice::new(seed);
+        let profile = model(dice.between(2, 7) as usize, &mut dice);
+        let workers = dice.between(1, 5) as usize;
+        let cluster = wifi(workers, 16, 40, &mut dice);
+        let instance =
+            Instance::new(&Problem::new(&profile, &cluster, Codec::Raw), &(2..2 + workers).collect::<Vec<_>>());
+        let floor_per_s = dice.between(1, 80) as f64 / 10.0;
+        for objective in [
+            Objective::Throughput,
+            Objective::Latency { floor_per_s: 0.0 },
+            Objective::Latency { floor_per_s },
+            Objective::Energy { floor_per_s },
+            Objective::Nodes { floor_per_s },
+        ] {
+            let least = least(&instance, objective);
+            match Optimal::THOROUGH.place(&instance, objective, 0, &|| false) {
+                Ok(found) => {
+                    let close = |value: f64| (value / least - 1.0).abs() < 1e-9;
+                    assert!(close(found.value) && close(found.bound), "seed {seed}, {objective:?}: {found:?}, {least}");
+                    planned += 1;
+                }
+                Err(unplaced) => assert!(unplaced.proven && least.is_infinite(), "seed {seed}, {objective:?}, {least}"),
+            }
+        }
+    }
+    println!("{planned} instances planned");
+    assert!(planned > 1000);
+}
+
+#[test]
+fn no_strategy_is_better_than_the_optimum() {
+    for seed in 0..200 {
+        let mut dice = Dice::new(seed);
+        let profile = model(dice.between(5, 40) as usize, &mut dice);
+        let workers = dice.between(2, 12) as usize;
+        let cluster = wifi(workers, 24, 64, &mut dice);
+        let instance =
+            Instance::new(&Problem::new(&profile, &cluster, Codec::Raw), &(2..2 + workers).collect::<Vec<_>>());
+        for objective in [Objective::Throughput, Objective::Latency { floor_per_s: 0.0 }] {
+            let optimum = Optimal::THOROUGH.place(&instance, objective, 0, &patience(100));
+            for kind in StrategyKind::ALL {
+                let Ok(found) = kind.strategy().place(&instance, objective, seed, &patience(100)) else { continue };
+                let optimum = optimum.as_ref().unwrap();
+                assert!(found.value >= optimum.bound * 0.999_999, "seed {seed}: {kind} {objective:?}");
+                assert!(instance.value(objective, &found.chain) == found.value);
+            }
+        }
+    }
 }
 
 #[test]
