@@ -132,6 +132,7 @@ impl<'a> Cluster<'a> {
                 name: name.to_owned(),
                 address: [10, 0, 0, 1].into(),
                 state: PathBuf::new(),
+                bandwidth: Default::default(),
                 role: RoleConfig::Worker(worker),
             },
             limits: Limits { memory: ByteSize::from_mib(memory), cpu },

@@ -27,6 +27,7 @@ fn scenario() -> Scenario {
         nodes: Vec::new(),
         network: Network::default(),
         plan: PlanSpec {
+            bandwidth: Default::default(),
             strategy: StrategyKind::Greedy,
             heartbeat: Duration::from_millis(200),
             missed_heartbeats: 3,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use planner::cluster::Cluster;
 use planner::codec::Codec;
 use planner::element::Element;
-use planner::strategy::StrategyKind;
+use planner::strategy::{Objective, StrategyKind};
 use planner::units::duration;
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +130,8 @@ pub struct DispatcherConfig {
     pub codec: Codec,
     /// How plans are found.
     pub strategy: StrategyKind,
+    /// What a plan should be best at.
+    pub objective: Objective,
     /// Seed of the strategy.
     pub seed: u64,
     /// How often a worker sends a heartbeat.

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod doctor;
 pub mod model;
+pub mod plan;
 pub mod report;
 pub mod run;
 pub mod schema;
@@ -31,6 +32,7 @@ Examples:
   emu run scenarios/quickstart.toml                     five nodes, a few seconds
   emu run scenarios/20node_fail.toml --seed 7           another draw of the same story
   emu run scenarios/scaling.toml --set topology.nodes=10 --json | jq .throughput_per_s
+  emu plan scenarios/20node_fail.toml                   which part of the model would run where
   emu check scenarios/*.toml                            find every mistake without running
   emu doctor scenarios/20node_fail.toml                 what this host can do, and what is missing
   emu report results/quickstart/latest                  compute the summary again from the events
@@ -43,6 +45,8 @@ capability, 4 set-up failed, 5 a node died that no fault killed, 6 teardown left
 enum Command {
     /// Runs a scenario.
     Run(run::RunArgs),
+    /// Says which part of the model would run where, without running anything.
+    Plan(plan::PlanArgs),
     /// Reads scenarios and reports every mistake, without running them.
     Check(check::CheckArgs),
     /// Tries what this host can do, and says how to mend what it can't.
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Node(arguments) => return node::program::main(&arguments),
         Command::Run(arguments) => run::run(arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -9,7 +9,7 @@ use node::config::{Arrival, Bandwidth, Deploy, Load};
 use node::telemetry::{Detection, Event};
 use planner::cluster::Energy;
 use planner::codec::Codec;
-use planner::plan::{Limit, Plan, Prediction, Stage};
+use planner::plan::{Chain, Limit, Plan, Prediction, Stage};
 use planner::profile::Segment;
 use planner::strategy::StrategyKind;
 use planner::units::ByteSize;
@@ -76,7 +76,7 @@ fn scenario() -> Scenario {
         nodes: (0..12).map(node).collect(),
         network: Network::default(),
         plan: PlanSpec {
-            strategy: StrategyKind::Greedy,
+            strategy: StrategyKind::Optimal,
             bandwidth: Bandwidth::Configured,
             heartbeat: millis(200),
             missed_heartbeats: 4,
@@ -117,8 +117,10 @@ fn plan(nodes: [usize; 4]) -> Plan {
         bottleneck: millis(93),
         limit: Limit::Path { from: nodes[0], to: nodes[1] },
         latency: millis(318),
+        joules: 1.7,
     };
-    Plan { stages: nodes.into_iter().enumerate().map(stage).collect(), prediction }
+    let stages = nodes.into_iter().enumerate().map(stage).collect();
+    Plan { stages, chains: vec![Chain { stages: vec![0, 1, 2, 3], share: 1.0 }], prediction, proof: None }
 }
 
 /// The run, with everything going well but for the faults.

@@ -65,6 +65,7 @@ fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric)
             deploy: scenario.model.deploy,
             codec: scenario.model.codec,
             strategy: scenario.plan.strategy,
+            objective: planner::strategy::Objective::Throughput,
             seed: scenario.seed,
             heartbeat: scenario.plan.heartbeat,
             missed_heartbeats: scenario.plan.missed_heartbeats,

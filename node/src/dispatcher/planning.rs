@@ -6,12 +6,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use planner::cluster::{Cluster, Path};
 use planner::onnx::{self, ModelError};
 use planner::profile::Segment;
-use planner::strategy::Problem;
+use planner::strategy::{Problem, Replicas};
 
 use super::core::exchange::{Input, Question};
 use super::{Happening, Shared};
@@ -19,6 +19,9 @@ use crate::config::{Bandwidth, PROBE_LIMIT};
 use crate::probe::Measured;
 use crate::probe::survey::survey;
 use crate::telemetry::{Event, Telemetry};
+
+/// How long a plan may be improved or proven.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A thread that answers questions; of those that wait, only the newest.
 ///
@@ -39,12 +42,16 @@ pub fn spawn(shared: Arc<Shared>, telemetry: Telemetry, sender: Sender<Happening
                 profile: &shared.profile,
                 cluster,
                 codec: config.codec,
+                objective: config.objective,
+                replicas: Replicas::One,
                 excluded: &excluded,
                 severed: &severed,
                 current: current.as_ref(),
             };
             let begun = Instant::now();
-            let found = config.strategy.strategy().plan(&problem, config.seed);
+            // While a plan is sought nothing flows, so a proof is worth less than time.
+            let stop = || begun.elapsed() > PATIENCE;
+            let found = config.strategy.plan(&problem, config.seed, &stop);
             let happening = Happening::Input(Input::PlanFound { attempt, found, took: begun.elapsed() });
             if sender.send(happening).is_err() {
                 return;

@@ -38,6 +38,12 @@ impl Cluster {
         }
         *self.paths.get(from)?.get(to)?
     }
+
+    /// Energy that two nodes use for `size` to pass from one to the other, in joules.
+    pub fn joules(&self, from: usize, to: usize, size: ByteSize) -> f64 {
+        let ends = if from == to { [None, None] } else { [self.nodes.get(from), self.nodes.get(to)] };
+        ends.into_iter().flatten().map(|device| device.energy.per_byte.joules_for(size)).sum()
+    }
 }
 
 /// One node.

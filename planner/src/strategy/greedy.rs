@@ -1,141 +1,53 @@
-//! Greedy with a bound: for a bottleneck to be met, each stage is extended as far as it goes, from
-//! every start node; the bound is lowered by halving until no plan is found below it.
+//! SEIFER's joint greedy: the cuts with the smallest sum of transfers; from every start node, repeatedly the unused
+//! neighbour with the most bandwidth; the best start wins (arXiv 2304.11941).
 //!
-//! # Which plan is taken
-//! Without a plan in force: the one with the shortest bottleneck, of equal ones that with the lowest
-//! latency. With a plan in force: of all plans found whose bottleneck is at most [`KEEP`] times the
-//! shortest, the one that moves the fewest stages; then the shortest bottleneck, then the lowest
-//! latency. Moving a stage costs seconds of loading, in which nothing flows, and after a failure the
-//! survivors' stages are warm. The comparison is always with a plan made from nothing, so that small
-//! losses don't add up over many failures.
+//! Where nodes differ in memory, a neighbour must have enough for the next segment.
 
-use super::instance::Instance;
-use super::search::{Pins, Placement, Search};
-use super::{PlanError, Problem, Strategy, check, no_placement};
-use crate::plan::Plan;
+use super::cuts::least_sum;
+use super::{Chain, Instance, Objective, Solution, Stop, Strategy, Unplaced, bound, sustains};
+use crate::profile::Segment;
 
-/// How many times the shortest bottleneck may be met by a plan that moves fewer stages.
-pub const KEEP: f64 = 1.25;
-
-/// Stages tried for each start node before a bound is taken for impossible.
-const BUDGET: usize = 64;
-/// The same where no plan is known yet: better slow than none.
-const FIRST_BUDGET: usize = 4096;
-/// Two bounds that differ by less are not told apart.
-const PRECISION: f64 = 1.001;
-
-/// See the module's documentation. The seed is not used: nothing is left to chance.
+/// See the module's documentation. Neither seed nor objective guide the search; the objective chooses the start.
 #[derive(Debug, Clone, Copy)]
 pub struct Greedy;
 
 impl Strategy for Greedy {
-    fn plan(&self, problem: &Problem<'_>, _seed: u64) -> Result<Plan, PlanError> {
-        let available = check(problem)?;
-        let finder = Finder { problem, instance: &Instance::new(problem, &available) };
-        let unpinned = vec![None; finder.instance.end + 1];
-        let any = |_: &Plan| true;
-        let fresh =
-            finder.first(&unpinned, f64::INFINITY, FIRST_BUDGET, any).map(|plan| finder.shorten(&unpinned, plan, any));
-        let kept = problem.current.and_then(|current| finder.keeping(current, fresh.as_ref()));
-        kept.or(fresh).ok_or_else(|| no_placement(problem, &available))
+    fn place(
+        &self,
+        instance: &Instance,
+        objective: Objective,
+        _seed: u64,
+        _stop: Stop<'_>,
+    ) -> Result<Solution, Unplaced> {
+        let ends = least_sum(instance).ok_or(Unplaced { proven: false })?;
+        let chains = (0..instance.nodes.len()).filter_map(|start| from(instance, &ends, start));
+        let solutions = chains
+            .filter(|chain| sustains(instance, objective, chain))
+            .map(|chain| Solution {
+                value: instance.value(objective, &chain),
+                bound: bound(instance, objective),
+                chain,
+            })
+            .filter(|solution| solution.value.is_finite());
+        solutions.min_by(|a, b| a.value.total_cmp(&b.value)).ok_or(Unplaced { proven: false })
     }
 }
 
-struct Finder<'a> {
-    problem: &'a Problem<'a>,
-    instance: &'a Instance,
-}
-
-impl Finder<'_> {
-    /// The first plan within `bottleneck` that is found and accepted.
-    fn first(&self, pins: &Pins, bottleneck: f64, budget: usize, accept: impl Fn(&Plan) -> bool) -> Option<Plan> {
-        let mut first = None;
-        Search::new(self.instance, pins, bottleneck).search_each_start(budget, |placement| {
-            first = self.cost(&placement).filter(&accept);
-            first.is_some()
-        });
-        first
-    }
-
-    /// A plan with a bottleneck as short as can be found, beginning with a known one.
-    fn shorten(&self, pins: &Pins, known: Plan, accept: impl Fn(&Plan) -> bool) -> Plan {
-        let mut best = known;
-        let mut low = self.instance.floor.max(1e-9);
-        // The floor itself is often met (a slow path to the client decides), and then nothing is to be halved.
-        let mut bound = low;
-        while bottleneck(&best) > low * PRECISION {
-            match self.first(pins, bound, BUDGET, &accept).filter(|plan| bottleneck(plan) < bottleneck(&best)) {
-                Some(plan) => best = plan,
-                None => low = bound,
-            }
-            bound = (low * bottleneck(&best)).sqrt();
-        }
-        Search::new(self.instance, pins, bottleneck(&best)).search_each_start(BUDGET, |placement| {
-            if let Some(plan) = self.cost(&placement).filter(&accept).filter(|plan| rank(plan) < rank(&best)) {
-                best = plan;
-            }
-            false
-        });
-        best
-    }
-
-    /// The plan that keeps most of `current` and is good enough, if there is one.
-    fn keeping(&self, current: &Plan, fresh: Option<&Plan>) -> Option<Plan> {
-        let bound = fresh.map_or(f64::INFINITY, |plan| KEEP * bottleneck(plan));
-        let good = |plan: &Plan| bottleneck(plan) <= bound;
-        if let Some(unchanged) = self.cost(&current.placement()).filter(good) {
-            return Some(unchanged);
-        }
-        let breaks = self.breaks(current);
-        let variants = (0..=6).flat_map(|sum| (0..=sum).map(move |left| (left, sum - left)));
-        let found = variants.filter_map(|(left, right)| {
-            let pins = self.pins(current, &breaks, left, right);
-            let plan = self.first(&pins, bound, BUDGET, good)?;
-            Some((plan.moved_from(current), pins, plan))
-        });
-        let (moved, pins, plan) = found.min_by_key(|(moved, _, plan)| (*moved, rank(plan)))?;
-        if fresh.is_some_and(|fresh| fresh.moved_from(current) <= moved) {
+fn from(instance: &Instance, ends: &[usize], start: usize) -> Option<Chain> {
+    let mut chain: Chain = Vec::with_capacity(ends.len());
+    let mut from = 0;
+    for to in ends {
+        let node = match chain.last() {
+            None => start,
+            Some((before, _)) => (0..instance.nodes.len())
+                .filter(|node| chain.iter().all(|(used, _)| used != node) && instance.fits(*node, from) >= *to)
+                .max_by(|a, b| instance.bandwidth(*before, *a).total_cmp(&instance.bandwidth(*before, *b)))?,
+        };
+        if instance.fits(node, from) < *to {
             return None;
         }
-        Some(self.shorten(&pins, plan, |plan| plan.moved_from(current) <= moved))
+        chain.push((node, Segment { from, to: *to }));
+        from = *to;
     }
-
-    /// Where `current` can't stay as it is: its lost stages, and pairs of stages that can't speak any
-    /// more; the first and last stage of each.
-    fn breaks(&self, current: &Plan) -> Vec<(usize, usize)> {
-        let nodes: Vec<usize> = current.stages.iter().map(|stage| stage.node).collect();
-        let lost = (0..nodes.len()).filter(|stage| !self.problem.available(nodes[*stage])).map(|stage| (stage, stage));
-        let apart = (1..nodes.len())
-            .filter(|stage| self.problem.connected(nodes[stage - 1], nodes[*stage]).is_none())
-            .map(|stage| (stage, stage - 1));
-        lost.chain(apart).collect()
-    }
-
-    /// The stages of `current` pinned where they are, but for the lost ones and so many `left` and
-    /// `right` of each break.
-    fn pins(&self, current: &Plan, breaks: &[(usize, usize)], left: usize, right: usize) -> Pins {
-        let mut pins = vec![None; self.instance.end + 1];
-        for (index, stage) in current.stages.iter().enumerate() {
-            let loose = breaks.iter().any(|(first, last)| first.saturating_sub(left) <= index && index <= last + right);
-            let node = self.instance.nodes.iter().position(|node| *node == stage.node);
-            if let (false, Some(node)) = (loose, node) {
-                pins[stage.segment.from] = Some((node, stage.segment.to));
-            }
-        }
-        pins
-    }
-
-    /// The plan of a placement. The search keeps every rule that [`Plan::evaluate`] checks, so this
-    /// only fails for a plan in force that can't stay.
-    fn cost(&self, placement: &Placement) -> Option<Plan> {
-        Plan::evaluate(self.problem, placement).ok()
-    }
-}
-
-fn bottleneck(plan: &Plan) -> f64 {
-    plan.prediction.bottleneck.as_secs_f64()
-}
-
-fn rank(plan: &Plan) -> (std::time::Duration, std::time::Duration) {
-    (plan.prediction.bottleneck, plan.prediction.latency)
+    Some(chain)
 }

@@ -1,15 +1,12 @@
 //! Is there a plan whose bottleneck is at most so long? Each stage is extended as far as memory, time
 //! and the next transfer allow; where that leads nowhere, a bounded number of other ways is tried.
 
-use super::instance::Instance;
+use super::{Chain, Instance};
 use crate::profile::Segment;
 
 /// Stages that must stay where they are: `pins[cut]` is the node (by its number in the instance) that
 /// holds the segment beginning at `cut`, and where that segment ends.
 pub(super) type Pins = Vec<Option<(usize, usize)>>;
-
-/// Segments on nodes, by the nodes' index in the cluster.
-pub(super) type Placement = Vec<(usize, Segment)>;
 
 pub(super) struct Search<'a> {
     instance: &'a Instance,
@@ -51,22 +48,22 @@ impl<'a> Search<'a> {
 
     /// Calls `found` with a placement for each node that the first stage can be on, if there is one,
     /// trying at most `budget` stages for each, until `found` says that it has enough.
-    pub fn search_each_start(&mut self, budget: usize, mut found: impl FnMut(Placement) -> bool) {
+    pub fn search_each_start(&mut self, budget: usize, mut found: impl FnMut(Chain) -> bool) {
         for first in self.steps(0, self.instance.dispatcher()) {
             self.budget = budget;
             self.stages.clear();
-            if self.take(&first, 0) && found(self.placement()) {
+            if self.take(&first, 0) && found(self.chain()) {
                 return;
             }
         }
     }
 
-    fn placement(&mut self) -> Placement {
+    fn chain(&mut self) -> Chain {
         let stages: Vec<_> = self.stages.drain(..).collect();
         for (node, segment) in &stages {
             self.free[*node] = self.pins[segment.from].is_none();
         }
-        stages.into_iter().map(|(node, segment)| (self.instance.nodes[node], segment)).collect()
+        stages
     }
 
     fn extend(&mut self, cut: usize, before: usize) -> bool {

@@ -18,6 +18,7 @@ pub(super) fn limit(scenario: &Scenario, plan: &Plan) -> String {
     match plan.prediction.limit {
         Limit::Path { from, to } => format!("the path {} → {}", name(scenario, from), name(scenario, to)),
         Limit::Compute { node } => format!("computing on {}", name(scenario, node)),
+        Limit::Air { .. } => "the airtime that all nodes share".to_owned(),
     }
 }
 

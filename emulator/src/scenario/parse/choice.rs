@@ -90,7 +90,14 @@ impl Word for Airtime {
 }
 
 impl Word for StrategyKind {
-    const WORDS: &'static [(&'static str, StrategyKind)] =
-        &[(StrategyKind::Greedy.name(), StrategyKind::Greedy), (StrategyKind::Random.name(), StrategyKind::Random)];
-    const EXAMPLE: &'static str = "\"greedy\"";
+    const WORDS: &'static [(&'static str, StrategyKind)] = &{
+        let mut words = [("", StrategyKind::Optimal); StrategyKind::ALL.len()];
+        let mut index = 0;
+        while index < words.len() {
+            words[index] = (StrategyKind::ALL[index].name(), StrategyKind::ALL[index]);
+            index += 1;
+        }
+        words
+    };
+    const EXAMPLE: &'static str = "\"optimal\"";
 }

@@ -78,9 +78,9 @@ table! {
 
 table! {
     /// How the model is spread over the workers, and how a dead one is noticed.
-    pub struct Plan as "{ strategy = \"greedy\" }" {
+    pub struct Plan as "{ strategy = \"optimal\" }" {
         /// How plans are found.
-        strategy: Optional<Choice<StrategyKind>> = "greedy",
+        strategy: Optional<Choice<StrategyKind>> = "optimal",
         /// How the dispatcher knows the rates and delays between nodes: it is told those of `[topology]`
         /// (`configured`), or has every pair measured over the emulated network before the first plan (`probed`).
         bandwidth: Optional<Choice<Bandwidth>> = "configured",

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use planner::codec::Codec;
-use planner::plan::{Limit, Plan, Prediction, Stage};
+use planner::plan::{Chain, Limit, Plan, Prediction, Stage};
 use planner::profile::Segment;
 use planner::strategy::PlanError;
 use planner::units::ByteSize;
@@ -389,8 +389,10 @@ impl World {
                 receive: Duration::ZERO,
             };
             let limit = Limit::Compute { node: nodes[0] };
-            let prediction = Prediction { bottleneck: Duration::ZERO, limit, latency: Duration::ZERO };
-            Ok(Plan { stages: nodes.iter().enumerate().map(stage).collect(), prediction })
+            let prediction = Prediction { bottleneck: Duration::ZERO, limit, latency: Duration::ZERO, joules: 0.0 };
+            let stages: Vec<Stage> = nodes.iter().enumerate().map(stage).collect();
+            let chains = vec![Chain { stages: (0..stages.len()).collect(), share: 1.0 }];
+            Ok(Plan { stages, chains, prediction, proof: None })
         };
         self.input(Input::PlanFound { attempt, found, took: Duration::ZERO });
         true

@@ -1,0 +1,149 @@
+//! `emu plan`: which part of the model would run where, and what that is predicted to cost.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use planner::strategy::{Objective, Problem, Replicas, StrategyKind};
+use serde_json::json;
+
+use crate::exit::Exit;
+use crate::model::{self, Inputs};
+use crate::report::plan::{Answer, PlanView, comparison};
+use crate::scenario::{Overrides, load};
+
+/// Arguments of `emu plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emu plan scenarios/quickstart.toml
+  emu plan scenarios/20node_fail.toml --strategy optimal,kpath,greedy,random
+  emu plan scenarios/20node_fail.toml --replicas auto --json | jq .plan.throughput_per_s")]
+pub struct PlanArgs {
+    /// The scenario file.
+    scenario: PathBuf,
+    /// Strategies to compare, instead of the scenario's.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    strategy: Vec<StrategyKind>,
+    /// What is to be best.
+    #[arg(long, value_enum, default_value_t = Aim::Throughput)]
+    objective: Aim,
+    /// Requests per second that the plan must sustain, for the objective `latency`, `energy` or `nodes`.
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.0, value_parser = rate)]
+    floor: f64,
+    /// How many chains may share the requests: a number, or `auto` for as many as help.
+    #[arg(long, value_name = "N|auto", default_value = "1", value_parser = replicas)]
+    replicas: Replicas,
+    /// Seconds after which a search is ended and the best plan found is told, with what could still be won.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = rate)]
+    time: f64,
+    /// Replaces a value of the scenario. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Replaces the scenario's seed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Prints JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Aim {
+    /// The most requests per second.
+    Throughput,
+    /// The shortest time from request to result.
+    Latency,
+    /// The least energy for one inference while requests come at the floor.
+    Energy,
+    /// The fewest nodes.
+    Nodes,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if f64::is_finite(rate) && rate >= 0.0 => Ok(rate),
+        _ => Err(format!("{text:?} is not a number of at least 0")),
+    }
+}
+
+fn replicas(text: &str) -> Result<Replicas, String> {
+    match (text, text.parse::<u32>()) {
+        ("auto", _) => Ok(Replicas::Auto),
+        (_, Ok(1)) => Ok(Replicas::One),
+        (_, Ok(most)) if most > 1 => Ok(Replicas::Most(most)),
+        _ => Err(format!("{text:?} is neither a number of at least 1 nor auto")),
+    }
+}
+
+/// Runs it.
+pub fn run(arguments: &PlanArgs) -> Exit {
+    let overrides = Overrides { set: arguments.set.clone(), seed: arguments.seed };
+    let loaded = match load(&arguments.scenario, &overrides) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            super::check::print(&errors);
+            return Exit::Usage;
+        }
+    };
+    let scenario = &loaded.scenario;
+    let inputs = Inputs { count: scenario.inputs, seed: scenario.seed };
+    let prepared = std::env::current_exe()
+        .map_err(|error| model::ModelError::File { path: PathBuf::from("emu"), error })
+        .and_then(|program| model::prepare(&program, &scenario.model.source, inputs));
+    let profile = match prepared {
+        Ok(prepared) => prepared.profile,
+        Err(error) => {
+            super::complain(&error);
+            return Exit::SetupFailed;
+        }
+    };
+    if let Err(errors) = loaded.check_capacity(&profile) {
+        super::check::print(&errors);
+        return Exit::Usage;
+    }
+    let cluster = scenario.cluster();
+    let floor_per_s = arguments.floor;
+    let objective = match arguments.objective {
+        Aim::Throughput => Objective::Throughput,
+        Aim::Latency => Objective::Latency { floor_per_s },
+        Aim::Energy if floor_per_s <= 0.0 => {
+            eprintln!("error: without a rate of requests, nodes would idle for ever; say it with --floor");
+            return Exit::Usage;
+        }
+        Aim::Energy => Objective::Energy { floor_per_s },
+        Aim::Nodes => Objective::Nodes { floor_per_s },
+    };
+    let problem =
+        Problem { objective, replicas: arguments.replicas, ..Problem::new(&profile, &cluster, scenario.model.codec) };
+    let patience = Duration::try_from_secs_f64(arguments.time).unwrap_or(Duration::MAX);
+    let answer = |strategy: StrategyKind| {
+        let began = Instant::now();
+        let found = strategy.plan(&problem, scenario.seed, &|| began.elapsed() > patience);
+        let took_s = began.elapsed().as_secs_f64();
+        let (plan, error) = match found {
+            Ok(plan) => (Some(PlanView::new(scenario, &profile, &plan)), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Answer { strategy: strategy.name(), took_s, plan, error }
+    };
+    let wanted = if arguments.strategy.is_empty() { vec![scenario.plan.strategy] } else { arguments.strategy.clone() };
+    let answers: Vec<Answer> = wanted.into_iter().map(answer).collect();
+    tell(&answers, &profile.model, scenario.nodes.len(), arguments.json);
+    if answers.iter().any(|answer| answer.plan.is_some()) { Exit::Success } else { Exit::SetupFailed }
+}
+
+/// One strategy's plan in full, or several side by side.
+fn tell(answers: &[Answer], model: &str, nodes: usize, json: bool) {
+    match answers {
+        [answer] if json => super::print_json(answer),
+        _ if json => super::print_json(&json!({ "strategies": answers })),
+        [Answer { strategy, plan: Some(plan), .. }] => {
+            let title = format!("{model} on {nodes} nodes, strategy {strategy}");
+            drop(write!(std::io::stdout(), "{}", plan.text(&title)));
+        }
+        [Answer { error: Some(error), .. }] => eprintln!("error: {error}"),
+        _ => drop(write!(std::io::stdout(), "{}", comparison(answers))),
+    }
+}

@@ -1,0 +1,60 @@
+//! `emu plan`: what would run where, without running anything.
+
+mod story;
+
+use story::{User, shipped};
+
+#[test]
+fn the_optimum_is_proven_and_no_other_strategy_is_better() {
+    let user = User::new();
+    let scenario = shipped("20node_fail");
+    let all = "optimal,kpath,greedy,compute,random";
+    let told = user.run(&["plan", &scenario, "--strategy", all, "--json"]).expect(0).json();
+    let answers = told["strategies"].as_array().unwrap();
+    assert_eq!(answers.len(), 5);
+    let throughput = |index: usize| answers[index]["plan"]["throughput_per_s"].as_f64().unwrap();
+    assert_eq!(answers[0]["plan"]["optimal"], true);
+    for (index, answer) in answers.iter().enumerate() {
+        println!("{}: {:.2}/s", answer["strategy"], throughput(index));
+        assert!(throughput(index) <= throughput(0) * 1.000_001, "{answer}");
+    }
+    let table = user.run(&["plan", &scenario, "--strategy", all]).expect(0).stdout;
+    assert!(table.contains("kpath") && table.contains("proven optimal"), "{table}");
+}
+
+#[test]
+fn replicas_raise_the_throughput_where_nodes_are_idle() {
+    let user = User::new();
+    // Devices so slow that they, and not the client's own path, are the limit.
+    let (scenario, slow) = (shipped("20node_fail"), "node.worker.slowdown=30");
+    let plan = |replicas: &str| {
+        let told = user.run(&["plan", &scenario, "--set", slow, "--replicas", replicas, "--json"]).expect(0).json();
+        let chains = told["plan"]["chains"].as_array().unwrap().len();
+        (told["plan"]["throughput_per_s"].as_f64().unwrap(), chains)
+    };
+    let ((one, single), (all, chains)) = (plan("1"), plan("auto"));
+    println!("one chain {one:.2}/s, {chains} chains {all:.2}/s");
+    assert_eq!(single, 1);
+    assert!(chains > 1 && all > 1.5 * one);
+}
+
+#[test]
+fn the_fewest_nodes_that_sustain_a_rate_are_found() {
+    let user = User::new();
+    let scenario = shipped("20node_fail");
+    let nodes = |arguments: &[&str]| {
+        let told = user.run(&[&["plan", &scenario, "--json"], arguments].concat()).expect(0).json();
+        assert!(told["plan"]["throughput_per_s"].as_f64().unwrap() >= 2.0);
+        told["plan"]["chains"][0]["stages"].as_array().unwrap().len()
+    };
+    assert!(nodes(&["--objective", "nodes", "--floor", "2"]) <= nodes(&[]));
+}
+
+#[test]
+fn what_can_not_be_planned_says_what_would_help() {
+    let user = User::new();
+    let outcome = user.run(&["plan", &shipped("quickstart"), "--set", "node.worker.memory=\"30 MiB\""]).expect(2);
+    assert!(outcome.stderr.contains("give at least one worker"), "{}", outcome.stderr);
+    let wrong = user.run(&["plan", &shipped("quickstart"), "--strategy", "best"]).expect(2);
+    assert!(wrong.stderr.contains("optimal"), "{}", wrong.stderr);
+}

@@ -1,0 +1,120 @@
+//! How fast the optimum is proven: `cargo bench --bench optimal [FAMILY]`.
+//!
+//! Each family is 40 seeded clusters; a search is stopped after ten seconds.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use planner::cluster::wifi::WifiSquare;
+use planner::cluster::{Cluster, Device, Path};
+use planner::codec::Codec;
+use planner::element::Element;
+use planner::profile::{Cut, ModelProfile, PROFILE_VERSION, Piece};
+use planner::strategy::{Instance, Objective, Optimal, Problem, Strategy};
+use planner::units::ByteSize;
+use rand_core::{Rng, SeedableRng};
+use rand_pcg::Pcg64;
+
+const CLUSTERS: u64 = 40;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn between(random: &mut Pcg64, low: u64, high: u64) -> u64 {
+    low + random.next_u64() % (high - low + 1)
+}
+
+/// A model of `pieces` pieces: tensors of 4 to 800 kB, times of 0.5 to 8 ms, 0.1 to 4 MiB of weights.
+fn model(pieces: usize, random: &mut Pcg64) -> ModelProfile {
+    let cut = |index: usize, random: &mut Pcg64| Cut {
+        tensor: index.to_string(),
+        shape: vec![1],
+        element: Element::Float32,
+        encoded: BTreeMap::from([(Codec::Raw, ByteSize::from_bytes(between(random, 4_000, 800_000)))]),
+    };
+    let piece = |random: &mut Pcg64| Piece {
+        operators: Vec::new(),
+        parameters: ByteSize::from_bytes(between(random, 100 << 10, 4 << 20)),
+        activations: ByteSize::from_bytes(between(random, 100 << 10, 2 << 20)),
+        flops: 0,
+        time: Duration::from_micros(between(random, 500, 8_000)),
+    };
+    ModelProfile {
+        version: PROFILE_VERSION,
+        model: String::new(),
+        digest: String::new(),
+        host: String::new(),
+        process_memory: ByteSize::from_mib(8),
+        cuts: (0..=pieces).map(|index| cut(index, random)).collect(),
+        pieces: (0..pieces).map(|_| piece(random)).collect(),
+    }
+}
+
+/// A Wi-Fi square of workers with `low` to `high` MiB, one to four times slower than the host.
+fn cluster(workers: usize, low: u64, high: u64, random: &mut Pcg64) -> Cluster {
+    let nodes = workers + 1;
+    let rates = WifiSquare { nodes, side: 150.0, channel_mhz: 5.0 }.place(random.next_u64()).rates;
+    let path = |rate| Path { rate: Some(rate), delay: Duration::from_millis(2), air: None };
+    let device = |index: usize, random: &mut Pcg64| Device {
+        name: index.to_string(),
+        worker: index > 0,
+        memory: ByteSize::from_mib(between(random, low, high)),
+        slowdown: between(random, 10, 40) as f64 / 10.0,
+        energy: planner::cluster::Energy::default(),
+    };
+    Cluster {
+        paths: rates.into_iter().map(|row| row.into_iter().map(|rate| rate.map(path)).collect()).collect(),
+        nodes: (0..nodes).map(|index| device(index, random)).collect(),
+        client: 0,
+        dispatcher: 0,
+    }
+}
+
+fn measure(family: &str, objective: Objective, instance: impl Fn(&mut Pcg64) -> Instance) {
+    let (mut times, mut gaps, mut proven, mut stages) = (Vec::new(), Vec::new(), 0, 0);
+    for seed in 0..CLUSTERS {
+        let instance = instance(&mut Pcg64::seed_from_u64(seed));
+        let began = Instant::now();
+        let found = Optimal::THOROUGH.place(&instance, objective, seed, &|| began.elapsed() > PATIENCE);
+        times.push(began.elapsed());
+        match found {
+            Ok(found) if found.value <= found.bound * (1.0 + 1e-6) => {
+                proven += 1;
+                stages += found.chain.len();
+            }
+            Ok(found) => gaps.push(found.value / found.bound - 1.0),
+            Err(unplaced) => proven += usize::from(unplaced.proven),
+        }
+    }
+    times.sort_unstable();
+    let gap = gaps.iter().fold(0.0, |sum, gap| sum + gap) / gaps.len().max(1) as f64;
+    println!(
+        "{family:<38} proven {proven:>2} of {CLUSTERS}, {:>4.1} stages; median {:>8.2} ms, slowest {:>9.2} ms; gap of the rest {:.2} %",
+        stages as f64 / proven.max(1) as f64,
+        times[times.len() / 2].as_secs_f64() * 1e3,
+        times[times.len() - 1].as_secs_f64() * 1e3,
+        gap * 100.0
+    );
+}
+
+fn main() {
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let random = |nodes: usize, low: u64, high: u64| {
+        move |random: &mut Pcg64| {
+            let (profile, cluster) = (model(60, random), cluster(nodes, low, high, random));
+            let available: Vec<usize> = (1..=nodes).collect();
+            Instance::new(&Problem::new(&profile, &cluster, Codec::Raw), &available)
+        }
+    };
+    for (name, nodes, low, high) in
+        [("roomy", 20, 64, 128), ("tight", 20, 32, 64), ("tight", 50, 32, 64), ("small", 50, 24, 40)]
+    {
+        let family = format!("random model, {name}, {nodes} nodes");
+        for (objective, what) in
+            [(Objective::Throughput, "throughput"), (Objective::Latency { floor_per_s: 0.0 }, "latency")]
+        {
+            let family = format!("{family}, {what}");
+            if family.contains(&wanted) {
+                measure(&family, objective, random(nodes, low, high));
+            }
+        }
+    }
+}
