@@ -19,8 +19,8 @@ const FOLLOWING: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Within this one ping must be answered.
 const PING: Duration = Duration::from_secs(2);
-/// Second trains, at most: a rough rate may have been far too low. Each is sent four times as fast as the one before.
-const TRIES: i32 = 4;
+/// Second trains, at most: a rough rate may have been far too low, a host may have lost packets.
+const TRIES: u32 = 4;
 
 /// A datagram that came, and from whom.
 pub type Heard = (SocketAddr, Datagram);
@@ -39,6 +39,16 @@ pub struct Measurement<'a> {
     pub number: &'a mut u64,
 }
 
+/// A train that was sent.
+struct Sent {
+    /// What its receiver says; `None`: more than can be told.
+    rate: Option<Rate>,
+    /// How many of its packets arrived.
+    arrived: u32,
+    /// How long sending took.
+    took: Duration,
+}
+
 impl Measurement<'_> {
     /// Measures; `None` when the other agent does not answer in time.
     pub fn run(&mut self) -> Option<Measured> {
@@ -47,18 +57,21 @@ impl Measurement<'_> {
         let round_trip = self.ping()?;
         let car = Datagram::car(0, self.to.ip());
         let size = on_the_wire(car.len(), self.to.ip());
-        let (mut rate, _) = self.train(Train::FIRST, size, round_trip)?;
+        let mut rate = self.train(Train::FIRST, size, round_trip)?.rate;
+        let mut haste = HASTE;
         for attempt in 0..TRIES {
             let left = self.deadline.saturating_duration_since(Instant::now()) / 2;
-            let train = Train::after(rate, HASTE * 4f64.powi(attempt), size, left);
+            let train = Train::after(rate, haste, size, left);
             // Too slow a pair for a longer train.
             if train.packets < Train::FIRST.packets {
                 break;
             }
-            let Some((found, took)) = self.train(train, size, round_trip) else { break };
+            let Some(Sent { rate: found, arrived, took }) = self.train(train, size, round_trip) else { break };
             // The slowest hop can look slower than it is, but not faster.
             rate = if attempt == 0 { found } else { rate.zip(found).map(|(rate, found)| rate.max(found)) };
-            if !found.is_some_and(|found| train.was_too_slow_for(found, size, took)) {
+            if found.is_some_and(|found| train.was_too_slow_for(found, size, took)) {
+                haste *= 4.0;
+            } else if arrived >= train.packets / 2 || attempt > 1 {
                 break;
             }
         }
@@ -116,9 +129,8 @@ impl Measurement<'_> {
         None
     }
 
-    /// Sends a train and asks what arrived of it: the rate, `None` when it is too high to tell, and the time
-    /// that sending took.
-    fn train(&mut self, train: Train, size: ByteSize, round_trip: Duration) -> Option<(Option<Rate>, Duration)> {
+    /// Sends a train and asks what arrived of it.
+    fn train(&mut self, train: Train, size: ByteSize, round_trip: Duration) -> Option<Sent> {
         let number = self.next();
         let car = Datagram::car(number, self.to.ip());
         let began = Instant::now();
@@ -144,7 +156,7 @@ impl Measurement<'_> {
             });
             match told {
                 Some((arrived, _)) if arrived < 2 => return None,
-                Some((_, rate)) => return Some((rate, took)),
+                Some((arrived, rate)) => return Some(Sent { rate, arrived, took }),
                 None => {}
             }
         }

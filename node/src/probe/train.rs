@@ -13,9 +13,9 @@ const MOST: u64 = 512;
 /// How long the second train takes at the rough rate, between these bounds.
 const LENGTH: Duration = Duration::from_millis(60);
 /// The second train is sent so many times faster than the rough rate. That fills the gaps that a busy host
-/// leaves between packets; and what waits for the slowest hop is then a third of the train, 20 ms, which a
+/// leaves between packets; and what waits for the slowest hop is then two thirds of the train, 40 ms, which a
 /// queue should hold. (If it doesn't, packets are lost, and the others still arrive at the hop's rate.)
-pub const HASTE: f64 = 1.5;
+pub const HASTE: f64 = 3.0;
 /// Packets at the head of the second train that are sent at once: what keeps the slowest hop busy if the
 /// sender is held up.
 pub const HEAD: u32 = 8;
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!((train(0.5).packets, train(5.0).packets, train(1000.0).packets), (32, 32, 512));
         // 60 ms.
         assert_eq!(train(50.0).packets, 247);
-        let time = |mbits: f64| train(mbits).due(train(mbits).packets, SIZE).as_secs_f64() * 1.5;
+        let time = |mbits: f64| train(mbits).due(train(mbits).packets, SIZE).as_secs_f64() * HASTE;
         assert!(time(80.0) > 0.055 && time(80.0) < 0.06);
         // What does not fit into the time that is left is left out.
         let slow = Train::after(Some(Rate::from_bits_per_second(20_000)), HASTE, SIZE, Duration::from_secs(5));
@@ -155,7 +155,7 @@ mod tests {
         let too_slow = |found, millis| {
             train(10.0).was_too_slow_for(Rate::from_mbits_per_second(found), SIZE, Duration::from_millis(millis))
         };
-        assert!(too_slow(14.5, 34) && !too_slow(10.0, 34));
+        assert!(too_slow(29.0, 10) && !too_slow(10.0, 10));
         // The host did not get the packets out as fast as it should have.
         assert!(too_slow(10.0, 50));
     }
