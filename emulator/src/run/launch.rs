@@ -65,10 +65,12 @@ fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric)
             codec: scenario.model.codec,
             strategy: scenario.plan.strategy,
             objective: planner::strategy::Objective::Throughput,
+            replicas: planner::strategy::Replicas::One,
             seed: scenario.seed,
             heartbeat: scenario.plan.heartbeat,
             missed_heartbeats: scenario.plan.missed_heartbeats,
             window: scenario.plan.window,
+            order: false,
             queue: scenario.plan.queue,
         })),
         Role::Worker => RoleConfig::Worker(WorkerConfig {

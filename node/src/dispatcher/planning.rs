@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use planner::onnx::{self, ModelError};
 use planner::profile::Segment;
-use planner::strategy::{Problem, Replicas};
+use planner::strategy::Problem;
 
 use super::core::exchange::{Input, Question};
 use super::{Happening, Shared};
@@ -31,13 +31,13 @@ pub fn spawn(shared: Arc<Shared>, sender: Sender<Happening>) -> io::Result<Sende
                 cluster: &config.cluster,
                 codec: config.codec,
                 objective: config.objective,
-                replicas: Replicas::One,
+                replicas: config.replicas,
                 excluded: &excluded,
                 severed: &severed,
                 current: current.as_ref(),
             };
             let begun = Instant::now();
-            // While a plan is sought nothing flows, so a proof is worth less than time.
+            // While a plan is sought nothing flows, or only what other chains take; a proof is worth less than time.
             let stop = || begun.elapsed() > PATIENCE;
             let found = config.strategy.plan(&problem, config.seed, &stop);
             let happening = Happening::Input(Input::PlanFound { attempt, found, took: begun.elapsed() });

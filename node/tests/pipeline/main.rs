@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use node::config::{Arrival, Deploy, Load};
 use node::telemetry::{Detection, Event};
+use planner::strategy::Replicas;
 use testbed::{SEED, Testbed, Wanted};
 
 #[test]
@@ -20,6 +21,8 @@ fn a_killed_and_a_stopped_worker_cost_no_request() {
         deploy: Deploy::Local,
         slowdown: 1.0,
         split: true,
+        replicas: Replicas::One,
+        order: false,
     });
     testbed.begin();
     testbed.wait_completed(50);
@@ -73,6 +76,8 @@ fn segments_over_the_network_give_the_same_bits() {
         deploy: Deploy::Network,
         slowdown: 1.0,
         split: true,
+        replicas: Replicas::One,
+        order: false,
     });
     testbed.begin();
     testbed.wait_completed(50);
@@ -91,6 +96,8 @@ fn a_client_faster_than_the_pipeline_is_held_back_and_loses_nothing() {
         deploy: Deploy::Local,
         slowdown: 1.0,
         split: false,
+        replicas: Replicas::One,
+        order: false,
     });
     testbed.begin();
     testbed.wait_completed(20_000);
