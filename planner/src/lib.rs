@@ -21,6 +21,7 @@ pub mod element;
 pub mod onnx;
 pub mod plan;
 pub mod profile;
+pub mod seifer;
 pub mod strategy;
 pub mod units;
 pub mod zoo;
