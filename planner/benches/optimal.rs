@@ -95,6 +95,21 @@ fn measure(family: &str, objective: Objective, instance: impl Fn(&mut Pcg64) -> 
     );
 }
 
+/// SEIFER's points of a model by its authors' count, on a Wi-Fi square.
+fn published(model: &str, capacity_mib: u64, nodes: usize) -> impl Fn(&mut Pcg64) -> Instance {
+    let points = planner::seifer::points(&planner::zoo::layers(model).expect("a model of the zoo"));
+    let transfer: Vec<f64> = points.iter().map(|point| point.transfer_mbit).collect();
+    let memory: Vec<u64> = points.iter().map(|point| point.memory).collect();
+    move |random| {
+        let square = WifiSquare { nodes, side: WifiSquare::SIDE, channel_mhz: WifiSquare::CHANNEL_MHZ };
+        let rates = square.place(random.next_u64()).rates.into_iter();
+        let rates: Vec<Vec<f64>> = rates
+            .map(|row| row.into_iter().map(|rate| rate.map_or(0.0, |rate| rate.mbits_per_second())).collect())
+            .collect();
+        Instance::published(&transfer, &memory, capacity_mib << 20, &rates)
+    }
+}
+
 fn main() {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let random = |nodes: usize, low: u64, high: u64| {
@@ -104,6 +119,16 @@ fn main() {
             Instance::new(&Problem::new(&profile, &cluster, Codec::Raw), &available)
         }
     };
+    for (model, capacity) in
+        [("resnet50", 64), ("mobilenet-v2", 64), ("inception-resnet-v2", 64), ("vgg16", 64), ("densenet121", 64)]
+    {
+        for nodes in [5, 20, 50] {
+            let family = format!("published, {model}:{capacity}, {nodes} nodes");
+            if family.contains(&wanted) {
+                measure(&family, Objective::Throughput, published(model, capacity, nodes));
+            }
+        }
+    }
     for (name, nodes, low, high) in
         [("roomy", 20, 64, 128), ("tight", 20, 32, 64), ("tight", 50, 32, 64), ("small", 50, 24, 40)]
     {
