@@ -10,7 +10,7 @@ use planner::profile::input;
 use planner::zoo;
 
 /// Models that take long, tried only with `EMU_FULL=1`.
-const LARGE: [&str; 5] = ["vgg16", "vgg19", "densenet169", "densenet201", "inception-resnet-v2"];
+const LARGE: [&str; 2] = ["vgg16", "vgg19"];
 /// Most that an output may differ.
 const TOLERANCE: f32 = 1e-4;
 
@@ -59,7 +59,7 @@ fn onnx_runtime_reads_the_zoo_and_agrees() {
             println!("{name} input {index}: differs by {difference:e} at most, values up to {largest:.3}");
             // `NaN` is not less than anything.
             assert!(difference <= TOLERANCE, "{name}: ONNX Runtime's output differs by {difference:e}");
-            assert!(largest > 1e-3, "{name}: the output is next to nothing, so that it agrees means nothing");
+            assert!((1e-3..0.999).contains(&largest), "{name}: from such an output, that it agrees means nothing");
         }
         std::fs::remove_file(&path).expect("the model goes again");
     }

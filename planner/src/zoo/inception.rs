@@ -145,7 +145,7 @@ fn residual(net: &mut Numbered, name: &str, branches: &[String], input: &str, sc
     let mixed = net.concatenate(&format!("{name}_mixed"), branches);
     let net = &mut net.net;
     let channels = net.channels(input);
-    let up = Conv::new(channels, 1).biased().add(net, &format!("{name}_conv"), &mixed);
+    let up = Conv::new(channels, 1).biased().linear().add(net, &format!("{name}_conv"), &mixed);
     let scale = net.constant(&format!("{name}/scale"), &[], Values::Floats(vec![scale]));
     let scaled = net.node("Mul", &format!("{name}:scaled"), &[&up, &scale], Vec::new());
     let x = add(net, name, input, &scaled);
@@ -202,7 +202,7 @@ pub fn inception_resnet_v2(seed: u64) -> Network {
         x = residual(net, &format!("block8_{block}"), &branches, &x, scale, active);
     }
     let net = &mut net.net;
-    let x = Conv::new(1536, 1).add(net, "conv_7b", &x);
+    let x = Conv::new(1536, 1).linear().add(net, "conv_7b", &x);
     let x = normalise_unscaled(net, "conv_7b_bn", &x, EPSILON);
     let x = relu(net, "conv_7b_ac", &x);
     classify(net, "avg_pool", &x, 1000);

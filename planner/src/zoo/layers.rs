@@ -41,6 +41,8 @@ pub struct Conv {
     depthwise: bool,
     /// Whether it has a bias.
     pub bias: bool,
+    /// Whether its output goes on without an activation.
+    linear: bool,
 }
 
 impl Conv {
@@ -51,7 +53,15 @@ impl Conv {
 
     /// A convolution whose kernel has rows and columns.
     pub fn oblong(outputs: usize, rows: usize, columns: usize) -> Conv {
-        Conv { outputs, kernel: (rows, columns), stride: 1, padding: Padding::Same, depthwise: false, bias: false }
+        Conv {
+            outputs,
+            kernel: (rows, columns),
+            stride: 1,
+            padding: Padding::Same,
+            depthwise: false,
+            bias: false,
+            linear: false,
+        }
     }
 
     /// A convolution of each channel on its own.
@@ -71,13 +81,18 @@ impl Conv {
         Conv { bias: true, ..self }
     }
 
+    pub fn linear(self) -> Conv {
+        Conv { linear: true, ..self }
+    }
+
     pub fn add(self, net: &mut Network, name: &str, input: &str) -> String {
         let (channels, size) = (net.channels(input), net.size(input));
         let (outputs, group) = if self.depthwise { (channels, channels) } else { (self.outputs, 1) };
         let (rows, columns) = self.kernel;
         let fan_in = channels / group * rows * columns;
-        // He initialisation: the variance is 2 / fan-in, so a uniform draw reaches sqrt(6 / fan-in).
-        let spread = (6.0 / fan_in as f32).sqrt();
+        // He initialisation: the variance is 2 / fan-in, so a uniform draw reaches sqrt(6 / fan-in). The 2 makes up for what
+        // an activation cuts off; where there is none, it would double the variance layer by layer.
+        let spread = (if self.linear { 3.0 } else { 6.0 } / fan_in as f32).sqrt();
         let layer = name.split(':').next().unwrap_or(name);
         let kind = if self.depthwise && name != layer { "depthwise_kernel" } else { "kernel" };
         let kernel = net.weight(

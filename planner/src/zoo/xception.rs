@@ -7,7 +7,7 @@ const EPSILON: f32 = 1e-3;
 
 /// A convolution of each channel, then one across them: one layer of Keras.
 fn separable(net: &mut Network, name: &str, input: &str, channels: usize, gain: f32) -> String {
-    let x = Conv::depthwise(3).add(net, &format!("{name}:depthwise"), input);
+    let x = Conv::depthwise(3).linear().add(net, &format!("{name}:depthwise"), input);
     let x = Conv::new(channels, 1).add(net, name, &x);
     normalise(net, &format!("{name}_bn"), &x, EPSILON, gain)
 }
@@ -43,7 +43,7 @@ pub fn xception(seed: u64) -> Network {
                 additions += 1;
             }
         }
-        let residual = Conv::new(last, 1).stride(2).add(net, &numbered("conv2d", shortcut), &x);
+        let residual = Conv::new(last, 1).stride(2).linear().add(net, &numbered("conv2d", shortcut), &x);
         let residual = normalise(net, &numbered("batch_normalization", shortcut), &residual, EPSILON, 1.0);
         let mut y = x;
         for (index, channels) in [(1, first), (2, last)] {
@@ -57,8 +57,8 @@ pub fn xception(seed: u64) -> Network {
         x = add(net, &numbered("add", additions), &y, &residual);
         additions += 1;
     }
-    for (name, channels) in [("block14_sepconv1", 1536), ("block14_sepconv2", 2048)] {
-        let y = separable(net, name, &x, channels, 1.0);
+    for (name, channels, gain) in [("block14_sepconv1", 1536, 1.0), ("block14_sepconv2", 2048, RESIDUAL_GAIN)] {
+        let y = separable(net, name, &x, channels, gain);
         x = relu(net, &format!("{name}_act"), &y);
     }
     classify(net, "avg_pool", &x, 1000);
