@@ -1,6 +1,7 @@
 //! Strategies against each other, against every possible plan, and against what a plan must be.
 
 mod made_up;
+mod milp;
 mod replicas;
 
 use std::collections::BTreeSet;
