@@ -51,6 +51,26 @@ fn the_fewest_nodes_that_sustain_a_rate_are_found() {
 }
 
 #[test]
+fn throughput_and_latency_are_traded_plan_by_plan() {
+    let user = User::new();
+    let (scenario, slow) = (shipped("20node_fail"), "node.worker.slowdown=30");
+    let told = user.run(&["plan", &scenario, "--set", slow, "--pareto", "--json"]).expect(0).json();
+    assert_eq!(told["pareto"]["complete"], true);
+    let plans = told["pareto"]["plans"].as_array().unwrap();
+    println!("{} plans", plans.len());
+    let numbers = |name: &str| plans.iter().map(|plan| plan[name].as_f64().unwrap()).collect::<Vec<_>>();
+    let (latency, throughput) = (numbers("latency_ms"), numbers("throughput_per_s"));
+    assert!(plans.len() > 3 && plans.iter().all(|plan| plan["optimal"] == true));
+    assert!(latency.is_sorted_by(|a, b| a < b) && throughput.is_sorted_by(|a, b| a < b));
+    let fastest = user.run(&["plan", &scenario, "--set", slow, "--json"]).expect(0).json();
+    let most = fastest["plan"]["throughput_per_s"].as_f64().unwrap();
+    assert!((throughput[plans.len() - 1] / most - 1.0).abs() < 1e-6);
+    let table = user.run(&["plan", &scenario, "--set", slow, "--pareto"]).expect(0).stdout;
+    assert!(table.contains("proven optimal"), "{table}");
+    user.run(&["plan", &scenario, "--pareto", "--strategy", "kpath"]).expect(2);
+}
+
+#[test]
 fn what_can_not_be_planned_says_what_would_help() {
     let user = User::new();
     let outcome = user.run(&["plan", &shipped("quickstart"), "--set", "node.worker.memory=\"30 MiB\""]).expect(2);

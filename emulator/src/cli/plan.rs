@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use planner::strategy::{Objective, Problem, Replicas, StrategyKind};
+use planner::strategy::{Front, Objective, Problem, Replicas, StrategyKind};
 use serde_json::json;
 
 use crate::exit::Exit;
 use crate::model::{self, Inputs};
+use crate::report::pareto::ParetoView;
 use crate::report::plan::{Answer, PlanView, comparison};
 use crate::scenario::{Overrides, load};
 
@@ -19,6 +20,7 @@ use crate::scenario::{Overrides, load};
 Examples:
   emu plan scenarios/quickstart.toml
   emu plan scenarios/20node_fail.toml --strategy optimal,kpath,greedy,random
+  emu plan scenarios/20node_fail.toml --pareto
   emu plan scenarios/20node_fail.toml --replicas auto --json | jq .plan.throughput_per_s")]
 pub struct PlanArgs {
     /// The scenario file.
@@ -35,6 +37,9 @@ pub struct PlanArgs {
     /// How many chains may share the requests: a number, or `auto` for as many as help.
     #[arg(long, value_name = "N|auto", default_value = "1", value_parser = replicas)]
     replicas: Replicas,
+    /// Prints all plans of which no other has both more throughput and less latency.
+    #[arg(long, conflicts_with_all = ["strategy", "objective", "floor", "replicas"])]
+    pareto: bool,
     /// Seconds after which a search is ended and the best plan found is told, with what could still be won.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = rate)]
     time: f64,
@@ -118,6 +123,21 @@ pub fn run(arguments: &PlanArgs) -> Exit {
     let problem =
         Problem { objective, replicas: arguments.replicas, ..Problem::new(&profile, &cluster, scenario.model.codec) };
     let patience = Duration::try_from_secs_f64(arguments.time).unwrap_or(Duration::MAX);
+    if arguments.pareto {
+        let began = Instant::now();
+        let front = Front::of_plans(&problem, &|| began.elapsed() > patience);
+        return match front {
+            Ok(front) => {
+                let took_s = began.elapsed().as_secs_f64();
+                tell_front(&ParetoView::new(scenario, &profile, &front, took_s), &profile.model, arguments.json);
+                Exit::Success
+            }
+            Err(error) => {
+                super::complain(&error);
+                Exit::SetupFailed
+            }
+        };
+    }
     let answer = |strategy: StrategyKind| {
         let began = Instant::now();
         let found = strategy.plan(&problem, scenario.seed, &|| began.elapsed() > patience);
@@ -145,5 +165,13 @@ fn tell(answers: &[Answer], model: &str, nodes: usize, json: bool) {
         }
         [Answer { error: Some(error), .. }] => eprintln!("error: {error}"),
         _ => drop(write!(std::io::stdout(), "{}", comparison(answers))),
+    }
+}
+
+fn tell_front(front: &ParetoView, model: &str, json: bool) {
+    if json {
+        super::print_json(&json!({ "pareto": front }));
+    } else {
+        drop(write!(std::io::stdout(), "{}", front.text(model)));
     }
 }

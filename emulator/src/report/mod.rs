@@ -3,6 +3,7 @@
 
 mod expect;
 mod numbers;
+pub mod pareto;
 pub mod plan;
 pub mod progress;
 pub mod terminal;

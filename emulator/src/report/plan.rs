@@ -113,7 +113,8 @@ impl PlanView {
         }
     }
 
-    fn proof(&self) -> String {
+    /// How good it is known to be, in words.
+    pub fn proof(&self) -> String {
         match self.gap {
             Some(_) if self.optimal => "proven optimal".to_owned(),
             Some(gap) => format!("at most {} % could be won", significant(gap * 100.0)),

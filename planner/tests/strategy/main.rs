@@ -2,6 +2,7 @@
 
 mod made_up;
 mod milp;
+mod pareto;
 mod replicas;
 
 use std::collections::BTreeSet;
@@ -94,28 +95,35 @@ fn the_proven_optimum_is_the_best_of_all_plans_there_are() {
     assert!(planned > 1000);
 }
 
-/// The lowest value of the objective over all chains there are that sustain its floor.
-fn least(instance: &Instance, objective: Objective) -> f64 {
-    fn extend(instance: &Instance, objective: Objective, at: usize, chain: &mut Chain, least: &mut f64) {
+/// Calls `found` with every chain that respects memory.
+fn every_chain(instance: &Instance, found: &mut dyn FnMut(&Chain)) {
+    fn extend(instance: &Instance, at: usize, chain: &mut Chain, found: &mut dyn FnMut(&Chain)) {
         if at == instance.end {
-            if instance.value(Objective::Throughput, chain) <= objective.longest() {
-                *least = least.min(instance.value(objective, chain));
-            }
-            return;
+            return found(chain);
         }
-        for node in
-            (0..instance.nodes.len()).filter(|node| chain.iter().all(|(used, _)| used != node)).collect::<Vec<_>>()
-        {
+        for node in 0..instance.nodes.len() {
+            if chain.iter().any(|(used, _)| *used == node) {
+                continue;
+            }
             for to in at + 1..=instance.fits(node, at) {
                 chain.push((node, Segment { from: at, to }));
-                extend(instance, objective, to, chain, least);
+                extend(instance, to, chain, found);
                 chain.pop();
             }
         }
     }
-    let mut value = f64::INFINITY;
-    extend(instance, objective, 0, &mut Vec::new(), &mut value);
-    value
+    extend(instance, 0, &mut Vec::new(), found);
+}
+
+/// The lowest value of the objective over all chains there are that sustain its floor.
+fn least(instance: &Instance, objective: Objective) -> f64 {
+    let mut least = f64::INFINITY;
+    every_chain(instance, &mut |chain| {
+        if instance.value(Objective::Throughput, chain) <= objective.longest() {
+            least = least.min(instance.value(objective, chain));
+        }
+    });
+    least
 }
 
 #[test]
