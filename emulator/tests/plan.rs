@@ -8,10 +8,10 @@ use story::{User, shipped};
 fn the_optimum_is_proven_and_no_other_strategy_is_better() {
     let user = User::new();
     let scenario = shipped("20node_fail");
-    let all = "optimal,kpath,greedy,compute,random";
+    let all = "optimal,kpath,greedy,compute,heft,random";
     let told = user.run(&["plan", &scenario, "--strategy", all, "--json"]).expect(0).json();
     let answers = told["strategies"].as_array().unwrap();
-    assert_eq!(answers.len(), 5);
+    assert_eq!(answers.len(), 6);
     let throughput = |index: usize| answers[index]["plan"]["throughput_per_s"].as_f64().unwrap();
     assert_eq!(answers[0]["plan"]["optimal"], true);
     for (index, answer) in answers.iter().enumerate() {

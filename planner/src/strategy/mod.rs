@@ -10,6 +10,7 @@
 mod compute;
 mod cuts;
 mod greedy;
+mod heft;
 mod instance;
 mod kpath;
 mod optimal;
@@ -22,6 +23,7 @@ mod search;
 
 pub use compute::Compute;
 pub use greedy::Greedy;
+pub use heft::{Heft, Scheduled, TaskGraph};
 pub use instance::{Chain, Costs, Instance};
 pub use kpath::KPath;
 pub use optimal::Optimal;
@@ -229,14 +231,22 @@ pub enum StrategyKind {
     Greedy,
     /// Cuts by computing time alone.
     Compute,
+    /// Piece by piece where it is done earliest: a list scheduler for the latency of one request.
+    Heft,
     /// Random legal cuts on random distinct nodes.
     Random,
 }
 
 impl StrategyKind {
     /// Every strategy, in the order they are documented.
-    pub const ALL: [StrategyKind; 5] =
-        [StrategyKind::Optimal, StrategyKind::KPath, StrategyKind::Greedy, StrategyKind::Compute, StrategyKind::Random];
+    pub const ALL: [StrategyKind; 6] = [
+        StrategyKind::Optimal,
+        StrategyKind::KPath,
+        StrategyKind::Greedy,
+        StrategyKind::Compute,
+        StrategyKind::Heft,
+        StrategyKind::Random,
+    ];
 
     /// The name used in scenarios and on the command line.
     pub const fn name(self) -> &'static str {
@@ -245,6 +255,7 @@ impl StrategyKind {
             StrategyKind::KPath => "kpath",
             StrategyKind::Greedy => "greedy",
             StrategyKind::Compute => "compute",
+            StrategyKind::Heft => "heft",
             StrategyKind::Random => "random",
         }
     }
@@ -256,6 +267,7 @@ impl StrategyKind {
             StrategyKind::KPath => Box::new(KPath::default()),
             StrategyKind::Greedy => Box::new(Greedy),
             StrategyKind::Compute => Box::new(Compute),
+            StrategyKind::Heft => Box::new(Heft),
             StrategyKind::Random => Box::new(Random),
         }
     }
