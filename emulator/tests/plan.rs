@@ -75,6 +75,23 @@ fn what_can_not_be_planned_says_what_would_help() {
     let user = User::new();
     let outcome = user.run(&["plan", &shipped("quickstart"), "--set", "node.worker.memory=\"30 MiB\""]).expect(2);
     assert!(outcome.stderr.contains("give at least one worker"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("(operator"), "{}", outcome.stderr);
     let wrong = user.run(&["plan", &shipped("quickstart"), "--strategy", "best"]).expect(2);
     assert!(wrong.stderr.contains("optimal"), "{}", wrong.stderr);
+}
+
+#[test]
+fn where_everything_fits_somewhere_but_not_together_the_memory_that_would_do_is_told() {
+    let user = User::new();
+    let plan = |memory: &str| {
+        let memory = format!("node.worker.memory=\"{memory}\"");
+        user.run(&["plan", &shipped("quickstart"), "--set", "topology.nodes=3", "--set", &memory])
+    };
+    let error = plan("80 MiB").expect(4).stderr;
+    let (_, rest) = error.split_once("; with ").unwrap_or_else(|| panic!("{error}"));
+    let enough: u32 = rest.split_once(" MiB on each there is one").unwrap().0.parse().unwrap();
+    plan(&format!("{enough} MiB")).expect(0);
+    plan(&format!("{} MiB", enough - 1)).expect(4);
+    let slow = user.run(&["plan", &shipped("20node_fail"), "--objective", "latency", "--floor", "100"]).expect(4);
+    assert!(slow.stderr.contains("no plan was found that sustains 100/s"), "{}", slow.stderr);
 }

@@ -101,6 +101,6 @@ impl Front<Plan> {
             Some(plan)
         };
         let points: Vec<Plan> = points.into_iter().filter_map(plan).collect();
-        if points.is_empty() { Err(no_placement(problem, &available)) } else { Ok(Front { points, complete }) }
+        if points.is_empty() { Err(no_placement(problem, &available, stop)) } else { Ok(Front { points, complete }) }
     }
 }

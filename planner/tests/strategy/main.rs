@@ -1,5 +1,6 @@
 //! Strategies against each other, against every possible plan, and against what a plan must be.
 
+mod impossible;
 mod made_up;
 mod milp;
 mod pareto;
@@ -9,12 +10,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use made_up::{Dice, assert_valid, model, patience, wifi};
-use planner::cluster::Cluster;
 use planner::codec::Codec;
 use planner::plan::Plan;
 use planner::profile::Segment;
-use planner::strategy::{Chain, Instance, Objective, Optimal, PlanError, Problem, Strategy, StrategyKind};
-use planner::units::ByteSize;
+use planner::strategy::{Chain, Instance, Objective, Optimal, Problem, Strategy, StrategyKind};
 use proptest::prelude::*;
 
 /// The shortest bottleneck of all plans there are.
@@ -254,27 +253,5 @@ fn a_dispatcher_that_is_a_worker_too_can_hold_the_whole_model() {
     for kind in StrategyKind::ALL {
         let plan = kind.plan(&Problem::new(&profile, &cluster, Codec::Raw), 0, &|| false).unwrap();
         assert_eq!(plan.chain(&plan.chains[0]), [(1, profile.whole())], "{kind}");
-    }
-}
-
-#[test]
-fn what_can_not_be_planned_says_why() {
-    let mut dice = Dice::new(2);
-    let profile = model(8, &mut dice);
-    let mut cluster = wifi(3, 9, 9, &mut dice);
-    for kind in StrategyKind::ALL {
-        let plan = |cluster: &Cluster| kind.plan(&Problem::new(&profile, cluster, Codec::Raw), 0, &|| false);
-        assert!(matches!(plan(&cluster), Err(PlanError::PieceTooLarge { .. })));
-        for device in &mut cluster.nodes {
-            device.memory = ByteSize::from_mib(20);
-        }
-        assert!(matches!(plan(&cluster), Err(PlanError::NoPlacement { available: 3, .. })));
-        let mut idle = cluster.clone();
-        idle.nodes.iter_mut().for_each(|device| device.worker = false);
-        assert_eq!(plan(&idle), Err(PlanError::NoWorker));
-        let mut apart = cluster.clone();
-        apart.paths[0][1] = None;
-        assert_eq!(plan(&apart), Err(PlanError::NoPath { from: "n0".into(), to: "n1".into() }));
-        cluster.nodes.iter_mut().for_each(|device| device.memory = ByteSize::from_mib(9));
     }
 }
