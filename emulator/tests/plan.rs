@@ -2,6 +2,8 @@
 
 mod story;
 
+use std::fs;
+
 use story::{User, shipped};
 
 #[test]
@@ -68,6 +70,20 @@ fn throughput_and_latency_are_traded_plan_by_plan() {
     let table = user.run(&["plan", &scenario, "--set", slow, "--pareto"]).expect(0).stdout;
     assert!(table.contains("proven optimal"), "{table}");
     user.run(&["plan", &scenario, "--pareto", "--strategy", "kpath"]).expect(2);
+}
+
+#[test]
+fn a_plan_can_be_drawn_on_its_cluster() {
+    let user = User::new();
+    user.run(&["plan", &shipped("20node_fail"), "--svg", "plan.svg"]).expect(0);
+    let drawn = fs::read_to_string(user.path().join("plan.svg")).unwrap();
+    assert!(drawn.starts_with("<svg") && drawn.ends_with("</svg>\n"));
+    for node in 0..20 {
+        assert!(drawn.contains(&format!(">n{node:02}</text>")), "n{node:02} is missing");
+    }
+    assert!(drawn.contains("Mbit/s") && drawn.contains("proven optimal"));
+    let refused = user.run(&["plan", &shipped("20node_fail"), "--svg", "no/such/folder.svg"]).expect(4);
+    assert!(refused.stderr.contains("no/such/folder.svg"), "{}", refused.stderr);
 }
 
 #[test]
