@@ -3,7 +3,10 @@
 
 mod expect;
 mod numbers;
+pub mod pareto;
 pub mod plan;
+mod plan_map;
+pub mod plan_svg;
 pub mod progress;
 pub mod terminal;
 

@@ -75,6 +75,18 @@ pub struct Piece {
     pub time: Duration,
 }
 
+impl Piece {
+    /// Its operators in words: the first three by name, how many more there are.
+    pub fn named(&self) -> String {
+        let named: Vec<String> = self.operators.iter().take(3).map(|name| format!("{name:?}")).collect();
+        let kind = if self.operators.len() == 1 { "operator" } else { "operators" };
+        match self.operators.len() - named.len() {
+            0 => format!("{kind} {}", named.join(", ")),
+            more => format!("{kind} {} and {more} more", named.join(", ")),
+        }
+    }
+}
+
 /// A segment: the part of a model between two cuts, by their index in [`ModelProfile::cuts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Segment {
