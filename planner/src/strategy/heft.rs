@@ -29,6 +29,9 @@ pub struct Scheduled {
     pub end: f64,
 }
 
+/// Whether a task may run on a processor, given what is scheduled so far.
+pub type Open<'a> = &'a dyn Fn(usize, usize, &[Option<Scheduled>]) -> bool;
+
 impl TaskGraph {
     /// How long it takes in the mean from each task's beginning to the end of everything:
     /// `rank(i) = w(i) + max over successors j of (c(i, j) + rank(j))`, where w and c are means over the processors, and
@@ -59,11 +62,7 @@ impl TaskGraph {
     /// `transfer(edge, from, to)` is the time that an edge takes between two different processors; `open(task, processor,
     /// schedule)` says whether a task may run there, given what is scheduled so far. `None` if a task may run nowhere,
     /// or tasks wait for each other in a circle.
-    pub fn heft(
-        &self,
-        transfer: &dyn Fn(usize, usize, usize) -> f64,
-        open: &dyn Fn(usize, usize, &[Option<Scheduled>]) -> bool,
-    ) -> Option<Vec<Scheduled>> {
+    pub fn heft(&self, transfer: &dyn Fn(usize, usize, usize) -> f64, open: Open<'_>) -> Option<Vec<Scheduled>> {
         let ranks = self.upward_ranks(transfer)?;
         let mut schedule: Vec<Option<Scheduled>> = vec![None; self.costs.len()];
         for _ in 0..self.costs.len() {
