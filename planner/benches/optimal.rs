@@ -43,6 +43,7 @@ fn model(pieces: usize, random: &mut Pcg64) -> ModelProfile {
         digest: String::new(),
         host: String::new(),
         process_memory: ByteSize::from_mib(8),
+        footprint: planner::profile::Footprint::Process,
         cuts: (0..=pieces).map(|index| cut(index, random)).collect(),
         pieces: (0..pieces).map(|_| piece(random)).collect(),
     }

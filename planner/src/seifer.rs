@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn points_transfers_and_memory_are_the_published_ones() {
-        let text = include_str!("../tests/data/reference_points.json");
+        let text = include_str!("paper/data/reference_points.json");
         let published: std::collections::BTreeMap<String, Reference> = serde_json::from_str(text).unwrap();
         for (name, published) in [("resnet50", &published["ResNet50"]), ("mobilenet-v2", &published["MobileNetV2"])] {
             let points = points(&zoo::layers(name).unwrap());

@@ -3,6 +3,8 @@
 
 mod expect;
 mod numbers;
+pub mod paper;
+pub mod paper_svg;
 pub mod pareto;
 pub mod plan;
 mod plan_map;
