@@ -28,6 +28,9 @@ pub struct PaperArgs {
     /// Models of the zoo; several with commas between.
     #[arg(long = "model", value_name = "NAMES", value_delimiter = ',', value_parser = model)]
     models: Vec<&'static str>,
+    /// Random clusters of each kind; the authors had 50.
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    clusters: u64,
     /// Where `paper.csv`, `paper.md` and a picture for each set of rules are written.
     #[arg(long, value_name = "FOLDER", default_value = "results/paper")]
     out: PathBuf,
@@ -44,6 +47,7 @@ fn model(name: &str) -> Result<&'static str, String> {
 /// Runs it. That a heuristic is better than what is proven to be the best fails an expectation.
 pub fn run(arguments: &PaperArgs) -> Exit {
     let mut grid = if arguments.quick { Grid::quick() } else { Grid::whole() };
+    grid.clusters = arguments.clusters;
     if !arguments.models.is_empty() {
         grid.models.clone_from(&arguments.models);
     }

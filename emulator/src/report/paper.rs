@@ -13,7 +13,7 @@ const NEAR: f64 = 0.05;
 /// All rows as CSV, times in seconds.
 pub fn csv(rows: &[Row]) -> String {
     let mut text =
-        "rules,model,capacity_mib,nodes,strategy,classes,clusters,found,impossible,mean_s,stages,to_optimum,\
+        "rules,model,capacity_mib,nodes,strategy,classes,clusters,found,impossible,mean_s,error_s,stages,to_optimum,\
                     worst_to_optimum,below_bound,published_ratio,proven,slowest_s,published_s,to_published\n"
             .to_owned();
     let count = |count: Option<u64>| count.map_or_else(String::new, |count| count.to_string());
@@ -30,6 +30,7 @@ pub fn csv(rows: &[Row]) -> String {
             row.found.to_string(),
             row.impossible.to_string(),
             number(row.mean_s),
+            number(row.error_s),
             number(row.stages),
             number(row.to_optimum),
             number(row.worst_to_optimum),
@@ -176,13 +177,13 @@ fn published(text: &mut String, rows: &[Row]) {
         return;
     }
     text.push_str(
-        "\n## Published and ours\n\n| strategy | model | MiB | nodes | classes | published, s | ours, s | ours / published | plans found | \
-         their ratio, ours |\n|---|---|---|---|---|---|---|---|---|---|\n",
+        "\n## Published and ours\n\n| strategy | model | MiB | nodes | classes | published, s | ours, s | standard error | ours / published | plans found | \
+         their ratio, ours |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for row in known {
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} of {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} of {} | {} |",
             row.strategy.name(),
             row.model,
             row.capacity_mib,
@@ -190,6 +191,7 @@ fn published(text: &mut String, rows: &[Row]) {
             row.classes.map_or_else(String::new, |classes| classes.to_string()),
             cell(row.published_s),
             cell(row.mean_s),
+            cell(row.error_s),
             cell(row.to_published()),
             row.found,
             row.clusters,

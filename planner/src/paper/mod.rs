@@ -174,6 +174,8 @@ pub struct Row {
     pub impossible: u64,
     /// The mean over the plans found, in seconds.
     pub mean_s: Option<f64>,
+    /// The mean's standard error, in seconds.
+    pub error_s: Option<f64>,
     /// The mean number of stages of the plans found.
     pub stages: Option<f64>,
     /// The mean of value / optimum (1 where both are 0).

@@ -127,6 +127,7 @@ struct Tally {
     proven: u64,
     below_bound: u64,
     seconds: f64,
+    squares: f64,
     stages: usize,
     ratio: f64,
     worst: f64,
@@ -141,6 +142,7 @@ impl Tally {
         self.proven += u64::from(found.value <= found.bound * (1.0 + PROVEN));
         self.below_bound += u64::from(found.value < best.bound * (1.0 - ROUNDING));
         self.seconds += found.value;
+        self.squares += found.value * found.value;
         self.stages += found.chain.len();
         self.ratio += ratio;
         self.worst = self.worst.max(ratio);
@@ -161,6 +163,7 @@ impl Tally {
             found: self.found,
             impossible: self.impossible,
             mean_s: mean(self.seconds),
+            error_s: mean(self.squares).map(|squares| standard_error(squares, self.seconds, self.found as f64)),
             stages: mean(self.stages as f64),
             to_optimum: mean(self.ratio),
             worst_to_optimum: mean(self.worst).map(|_| self.worst),
@@ -171,6 +174,12 @@ impl Tally {
             published_s,
         }
     }
+}
+
+/// Of a mean, from the mean of the squares, the sum, and their number.
+fn standard_error(squares: f64, sum: f64, count: f64) -> f64 {
+    let variance = (squares - (sum / count).powi(2)).max(0.0);
+    (variance / (count - 1.0).max(1.0)).sqrt()
 }
 
 /// The authors' "approximation ratio": the value as a multiple of the largest of the chain's own transfers over the
