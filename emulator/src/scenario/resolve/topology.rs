@@ -71,7 +71,9 @@ pub fn layout(
             let (side, channel_mhz) = (wifi.side.get()?.0, wifi.channel.get()?.0);
             let square = WifiSquare { nodes: count(&wifi.nodes)?, side, channel_mhz };
             let placed = square.place(seed);
-            let positions = placed.positions.iter().map(|position| [position.x, position.y]).collect();
+            // To the millimetre: all that a picture needs, and the same when it is written as text and read again.
+            let metres = |metres: f64| (metres * 1e3).round() / 1e3;
+            let positions = placed.positions.iter().map(|at| [metres(at.x), metres(at.y)]).collect();
             Some(Layout { positions, ..Layout::medium(&placed.rates, &shape, airtime(&wifi.air)?) })
         }
         raw::Topology::Mesh(mesh) => {
