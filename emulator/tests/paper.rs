@@ -16,7 +16,8 @@ fn a_minutes_part_of_the_study_reproduces_the_published_figures_and_proves_every
         if row["strategy"] == "optimal" {
             assert_eq!(row["proven"], row["clusters"], "{row}");
         }
-        if let (Some(published), "kpath" | "greedy") = (row["published_s"].as_f64(), row["strategy"].as_str().unwrap()) {
+        if let (Some(published), "kpath" | "greedy") = (row["published_s"].as_f64(), row["strategy"].as_str().unwrap())
+        {
             let ours = row["mean_s"].as_f64().unwrap();
             assert!(published == ours || (ours / published - 1.0).abs() < 0.1, "{row}");
         }

@@ -24,7 +24,7 @@ pub enum Rules {
     /// What the authors count; see [`seifer::points`](crate::seifer::points) and
     /// [`Instance::published`](crate::strategy::Instance::published).
     Seifer,
-    /// Each tensor as it is, once, with its packets' headers; weights and the activation peak of every stage; computing on
+    /// Each tensor as it is, once, with its packets' headers; weights and the largest tensor of every stage; computing on
     /// a device of [`DEVICE_FLOPS`]; input and result over the dispatcher's own paths, the dispatcher at a random
     /// place of the same square.
     True,

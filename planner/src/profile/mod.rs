@@ -58,7 +58,7 @@ pub enum Footprint {
     /// What a node's process really needs, with this project's inference engine; see [`ModelProfile::memory`].
     #[default]
     Process,
-    /// Weights and the activation peak: the least that any engine needs.
+    /// Weights and activations alone, the largest of any piece: for engines and devices that are only thought of.
     Bare,
 }
 
@@ -131,7 +131,7 @@ impl ModelProfile {
     /// the inference engine makes its own form of them. A quarter is added for the tensors that wait before and behind
     /// the segment, and for what a heap keeps when stages come and go.
     ///
-    /// With [`Footprint::Bare`] it is the weights and the activation peak alone.
+    /// With [`Footprint::Bare`] it is the weights and the most activations of a piece.
     ///
     /// A longer segment never needs less: strategies build on that.
     pub fn memory(&self, segment: Segment) -> ByteSize {

@@ -16,7 +16,8 @@ const FLOAT: u64 = 4;
 /// Profile of a network of 32-bit floats on a device that does `flops_per_s` floating-point operations per second.
 ///
 /// It can be cut behind every layer behind which one tensor alone is alive; a tensor crosses once, as it is. A segment
-/// needs its weights and its activation peak ([`Footprint::Bare`]).
+/// needs its weights and the largest of its tensors ([`Footprint::Bare`]): an engine whose operators all work in place could
+/// do with that, and none can do with less.
 pub fn nominal(graph: &LayerGraph, flops_per_s: f64) -> ModelProfile {
     let layers = &graph.layers;
     let mut last_read: Vec<usize> = (0..layers.len()).collect();
@@ -33,7 +34,8 @@ pub fn nominal(graph: &LayerGraph, flops_per_s: f64) -> ModelProfile {
         piece.operators.push(layer.name.clone());
         piece.parameters += FLOAT * layer.parameters;
         piece.flops += layer.flops;
-        piece.activations = piece.activations.max(alive.iter().map(|layer| bytes(*layer)).sum());
+        let read = layer.inputs.iter().map(|input| bytes(*input));
+        piece.activations = read.chain([bytes(index), piece.activations]).max().unwrap_or_default();
         alive.retain(|layer| last_read[*layer] > index || *layer == index);
         if alive == [index] {
             cuts.push(cut(graph, index));
