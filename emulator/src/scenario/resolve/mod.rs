@@ -94,7 +94,13 @@ fn cluster(
     let layout = topology::layout(topology, raw, seed.unwrap_or_default(), folder, sources, problems)?;
     let mut hosts = Hosts::new(layout.nodes.clone(), &layout.switches, layout.incomplete);
     let nodes = nodes::describe(raw, topology.place, &layout, &mut hosts, problems);
-    let network = Network { nodes: nodes.len(), switches: layout.switches, links: layout.links, media: layout.media };
+    let network = Network {
+        nodes: nodes.len(),
+        switches: layout.switches,
+        links: layout.links,
+        media: layout.media,
+        positions: layout.positions,
+    };
     if !layout.incomplete
         && let Some((from, unreached)) = network.cut_off()
     {
