@@ -28,6 +28,9 @@ fn scenario() -> Scenario {
         network: Network::default(),
         plan: PlanSpec {
             strategy: StrategyKind::Greedy,
+            objective: planner::strategy::Objective::Throughput,
+            replicas: planner::strategy::Replicas::One,
+            order: false,
             heartbeat: Duration::from_millis(200),
             missed_heartbeats: 3,
             window: None,

@@ -41,6 +41,30 @@ fn replicas_raise_the_throughput_where_nodes_are_idle() {
 }
 
 #[test]
+fn what_a_scenario_wants_of_its_plan_is_what_is_planned() {
+    let user = User::new();
+    let scenario = shipped("20node_fail");
+    let keys = ["--set", "plan.objective=\"nodes\"", "--set", "plan.floor=\"2 /s\""];
+    let nodes = |arguments: &[&str]| {
+        let told = user.run(&[&["plan", &scenario, "--json"], arguments].concat()).expect(0).json();
+        told["plan"]["chains"][0]["stages"].as_array().unwrap().len()
+    };
+    assert_eq!(nodes(&keys), nodes(&["--objective", "nodes", "--floor", "2"]));
+    for (wrong, help) in [
+        (vec!["plan.objective=\"energy\""], "floor = \"2 /s\""),
+        (vec!["plan.floor=\"2 /s\""], "objective = \"latency\""),
+        (vec!["plan.objective=\"nodes\"", "plan.replicas=\"auto\""], "leave out `replicas`"),
+        (vec!["plan.replicas=\"many\""], "auto"),
+        (vec!["plan.replicas=0"], "from 1 to 500"),
+    ] {
+        let set = wrong.into_iter().flat_map(|value| ["--set", value]);
+        let arguments: Vec<&str> = ["plan", scenario.as_str()].into_iter().chain(set).collect();
+        let refused = user.run(&arguments).expect(2);
+        assert!(refused.stderr.contains(help), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn the_fewest_nodes_that_sustain_a_rate_are_found() {
     let user = User::new();
     let scenario = shipped("20node_fail");

@@ -13,7 +13,7 @@ use crate::model::{self, Inputs};
 use crate::report::pareto::ParetoView;
 use crate::report::plan::{Answer, PlanView, comparison};
 use crate::report::plan_svg::svg;
-use crate::scenario::{Overrides, load};
+use crate::scenario::{Aim, Overrides, load};
 
 /// Arguments of `emu plan`.
 #[derive(Debug, Args)]
@@ -30,15 +30,15 @@ pub struct PlanArgs {
     /// Strategies to compare, instead of the scenario's.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     strategy: Vec<StrategyKind>,
-    /// What is to be best.
-    #[arg(long, value_enum, default_value_t = Aim::Throughput)]
-    objective: Aim,
+    /// What is to be best, instead of the scenario's objective.
+    #[arg(long, value_enum)]
+    objective: Option<Aim>,
     /// Requests per second that the plan must sustain, for the objective `latency`, `energy` or `nodes`.
-    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.0, value_parser = rate)]
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.0, value_parser = rate, requires = "objective")]
     floor: f64,
-    /// How many chains may share the requests: a number, or `auto` for as many as help.
-    #[arg(long, value_name = "N|auto", default_value = "1", value_parser = replicas)]
-    replicas: Replicas,
+    /// How many chains may share the requests, instead of the scenario's: a number, or `auto` for as many as help.
+    #[arg(long, value_name = "N|auto", value_parser = replicas)]
+    replicas: Option<Replicas>,
     /// Prints all plans of which no other has both more throughput and less latency.
     #[arg(long, conflicts_with_all = ["strategy", "objective", "floor", "replicas"])]
     pareto: bool,
@@ -57,18 +57,6 @@ pub struct PlanArgs {
     /// Prints JSON on standard output.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Aim {
-    /// The most requests per second.
-    Throughput,
-    /// The shortest time from request to result.
-    Latency,
-    /// The least energy for one inference while requests come at the floor.
-    Energy,
-    /// The fewest nodes.
-    Nodes,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -114,19 +102,17 @@ pub fn run(arguments: &PlanArgs) -> Exit {
         return Exit::Usage;
     }
     let cluster = scenario.cluster();
-    let floor_per_s = arguments.floor;
-    let objective = match arguments.objective {
-        Aim::Throughput => Objective::Throughput,
-        Aim::Latency => Objective::Latency { floor_per_s },
-        Aim::Energy if floor_per_s <= 0.0 => {
-            eprintln!("error: without a rate of requests, nodes would idle for ever; say it with --floor");
-            return Exit::Usage;
-        }
-        Aim::Energy => Objective::Energy { floor_per_s },
-        Aim::Nodes => Objective::Nodes { floor_per_s },
+    let objective = arguments.objective.map_or(Some(scenario.plan.objective), |aim| aim.objective(arguments.floor));
+    let Some(objective) = objective else {
+        eprintln!("error: without a rate of requests, nodes would idle for ever; say it with --floor");
+        return Exit::Usage;
     };
-    let problem =
-        Problem { objective, replicas: arguments.replicas, ..Problem::new(&profile, &cluster, scenario.model.codec) };
+    let replicas = arguments.replicas.unwrap_or(scenario.plan.replicas);
+    if objective != Objective::Throughput && replicas != Replicas::One {
+        eprintln!("error: several chains are for the throughput, and the objective is another");
+        return Exit::Usage;
+    }
+    let problem = Problem { objective, replicas, ..Problem::new(&profile, &cluster, scenario.model.codec) };
     let patience = Duration::try_from_secs_f64(arguments.time).unwrap_or(Duration::MAX);
     if arguments.pareto {
         let began = Instant::now();

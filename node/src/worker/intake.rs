@@ -88,7 +88,11 @@ mod tests {
             })
             .collect();
         // Once all three stand in the queue, they come in turn for ever.
-        while intake.lock().queue.len() + usize::from(intake.lock().place.is_some()) < 3 {
+        let all_there = || {
+            let state = intake.lock();
+            state.queue.len() + usize::from(state.place.is_some()) == 3
+        };
+        while !all_there() {
             thread::yield_now();
         }
         let mut taken = [0usize; 3];
