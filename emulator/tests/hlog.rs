@@ -29,6 +29,9 @@ fn scenario() -> Scenario {
         plan: PlanSpec {
             bandwidth: Default::default(),
             strategy: StrategyKind::Greedy,
+            objective: planner::strategy::Objective::Throughput,
+            replicas: planner::strategy::Replicas::One,
+            order: false,
             heartbeat: Duration::from_millis(200),
             missed_heartbeats: 3,
             window: None,

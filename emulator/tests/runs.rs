@@ -79,6 +79,16 @@ fn a_dispatcher_that_is_not_told_the_rates_measures_them() {
 }
 
 #[test]
+fn replicas_do_what_the_planner_predicts() {
+    let user = User::new();
+    let short = ["--set", "duration=\"25 s\""];
+    let summary = user.run(&[&["run", &shipped("replicas"), "--json"][..], &short[..]].concat()).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    assert!(summary["plan"]["chains"].as_array().is_some_and(|chains| chains.len() > 1), "{:#}", summary["plan"]);
+    println!("{} of the bound", summary["bound"]["reached"]);
+}
+
+#[test]
 fn the_summary_can_be_computed_again_from_the_events() {
     let user = User::new();
     let first = user.run(&["run", &shipped("quickstart"), "--json"]).expect(0).json();

@@ -405,6 +405,7 @@ fn a_model_that_no_plan_can_fit_is_told_where_it_is_named() {
         digest: String::new(),
         host: String::new(),
         process_memory: ByteSize::from_mib(20),
+        footprint: planner::profile::Footprint::Process,
         cuts: vec![cut("in"), cut("mid"), cut("out")],
         pieces: vec![piece(30), piece(50)],
     };

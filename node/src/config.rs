@@ -7,7 +7,7 @@ use std::time::Duration;
 use planner::cluster::Cluster;
 use planner::codec::Codec;
 use planner::element::Element;
-use planner::strategy::{Objective, StrategyKind};
+use planner::strategy::{Objective, Replicas, StrategyKind};
 use planner::units::duration;
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +132,8 @@ pub struct DispatcherConfig {
     pub strategy: StrategyKind,
     /// What a plan should be best at.
     pub objective: Objective,
+    /// How many chains a plan may have.
+    pub replicas: Replicas,
     /// Seed of the strategy.
     pub seed: u64,
     /// How often a worker sends a heartbeat.
@@ -139,8 +141,10 @@ pub struct DispatcherConfig {
     pub heartbeat: Duration,
     /// How many heartbeats in a row may be missing before a worker is taken for dead.
     pub missed_heartbeats: u32,
-    /// Most requests inside the pipeline at once; `None`: two for each stage and two more.
+    /// Most requests inside each chain at once; `None`: two for each stage and two more.
     pub window: Option<u32>,
+    /// Whether answers go out in the order in which the requests were admitted.
+    pub order: bool,
     /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from.
     pub queue: u32,
 }

@@ -9,7 +9,8 @@ use planner::cluster::wifi::WifiSquare;
 use planner::cluster::{Cluster, Device, Path};
 use planner::codec::Codec;
 use planner::element::Element;
-use planner::profile::{Cut, ModelProfile, PROFILE_VERSION, Piece};
+use planner::paper::DEVICE_FLOPS;
+use planner::profile::{Cut, ModelProfile, PROFILE_VERSION, Piece, nominal};
 use planner::strategy::{Instance, Objective, Optimal, Problem, Strategy};
 use planner::units::ByteSize;
 use rand_core::{Rng, SeedableRng};
@@ -43,15 +44,16 @@ fn model(pieces: usize, random: &mut Pcg64) -> ModelProfile {
         digest: String::new(),
         host: String::new(),
         process_memory: ByteSize::from_mib(8),
+        footprint: planner::profile::Footprint::Process,
         cuts: (0..=pieces).map(|index| cut(index, random)).collect(),
         pieces: (0..pieces).map(|_| piece(random)).collect(),
     }
 }
 
 /// A Wi-Fi square of workers with `low` to `high` MiB, one to four times slower than the host.
-fn cluster(workers: usize, low: u64, high: u64, random: &mut Pcg64) -> Cluster {
+fn cluster(workers: usize, (low, high): (u64, u64), channel_mhz: f64, random: &mut Pcg64) -> Cluster {
     let nodes = workers + 1;
-    let rates = WifiSquare { nodes, side: 150.0, channel_mhz: 5.0 }.place(random.next_u64()).rates;
+    let rates = WifiSquare { nodes, side: WifiSquare::SIDE, channel_mhz }.place(random.next_u64()).rates;
     let path = |rate| Path { rate: Some(rate), delay: Duration::from_millis(2), air: None };
     let device = |index: usize, random: &mut Pcg64| Device {
         name: index.to_string(),
@@ -95,15 +97,64 @@ fn measure(family: &str, objective: Objective, instance: impl Fn(&mut Pcg64) -> 
     );
 }
 
+/// SEIFER's points of a model by its authors' count, on a Wi-Fi square.
+fn published(model: &str, capacity_mib: u64, nodes: usize) -> impl Fn(&mut Pcg64) -> Instance {
+    let points = planner::seifer::points(&planner::zoo::layers(model).expect("a model of the zoo"));
+    let transfer: Vec<f64> = points.iter().map(|point| point.transfer_mbit).collect();
+    let memory: Vec<u64> = points.iter().map(|point| point.memory).collect();
+    move |random| {
+        let square = WifiSquare { nodes, side: WifiSquare::SIDE, channel_mhz: WifiSquare::CHANNEL_MHZ };
+        let rates = square.place(random.next_u64()).rates.into_iter();
+        let rates: Vec<Vec<f64>> = rates
+            .map(|row| row.into_iter().map(|rate| rate.map_or(0.0, |rate| rate.mbits_per_second())).collect())
+            .collect();
+        Instance::published(&transfer, &memory, capacity_mib << 20, &rates)
+    }
+}
+
+/// A model by its nominal costs, on equal nodes that hold their weights and activations alone.
+fn nominal_model(model: &str, capacity_mib: u64, nodes: usize) -> impl Fn(&mut Pcg64) -> Instance {
+    let profile = nominal(&planner::zoo::layers(model).expect("a model of the zoo"), DEVICE_FLOPS);
+    move |random| {
+        let (capacity, channel) = ((capacity_mib, capacity_mib), WifiSquare::CHANNEL_MHZ);
+        let mut cluster = cluster(nodes, capacity, channel, random);
+        cluster.nodes.iter_mut().for_each(|device| device.slowdown = 1.0);
+        let available: Vec<usize> = (1..=nodes).collect();
+        Instance::new(&Problem::new(&profile, &cluster, Codec::Raw), &available)
+    }
+}
+
 fn main() {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let random = |nodes: usize, low: u64, high: u64| {
         move |random: &mut Pcg64| {
-            let (profile, cluster) = (model(60, random), cluster(nodes, low, high, random));
+            let (profile, cluster) = (model(60, random), cluster(nodes, (low, high), 5.0, random));
             let available: Vec<usize> = (1..=nodes).collect();
             Instance::new(&Problem::new(&profile, &cluster, Codec::Raw), &available)
         }
     };
+    for (model, capacity) in
+        [("resnet50", 64), ("mobilenet-v2", 64), ("inception-resnet-v2", 64), ("vgg16", 64), ("densenet121", 64)]
+    {
+        for nodes in [5, 20, 50] {
+            let family = format!("published, {model}:{capacity}, {nodes} nodes");
+            if family.contains(&wanted) {
+                measure(&family, Objective::Throughput, published(model, capacity, nodes));
+            }
+        }
+    }
+    for (model, capacity, nodes) in [
+        ("densenet121", 4, 20),
+        ("densenet121", 4, 50),
+        ("densenet121", 5, 20),
+        ("densenet121", 6, 20),
+        ("resnet50", 32, 20),
+    ] {
+        let family = format!("nominal, {model}:{capacity}, {nodes} nodes");
+        if family.contains(&wanted) {
+            measure(&family, Objective::Throughput, nominal_model(model, capacity, nodes));
+        }
+    }
     for (name, nodes, low, high) in
         [("roomy", 20, 64, 128), ("tight", 20, 32, 64), ("tight", 50, 32, 64), ("small", 50, 24, 40)]
     {

@@ -12,15 +12,18 @@
 //! cluster ───────────┴─> strategy ─> plan
 //! ```
 //!
-//! Everything here is pure but [`profile::measure`], which times operators: no sockets, no threads.
+//! Everything here is pure but [`profile::measure`], which times operators: no sockets, and no threads but those of
+//! [`paper`], which asks all strategies for thousands of plans.
 
 pub mod cluster;
 pub mod codec;
 pub mod digest;
 pub mod element;
 pub mod onnx;
+pub mod paper;
 pub mod plan;
 pub mod profile;
+pub mod seifer;
 pub mod strategy;
 pub mod units;
 pub mod zoo;

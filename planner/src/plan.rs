@@ -394,6 +394,7 @@ mod tests {
             digest: String::new(),
             host: String::new(),
             process_memory: ByteSize::from_mib(1),
+            footprint: crate::profile::Footprint::Process,
             cuts: vec![cut(1), cut(100), cut(1)],
             pieces: vec![piece(30), piece(7)],
         };

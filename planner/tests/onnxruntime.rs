@@ -9,6 +9,8 @@ use planner::onnx::{Activation, Model};
 use planner::profile::input;
 use planner::zoo;
 
+/// Models that take long, tried only with `EMU_FULL=1`.
+const LARGE: [&str; 2] = ["vgg16", "vgg19"];
 /// Most that an output may differ.
 const TOLERANCE: f32 = 1e-4;
 
@@ -35,7 +37,12 @@ fn onnx_runtime_reads_the_zoo_and_agrees() {
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");
+    let full = std::env::var_os("EMU_FULL").is_some_and(|full| full == "1");
     for name in zoo::NAMES {
+        if LARGE.contains(&name) && !full {
+            println!("skipped: {name} is large; EMU_FULL=1 tries it, too");
+            continue;
+        }
         let path = folder.path().join(format!("{name}.onnx"));
         zoo::write(name, 1, &path).expect("a model");
         let mut ours = Model::open(&path, None).and_then(|model| model.executable()).expect("a model");
@@ -52,7 +59,8 @@ fn onnx_runtime_reads_the_zoo_and_agrees() {
             println!("{name} input {index}: differs by {difference:e} at most, values up to {largest:.3}");
             // `NaN` is not less than anything.
             assert!(difference <= TOLERANCE, "{name}: ONNX Runtime's output differs by {difference:e}");
-            assert!(largest > 1e-3, "{name}: the output is next to nothing, so that it agrees means nothing");
+            assert!((1e-3..0.999).contains(&largest), "{name}: from such an output, that it agrees means nothing");
         }
+        std::fs::remove_file(&path).expect("the model goes again");
     }
 }

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod doctor;
 pub mod model;
+pub mod paper;
 pub mod plan;
 pub mod report;
 pub mod run;
@@ -33,6 +34,7 @@ Examples:
   emu run scenarios/20node_fail.toml --seed 7           another draw of the same story
   emu run scenarios/scaling.toml --set topology.nodes=10 --json | jq .throughput_per_s
   emu plan scenarios/20node_fail.toml                   which part of the model would run where
+  emu paper --quick                                     SEIFER's study again, a minute's part of it
   emu check scenarios/*.toml                            find every mistake without running
   emu doctor scenarios/20node_fail.toml                 what this host can do, and what is missing
   emu report results/quickstart/latest                  compute the summary again from the events
@@ -53,6 +55,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Computes the summary of a run again from its events.
     Report(report::ReportArgs),
+    /// Repeats SEIFER's study: its heuristics against the proven optimum, its published figures beside ours.
+    Paper(paper::PaperArgs),
     /// Prints the JSON Schema of scenarios.
     Schema(schema::SchemaArgs),
     /// Models: what the zoo has, and what a model file looks like to the planner.
@@ -80,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Paper(arguments) => paper::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Model(arguments) => model::run(arguments),
     };

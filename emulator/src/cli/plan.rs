@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use planner::strategy::{Objective, Problem, Replicas, StrategyKind};
+use planner::strategy::{Front, Objective, Problem, Replicas, StrategyKind};
 use serde_json::json;
 
 use crate::exit::Exit;
 use crate::model::{self, Inputs};
+use crate::report::pareto::ParetoView;
 use crate::report::plan::{Answer, PlanView, comparison};
-use crate::scenario::{Overrides, load};
+use crate::report::plan_svg::svg;
+use crate::scenario::{Aim, Overrides, load};
 
 /// Arguments of `emu plan`.
 #[derive(Debug, Args)]
@@ -19,6 +21,8 @@ use crate::scenario::{Overrides, load};
 Examples:
   emu plan scenarios/quickstart.toml
   emu plan scenarios/20node_fail.toml --strategy optimal,kpath,greedy,random
+  emu plan scenarios/20node_fail.toml --pareto
+  emu plan scenarios/20node_fail.toml --svg plan.svg
   emu plan scenarios/20node_fail.toml --replicas auto --json | jq .plan.throughput_per_s")]
 pub struct PlanArgs {
     /// The scenario file.
@@ -26,15 +30,21 @@ pub struct PlanArgs {
     /// Strategies to compare, instead of the scenario's.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     strategy: Vec<StrategyKind>,
-    /// What is to be best.
-    #[arg(long, value_enum, default_value_t = Aim::Throughput)]
-    objective: Aim,
+    /// What is to be best, instead of the scenario's objective.
+    #[arg(long, value_enum)]
+    objective: Option<Aim>,
     /// Requests per second that the plan must sustain, for the objective `latency`, `energy` or `nodes`.
-    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.0, value_parser = rate)]
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 0.0, value_parser = rate, requires = "objective")]
     floor: f64,
-    /// How many chains may share the requests: a number, or `auto` for as many as help.
-    #[arg(long, value_name = "N|auto", default_value = "1", value_parser = replicas)]
-    replicas: Replicas,
+    /// How many chains may share the requests, instead of the scenario's: a number, or `auto` for as many as help.
+    #[arg(long, value_name = "N|auto", value_parser = replicas)]
+    replicas: Option<Replicas>,
+    /// Prints all plans of which no other has both more throughput and less latency.
+    #[arg(long, conflicts_with_all = ["strategy", "objective", "floor", "replicas"])]
+    pareto: bool,
+    /// Draws the cluster and the plan (of the first strategy that finds one) into a file.
+    #[arg(long, value_name = "FILE", conflicts_with = "pareto")]
+    svg: Option<PathBuf>,
     /// Seconds after which a search is ended and the best plan found is told, with what could still be won.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = rate)]
     time: f64,
@@ -47,18 +57,6 @@ pub struct PlanArgs {
     /// Prints JSON on standard output.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Aim {
-    /// The most requests per second.
-    Throughput,
-    /// The shortest time from request to result.
-    Latency,
-    /// The least energy for one inference while requests come at the floor.
-    Energy,
-    /// The fewest nodes.
-    Nodes,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -104,46 +102,78 @@ pub fn run(arguments: &PlanArgs) -> Exit {
         return Exit::Usage;
     }
     let cluster = scenario.cluster();
-    let floor_per_s = arguments.floor;
-    let objective = match arguments.objective {
-        Aim::Throughput => Objective::Throughput,
-        Aim::Latency => Objective::Latency { floor_per_s },
-        Aim::Energy if floor_per_s <= 0.0 => {
-            eprintln!("error: without a rate of requests, nodes would idle for ever; say it with --floor");
-            return Exit::Usage;
-        }
-        Aim::Energy => Objective::Energy { floor_per_s },
-        Aim::Nodes => Objective::Nodes { floor_per_s },
+    let objective = arguments.objective.map_or(Some(scenario.plan.objective), |aim| aim.objective(arguments.floor));
+    let Some(objective) = objective else {
+        eprintln!("error: without a rate of requests, nodes would idle for ever; say it with --floor");
+        return Exit::Usage;
     };
-    let problem =
-        Problem { objective, replicas: arguments.replicas, ..Problem::new(&profile, &cluster, scenario.model.codec) };
+    let replicas = arguments.replicas.unwrap_or(scenario.plan.replicas);
+    if objective != Objective::Throughput && replicas != Replicas::One {
+        eprintln!("error: several chains are for the throughput, and the objective is another");
+        return Exit::Usage;
+    }
+    let problem = Problem { objective, replicas, ..Problem::new(&profile, &cluster, scenario.model.codec) };
     let patience = Duration::try_from_secs_f64(arguments.time).unwrap_or(Duration::MAX);
-    let answer = |strategy: StrategyKind| {
+    if arguments.pareto {
+        let began = Instant::now();
+        let front = Front::of_plans(&problem, &|| began.elapsed() > patience);
+        return match front {
+            Ok(front) => {
+                let took_s = began.elapsed().as_secs_f64();
+                tell_front(&ParetoView::new(scenario, &profile, &front, took_s), &profile.model, arguments.json);
+                Exit::Success
+            }
+            Err(error) => {
+                super::complain(&error);
+                Exit::SetupFailed
+            }
+        };
+    }
+    let title =
+        |strategy: StrategyKind| format!("{} on {} nodes, strategy {strategy}", profile.model, scenario.nodes.len());
+    let mut drawn: Option<String> = None;
+    let mut answer = |strategy: StrategyKind| {
         let began = Instant::now();
         let found = strategy.plan(&problem, scenario.seed, &|| began.elapsed() > patience);
         let took_s = began.elapsed().as_secs_f64();
         let (plan, error) = match found {
-            Ok(plan) => (Some(PlanView::new(scenario, &profile, &plan)), None),
+            Ok(plan) => {
+                drawn.get_or_insert_with(|| svg(scenario, &profile, &plan, &title(strategy)));
+                (Some(PlanView::new(scenario, &profile, &plan)), None)
+            }
             Err(error) => (None, Some(error.to_string())),
         };
-        Answer { strategy: strategy.name(), took_s, plan, error }
+        Answer { strategy, took_s, plan, error }
     };
     let wanted = if arguments.strategy.is_empty() { vec![scenario.plan.strategy] } else { arguments.strategy.clone() };
-    let answers: Vec<Answer> = wanted.into_iter().map(answer).collect();
-    tell(&answers, &profile.model, scenario.nodes.len(), arguments.json);
+    let answers: Vec<Answer> = wanted.into_iter().map(&mut answer).collect();
+    tell(&answers, title, arguments.json);
+    if let (Some(file), Some(drawn)) = (&arguments.svg, drawn)
+        && let Err(error) = std::fs::write(file, drawn)
+    {
+        eprintln!("error: {} can't be written: {error}", file.display());
+        return Exit::SetupFailed;
+    }
     if answers.iter().any(|answer| answer.plan.is_some()) { Exit::Success } else { Exit::SetupFailed }
 }
 
 /// One strategy's plan in full, or several side by side.
-fn tell(answers: &[Answer], model: &str, nodes: usize, json: bool) {
+fn tell(answers: &[Answer], title: impl Fn(StrategyKind) -> String, json: bool) {
     match answers {
         [answer] if json => super::print_json(answer),
         _ if json => super::print_json(&json!({ "strategies": answers })),
         [Answer { strategy, plan: Some(plan), .. }] => {
-            let title = format!("{model} on {nodes} nodes, strategy {strategy}");
-            drop(write!(std::io::stdout(), "{}", plan.text(&title)));
+            drop(write!(std::io::stdout(), "{}", plan.text(&title(*strategy))));
         }
         [Answer { error: Some(error), .. }] => eprintln!("error: {error}"),
         _ => drop(write!(std::io::stdout(), "{}", comparison(answers))),
+    }
+}
+
+fn tell_front(front: &ParetoView, model: &str, json: bool) {
+    if json {
+        super::print_json(&json!({ "pareto": front }));
+    } else {
+        drop(write!(std::io::stdout(), "{}", front.text(model)));
     }
 }

@@ -56,12 +56,10 @@ pub trait Ground {
 pub trait Holders {
     /// The node that holds a stage.
     fn stage(&self, stage: u16) -> Option<usize>;
-    /// Number of stages.
-    fn stages(&self) -> u16;
+    /// The node that a stage sends to: of the first chain that goes through it, where there are several.
+    fn behind(&self, stage: u16) -> Option<usize>;
     /// The first worker that is up and holds no stage.
     fn spare(&self) -> Option<usize>;
-    /// The dispatcher.
-    fn dispatcher(&self) -> usize;
 }
 
 /// Why a fault could not be fired or healed.

@@ -38,8 +38,7 @@ impl Aim<'_> {
             PairTarget::Nodes(from, to) => Ok(Direction { from: self.host(from)?, to: self.host(to)? }),
             PairTarget::AfterStage(stage) => {
                 let from = self.holder(*stage)?;
-                let last = *stage + 1 >= self.holders.stages();
-                let to = if last { self.holders.dispatcher() } else { self.holder(stage + 1)? };
+                let to = self.holders.behind(*stage).ok_or_else(|| nobody(*stage))?;
                 Ok(Direction { from, to })
             }
         }
@@ -62,9 +61,12 @@ impl Aim<'_> {
     }
 
     fn holder(&self, stage: u16) -> Result<usize, FaultError> {
-        let holder = self.holders.stage(stage);
-        holder.ok_or_else(|| FaultError::NoTarget(format!("nobody held stage {stage}")))
+        self.holders.stage(stage).ok_or_else(|| nobody(stage))
     }
+}
+
+fn nobody(stage: u16) -> FaultError {
+    FaultError::NoTarget(format!("nobody held stage {stage}"))
 }
 
 /// A direction and, if wanted, the other way.

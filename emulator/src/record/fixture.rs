@@ -11,7 +11,7 @@ use planner::cluster::Energy;
 use planner::codec::Codec;
 use planner::plan::{Chain, Limit, Plan, Prediction, Stage};
 use planner::profile::Segment;
-use planner::strategy::StrategyKind;
+use planner::strategy::{Objective, Replicas, StrategyKind};
 use planner::units::ByteSize;
 
 use super::event::{Entry, ExitCause, RunEvent};
@@ -78,6 +78,9 @@ fn scenario() -> Scenario {
         plan: PlanSpec {
             strategy: StrategyKind::Optimal,
             bandwidth: Bandwidth::Configured,
+            objective: Objective::Throughput,
+            replicas: Replicas::One,
+            order: false,
             heartbeat: millis(200),
             missed_heartbeats: 4,
             window: None,

@@ -222,7 +222,11 @@ impl Tally {
                 seen.processed += 1;
                 seen.computed += finished.since(*started);
             }
-            Event::Ready | Event::Drained { .. } | Event::Rejoined { .. } | Event::Dropped { .. } => {}
+            Event::Ready
+            | Event::Drained { .. }
+            | Event::Rejoined { .. }
+            | Event::ChainLost { .. }
+            | Event::Dropped { .. } => {}
         }
     }
 

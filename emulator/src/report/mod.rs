@@ -3,7 +3,12 @@
 
 mod expect;
 mod numbers;
+pub mod paper;
+pub mod paper_svg;
+pub mod pareto;
 pub mod plan;
+mod plan_map;
+pub mod plan_svg;
 pub mod progress;
 pub mod terminal;
 

@@ -15,7 +15,7 @@ use crate::scenario::Scenario;
 #[derive(Debug, Clone, Serialize)]
 pub struct Answer {
     /// The strategy.
-    pub strategy: &'static str,
+    pub strategy: StrategyKind,
     /// How long it took, in seconds.
     pub took_s: f64,
     /// The plan.
@@ -113,7 +113,8 @@ impl PlanView {
         }
     }
 
-    fn proof(&self) -> String {
+    /// How good it is known to be, in words.
+    pub fn proof(&self) -> String {
         match self.gap {
             Some(_) if self.optimal => "proven optimal".to_owned(),
             Some(gap) => format!("at most {} % could be won", significant(gap * 100.0)),
@@ -177,19 +178,19 @@ pub fn comparison(answers: &[Answer]) -> String {
         let took = time(answer.took_s * 1e3);
         let row = match (&answer.plan, &answer.error) {
             (Some(plan), _) => [
-                answer.strategy.to_owned(),
+                answer.strategy.to_string(),
                 format!("{}/s", significant(plan.throughput_per_s)),
                 time(plan.latency_ms),
                 format!("{} J", significant(plan.joules)),
                 plan.chains.iter().map(|chain| chain.stages.len()).sum::<usize>().to_string(),
                 format!("{:.0} %", plan.throughput_per_s / best * 100.0),
                 // A heuristic knows no bound worth telling.
-                if answer.strategy == StrategyKind::Optimal.name() { plan.proof() } else { String::new() },
+                if answer.strategy == StrategyKind::Optimal { plan.proof() } else { String::new() },
                 took,
             ],
             (None, error) => {
                 let mut row: [String; 8] = Default::default();
-                (row[0], row[1], row[7]) = (answer.strategy.to_owned(), "none".to_owned(), took);
+                (row[0], row[1], row[7]) = (answer.strategy.to_string(), "none".to_owned(), took);
                 row[6] = error.clone().unwrap_or_default();
                 row
             }

@@ -284,6 +284,14 @@ impl Writer {
             table.add_row(row.into_iter().take(shown));
         }
         let mut text = format!("{title}{}\n{}\n", self.plain(&note), indented(&table));
+        if plan.chains.len() > 1 {
+            for (number, chain) in plan.chains.iter().enumerate() {
+                let stages: Vec<String> = chain.stages.iter().map(ToString::to_string).collect();
+                let line =
+                    format!("stages {} · {} % of the requests", stages.join(" → "), significant(chain.share * 100.0));
+                text += &self.wrapped(&format!("  chain {number}: "), Ink::Dim, &line);
+            }
+        }
         let later = summary.plans.iter().filter(|change| change.epoch != plan.epoch);
         for change in later {
             let ready =

@@ -14,6 +14,8 @@ pub struct Roster {
     roles: Vec<Role>,
     down: BTreeSet<usize>,
     stages: Vec<usize>,
+    /// The ways through the stages, by their number.
+    chains: Vec<Vec<usize>>,
     deployed: bool,
 }
 
@@ -25,6 +27,7 @@ impl Roster {
             roles: scenario.nodes.iter().map(|node| node.role).collect(),
             down: BTreeSet::new(),
             stages: Vec::new(),
+            chains: Vec::new(),
             deployed: false,
         }
     }
@@ -37,7 +40,10 @@ impl Roster {
     /// A node said something.
     pub fn hear(&mut self, event: &Event) {
         match event {
-            Event::Planned { plan, .. } => self.stages = plan.stages.iter().map(|stage| stage.node).collect(),
+            Event::Planned { plan, .. } => {
+                self.stages = plan.stages.iter().map(|stage| stage.node).collect();
+                self.chains = plan.chains.iter().map(|chain| chain.stages.clone()).collect();
+            }
             Event::Deployed { .. } => self.deployed = true,
             _ => {}
         }
@@ -81,17 +87,19 @@ impl Holders for Roster {
         self.stages.get(usize::from(stage)).copied()
     }
 
-    fn stages(&self) -> u16 {
-        self.stages.len() as u16
+    fn behind(&self, stage: u16) -> Option<usize> {
+        let stage = usize::from(stage);
+        let chain = self.chains.iter().find(|chain| chain.contains(&stage))?;
+        let next = chain.iter().skip_while(|other| **other != stage).nth(1);
+        match next {
+            Some(next) => self.stages.get(*next).copied(),
+            None => self.roles.iter().position(|role| *role == Role::Dispatcher),
+        }
     }
 
     fn spare(&self) -> Option<usize> {
         let worker = |node: &usize| self.roles[*node] == Role::Worker;
         let free = |node: &usize| !self.down.contains(node) && !self.stages.contains(node);
         (0..self.roles.len()).filter(worker).find(free)
-    }
-
-    fn dispatcher(&self) -> usize {
-        self.roles.iter().position(|role| *role == Role::Dispatcher).unwrap_or_default()
     }
 }

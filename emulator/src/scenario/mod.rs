@@ -18,7 +18,7 @@ use std::time::Duration;
 use node::config::{Bandwidth, Deploy, Load};
 use planner::cluster::Energy;
 use planner::codec::Codec;
-use planner::strategy::StrategyKind;
+use planner::strategy::{Objective, Replicas, StrategyKind};
 use planner::units::{ByteSize, duration};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,7 @@ use network::{Network, Shape};
 pub use error::ScenarioErrors;
 pub use load::{Loaded, load, read};
 pub use overrides::Overrides;
+pub use parse::choice::Aim;
 pub use resolve::capacity::{Shortage, check_capacity};
 
 /// A scenario with every default filled in and every name resolved: what a run does.
@@ -131,12 +132,21 @@ pub struct PlanSpec {
     /// How the rates and delays that it rests on become known.
     #[serde(default)]
     pub bandwidth: Bandwidth,
+    /// What a plan should be best at.
+    #[serde(default)]
+    pub objective: Objective,
+    /// How many chains a plan may have.
+    #[serde(default)]
+    pub replicas: Replicas,
+    /// Whether answers go out in the order in which the requests were accepted.
+    #[serde(default)]
+    pub order: bool,
     /// How often a worker sends a heartbeat.
     #[serde(with = "duration")]
     pub heartbeat: Duration,
     /// How many heartbeats in a row may be missing.
     pub missed_heartbeats: u32,
-    /// Most requests inside the pipeline at once; `None`: two for each stage and two more.
+    /// Most requests inside each chain at once; `None`: two for each stage and two more.
     pub window: Option<u32>,
     /// Most accepted requests that wait in front of the pipeline.
     pub queue: u32,

@@ -19,6 +19,9 @@ pub struct Network {
     pub links: Vec<Link>,
     /// Media.
     pub media: Vec<Medium>,
+    /// Where each node is, in metres from the left and the bottom; empty where nodes have no place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<[f64; 2]>,
 }
 
 /// Two ends and what passes between them.

@@ -1,4 +1,4 @@
-//! Tensors: to the first stage, and from the last.
+//! Tensors: to the first stages, and from the last.
 
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -23,7 +23,7 @@ use crate::wire::stream::FrameReader;
 /// Within this a data connection is made at least; the kernel repeats a lost SYN after 1 s.
 const LIMIT: Duration = Duration::from_millis(1500);
 
-/// Connects to the first stage, in a thread of its own; the main loop is told how it went.
+/// Connects to a first stage, in a thread of its own; the main loop is told how it went.
 pub fn connect(shared: &Arc<Shared>, node: usize, epoch: u32, sender: Sender<Happening>) {
     let (shared, failed) = (shared.clone(), sender.clone());
     let attempt = move || {
@@ -32,18 +32,18 @@ pub fn connect(shared: &Arc<Shared>, node: usize, epoch: u32, sender: Sender<Hap
             .address(node, DATA_PORT)
             .map(|address| connection::connect(shared.own.address, address, LIMIT.max(patience), Tuning::data()));
         let happening = match connected {
-            Some(Ok(stream)) => Happening::FeedMade { epoch, stream },
+            Some(Ok(stream)) => Happening::FeedMade { epoch, node, stream },
             Some(Err(error)) => {
                 tracing::debug!(%error, "no connection to the first stage");
-                Happening::Input(Input::FeedLost { epoch })
+                Happening::Input(Input::FeedLost { epoch, node })
             }
-            None => Happening::Input(Input::FeedLost { epoch }),
+            None => Happening::Input(Input::FeedLost { epoch, node }),
         };
         // An error means that the main loop has ended.
         let _ = sender.send(happening);
     };
     if thread::Builder::new().name("feed".to_owned()).spawn(attempt).is_err() {
-        let _ = failed.send(Happening::Input(Input::FeedLost { epoch }));
+        let _ = failed.send(Happening::Input(Input::FeedLost { epoch, node }));
     }
 }
 
@@ -54,6 +54,7 @@ pub fn connect(shared: &Arc<Shared>, node: usize, epoch: u32, sender: Sender<Hap
 pub fn open_feed(
     stream: TcpStream,
     epoch: u32,
+    node: usize,
     shared: &Shared,
     sender: Sender<Happening>,
 ) -> io::Result<Outbox<Frame>> {
@@ -64,7 +65,7 @@ pub fn open_feed(
     pulse::spawn_watch("feed-watch", watched, heartbeat, missed_heartbeats, move |lost| {
         tracing::debug!(epoch, %lost, "the connection to the first stage ends");
         // An error means that the main loop has ended.
-        let _ = sender.send(Happening::Input(Input::FeedLost { epoch }));
+        let _ = sender.send(Happening::Input(Input::FeedLost { epoch, node }));
     })?;
     Ok(outbox)
 }
@@ -92,7 +93,7 @@ fn open(stream: TcpStream, heartbeat: Duration, sender: Sender<Happening>) -> io
         let mut reader = FrameReader::new(stream);
         let mut buffer = Vec::new();
         while let Ok(frame) = reader.read() {
-            let Frame { kind: FrameKind::Tensor, epoch, request, payload, .. } = frame else { continue };
+            let Frame { kind: FrameKind::Tensor, epoch, chain, request, payload, .. } = frame else { continue };
             let payload = match lossless(payload, &mut buffer) {
                 Ok(payload) => payload,
                 Err(error) => {
@@ -100,7 +101,7 @@ fn open(stream: TcpStream, heartbeat: Duration, sender: Sender<Happening>) -> io
                     break;
                 }
             };
-            if sender.send(Happening::Input(Input::Delivered { epoch, request, payload })).is_err() {
+            if sender.send(Happening::Input(Input::Delivered { epoch, chain, request, payload })).is_err() {
                 break;
             }
         }

@@ -1,5 +1,4 @@
-//! The dispatcher: accepts requests, plans, deploys, feeds the first stage, collects from the last, notices
-//! what fails, plans again over what is left and replays what was in flight.
+//! The dispatcher: accepts requests, plans, deploys, feeds first stages, collects from the last, notices what fails, plans again over what is left and replays what was in flight.
 //!
 //! Decisions are made by a pure state machine, [`core`]; the other files carry them out. Each socket has its
 //! own thread, which turns what it reads into a [`core::exchange::Input`] on one channel; the main loop ([`run`]) takes
@@ -11,8 +10,8 @@
 //! |---|---|---|
 //! | gathering | every worker's first heartbeat, or the grace period (2 s and the patience for heartbeats) | planning |
 //! | planning | the planner's answer; before the first one, the pairs of nodes may be measured ([`crate::probe`]) | plan: epoch + 1, assign, deploying; none: stranded |
-//! | deploying | `Loaded` from every stage, and the data connection to the first | replay in order of requests, serving |
-//! | serving | results; keeps the window full from the queue | |
+//! | deploying | `Loaded` from every stage, and the data connection to each first one | serving |
+//! | serving | results; keeps the chains' windows full, first with what is sent again, then from the queue | |
 //! | stranded | a worker that comes back, a broken path that may be tried again | planning |
 //!
 //! | in these phases | this happens | what follows |
@@ -20,23 +19,28 @@
 //! | deploying, serving | a node of the plan is lost: connection broken, heartbeats missing, stage refused | planning |
 //! | planning | any worker is lost | the question is asked again |
 //! | any | a spare is lost | reported; it is excluded from later plans |
-//! | deploying, serving | a stage says that the next is lost | if that node is heard of half a heartbeat later, the pair is severed: planning; if it is lost itself, that is the cause |
+//! | once deployed | a node or path is lost | its chains are lost; what was in them goes into the others, which keep serving until the next plan is there |
+//! | deploying, serving | a stage says that a next one is lost | if that node is heard of half a heartbeat later, the pair is severed: planning; if it is lost itself, that is the cause |
 //! | any | a lost worker's connection is made and its first heartbeat arrives | it is a spare; stranded: planning |
 //!
 //! A connection is tried every 100 ms while gathering and every 500 ms afterwards; a worker that refused
 //! a stage is left alone for 5 s, doubling. A severed pair is avoided for 5 s, doubling up to 80 s if it breaks
 //! again; when no plan exists otherwise, the longest severed pair is tried again after 1 s.
 //!
-//! A **request** is waiting, then sent in an epoch, then answered. When an epoch ends, what was sent in it is
-//! recalled and replayed in the next. A result counts if and only if its request is in flight in that very
-//! epoch; anything else is dropped and reported as stale. Stages of the old plan keep delivering until the new
-//! plan is made, and those results count.
+//! A **request** is waiting, then sent in an epoch into a chain, then answered. When an epoch ends, what was sent in
+//! it is recalled and sent again in the next; when a chain is lost, what was sent into it is sent again into another
+//! of the same epoch. A result counts if and only if it comes from the very epoch and chain in which its request was sent
+//! last; anything else is dropped and reported as stale. Stages of the old plan keep delivering until the new
+//! plan is made, and those results count. Which chain a request takes, [`core::chains`] tells.
+//!
+//! Answers go out as they come, or where `order` is asked for, as their requests were admitted: then answers are
+//! held back, as many as the windows hold and what is in the chains by then.
 //!
 //! A **client** that comes back after a broken connection sends again what has no answer. What is known is
 //! accepted again and nothing else; what has been answered is answered again from the last answers, which are
 //! kept (as many as the queue holds and 256 more, at most 32 MiB), or else computed again.
 //!
-//! **Back-pressure**: at most the window is in the pipeline and at most the queue in front of it; the client's
+//! **Back-pressure**: at most the windows are in the chains and at most the queue in front of it; the client's
 //! socket is read only as far as the queue has room.
 
 mod clients;
@@ -77,8 +81,8 @@ enum Happening {
     Input(Input),
     /// A control connection was made.
     ControlMade { node: usize, session: u64, stream: TcpStream },
-    /// The data connection to the first stage was made.
-    FeedMade { epoch: u32, stream: TcpStream },
+    /// The data connection to a first stage was made.
+    FeedMade { epoch: u32, node: usize, stream: TcpStream },
     /// A client has connected.
     ClientCame(TcpStream),
     /// The testbed asks for something.
@@ -123,7 +127,7 @@ pub fn run(
         sender,
         questions,
         controls: HashMap::new(),
-        feed: None,
+        feeds: HashMap::new(),
         client: None,
         clients: 0,
     };
@@ -148,7 +152,7 @@ fn thread_refused(source: std::io::Error) -> ProgramError {
     ProgramError::System { what: "a thread", source }
 }
 
-/// The data connection to the first stage.
+/// The data connection to a first stage.
 struct Feed {
     epoch: u32,
     /// Nothing while the connection is being made.
@@ -164,7 +168,8 @@ struct Dispatcher {
     questions: Sender<Question>,
     /// By node: the session wanted, and the connection once it is made.
     controls: HashMap<usize, (u64, Option<Control>)>,
-    feed: Option<Feed>,
+    /// By node.
+    feeds: HashMap<usize, Feed>,
     client: Option<Client>,
     clients: u64,
 }
@@ -212,14 +217,14 @@ impl Dispatcher {
                 // Given up meanwhile. That the peer may have closed it already changes nothing.
                 _ => _ = stream.shutdown(std::net::Shutdown::Both),
             },
-            Happening::FeedMade { epoch, stream } => match &mut self.feed {
+            Happening::FeedMade { epoch, node, stream } => match self.feeds.get_mut(&node) {
                 Some(feed) if feed.epoch == epoch => {
-                    match data::open_feed(stream, epoch, &self.shared, self.sender.clone()) {
+                    match data::open_feed(stream, epoch, node, &self.shared, self.sender.clone()) {
                         Ok(outbox) => {
                             feed.open = Some(outbox);
-                            self.input(Input::FeedOpened { epoch });
+                            self.input(Input::FeedOpened { epoch, node });
                         }
-                        Err(_) => self.input(Input::FeedLost { epoch }),
+                        Err(_) => self.input(Input::FeedLost { epoch, node }),
                     }
                 }
                 _ => _ = stream.shutdown(std::net::Shutdown::Both),
@@ -266,14 +271,15 @@ impl Dispatcher {
             // The planner's thread ends only with this one.
             Output::FindPlan(question) => _ = self.questions.send(question),
             Output::OpenFeed { epoch, node } => {
-                self.feed = Some(Feed { epoch, open: None });
+                self.feeds.retain(|_, feed| feed.epoch == epoch);
+                self.feeds.insert(node, Feed { epoch, open: None });
                 data::connect(&self.shared, node, epoch, self.sender.clone());
             }
-            Output::Feed { epoch, request, payload } => {
-                if let Some(Feed { open: Some(outbox), epoch: open }) = &self.feed
+            Output::Feed { epoch, node, chain, request, payload } => {
+                if let Some(Feed { open: Some(outbox), epoch: open }) = self.feeds.get(&node)
                     && *open == epoch
                 {
-                    outbox.send(Frame::tensor(self.shared.config.codec, epoch, request, payload));
+                    outbox.send(Frame::tensor(self.shared.config.codec, epoch, chain, request, payload));
                 }
             }
             Output::Credit { requests } => self.to_client(|client| client.credit(requests)),
@@ -292,11 +298,12 @@ impl Dispatcher {
     fn report(&self, event: Event) {
         match &event {
             Event::Planned { epoch, reason, plan, .. } => {
-                tracing::info!(epoch, reason, stages = plan.stages.len(), "planned");
+                tracing::info!(epoch, reason, stages = plan.stages.len(), chains = plan.chains.len(), "planned");
             }
             Event::Deployed { epoch, took, .. } => tracing::info!(epoch, ?took, "deployed"),
             Event::NodeSuspected { node, by } => tracing::warn!(node, ?by, "taken for dead"),
             Event::PathSuspected { from, to } => tracing::warn!(from, to, "nothing arrives"),
+            Event::ChainLost { epoch, chain } => tracing::warn!(epoch, chain, "a chain is lost"),
             Event::Rejoined { node } => tracing::info!(node, "is back"),
             Event::Unplannable { reason } => tracing::warn!(reason, "no plan"),
             _ => {}

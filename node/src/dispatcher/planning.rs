@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use planner::cluster::{Cluster, Path};
 use planner::onnx::{self, ModelError};
 use planner::profile::Segment;
-use planner::strategy::{Problem, Replicas};
+use planner::strategy::Problem;
 
 use super::core::exchange::{Input, Question};
 use super::{Happening, Shared};
@@ -43,13 +43,13 @@ pub fn spawn(shared: Arc<Shared>, telemetry: Telemetry, sender: Sender<Happening
                 cluster,
                 codec: config.codec,
                 objective: config.objective,
-                replicas: Replicas::One,
+                replicas: config.replicas,
                 excluded: &excluded,
                 severed: &severed,
                 current: current.as_ref(),
             };
             let begun = Instant::now();
-            // While a plan is sought nothing flows, so a proof is worth less than time.
+            // While a plan is sought nothing flows, or only what other chains take; a proof is worth less than time.
             let stop = || begun.elapsed() > PATIENCE;
             let found = config.strategy.plan(&problem, config.seed, &stop);
             let happening = Happening::Input(Input::PlanFound { attempt, found, took: begun.elapsed() });

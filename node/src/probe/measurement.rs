@@ -19,8 +19,10 @@ const FOLLOWING: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Within this one ping must be answered.
 const PING: Duration = Duration::from_secs(2);
-/// Second trains, at most: a rough rate may have been far too low, a host may have lost packets.
-const TRIES: u32 = 4;
+/// Second trains, at most: a rough rate may have been far too low, a host may have lost packets or held them up.
+const TRIES: u32 = 8;
+/// Two trains agree if their rates differ by no more than this part.
+const AGREE: f64 = 0.02;
 
 /// A datagram that came, and from whom.
 pub type Heard = (SocketAddr, Datagram);
@@ -49,6 +51,22 @@ struct Sent {
     took: Duration,
 }
 
+/// What the two fastest trains say, if they say the same. A train that a busy host held up looks slow; that this happens
+/// to every train but one, or to two alike, is rare.
+fn agreement(found: &[Option<Rate>]) -> Option<Option<Rate>> {
+    let mut bits: Vec<u64> = found.iter().map(|rate| rate.map_or(u64::MAX, Rate::bits_per_second)).collect();
+    bits.sort_unstable_by_key(|bits| std::cmp::Reverse(*bits));
+    let [first, second, ..] = *bits.as_slice() else { return None };
+    match (first, second) {
+        (u64::MAX, u64::MAX) => Some(None),
+        (u64::MAX, _) => None,
+        _ if second as f64 >= first as f64 * (1.0 - AGREE) => {
+            Some(Some(Rate::from_bits_per_second(first.midpoint(second))))
+        }
+        _ => None,
+    }
+}
+
 impl Measurement<'_> {
     /// Measures; `None` when the other agent does not answer in time.
     pub fn run(&mut self) -> Option<Measured> {
@@ -59,22 +77,36 @@ impl Measurement<'_> {
         let size = on_the_wire(car.len(), self.to.ip());
         let mut rate = self.train(Train::FIRST, size, round_trip)?.rate;
         let mut haste = HASTE;
-        for attempt in 0..TRIES {
+        let mut found: Vec<Option<Rate>> = Vec::new();
+        for _ in 0..TRIES {
             let left = self.deadline.saturating_duration_since(Instant::now()) / 2;
             let train = Train::after(rate, haste, size, left);
             // Too slow a pair for a longer train.
             if train.packets < Train::FIRST.packets {
                 break;
             }
-            let Some(Sent { rate: found, arrived, took }) = self.train(train, size, round_trip) else { break };
-            // The slowest hop can look slower than it is, but not faster.
-            rate = if attempt == 0 { found } else { rate.zip(found).map(|(rate, found)| rate.max(found)) };
-            if found.is_some_and(|found| train.was_too_slow_for(found, size, took)) {
+            let Some(sent) = self.train(train, size, round_trip) else { break };
+            if sent.rate.is_some_and(|found| train.was_too_slow_for(found, size, sent.took)) {
                 haste *= 4.0;
-            } else if arrived >= train.packets / 2 || attempt > 1 {
-                break;
+                // Not slower than this.
+                rate = rate.zip(sent.rate).map(|(rate, found)| rate.max(found));
+                continue;
+            }
+            if sent.arrived < train.packets / 2 {
+                continue;
+            }
+            found.push(sent.rate);
+            if let Some(agreed) = agreement(&found) {
+                return Some(Measured { rate: agreed, delay: round_trip / 2 });
             }
         }
+        // A host that holds packets up makes a hop look slower than it is, hardly ever faster.
+        let fastest = found.into_iter().map(|rate| rate.map_or(u64::MAX, Rate::bits_per_second)).max();
+        let rate = match fastest {
+            Some(u64::MAX) => None,
+            Some(bits) => Some(Rate::from_bits_per_second(bits)),
+            None => rate,
+        };
         Some(Measured { rate, delay: round_trip / 2 })
     }
 
@@ -161,5 +193,21 @@ impl Measurement<'_> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_fastest_trains_must_agree() {
+        let rate = |mbits: f64| Some(Rate::from_mbits_per_second(mbits));
+        assert_eq!(agreement(&[rate(50.0)]), None);
+        assert_eq!(agreement(&[rate(50.0), rate(100.0)]), None);
+        assert_eq!(agreement(&[rate(50.0), rate(100.0), rate(50.0)]), None);
+        assert_eq!(agreement(&[rate(50.0), rate(100.0), rate(99.0)]), Some(rate(99.5)));
+        assert_eq!(agreement(&[None, rate(900.0)]), None);
+        assert_eq!(agreement(&[None, rate(900.0), None]), Some(None));
     }
 }

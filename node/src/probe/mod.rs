@@ -10,6 +10,9 @@
 //! 3. a longer train, somewhat faster than that rate, so that the slowest hop is never idle: the rate at
 //!    which its packets arrive is that hop's ([`train`]).
 //!
+//! The longer train is repeated until the two fastest agree: a host that is busy with other things makes a hop look slower
+//! than it is (Kapoor et al., *CapProbe*, SIGCOMM 2004, keep the train that waited least for the same reason).
+//!
 //! Rates count bytes on the wire with the Ethernet header, as scenarios do. What is measured is one pair by
 //! itself. Where pairs share links, trains that pass them at the same time would see only their part; the
 //! survey tries whether they do and then measures one pair at a time, which takes its time.

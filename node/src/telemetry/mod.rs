@@ -136,14 +136,21 @@ pub enum Event {
         /// The worker.
         node: String,
     },
-    /// Dispatcher: requests that were in flight when the epoch began were sent again.
+    /// Dispatcher: a node or path of this chain is lost; what was in it goes into those that are left, if there are any.
+    ChainLost {
+        /// The epoch.
+        epoch: u32,
+        /// The chain, by its number in the plan.
+        chain: u16,
+    },
+    /// Dispatcher: requests that were in flight when the epoch before ended, or in a chain that was lost, were sent again.
     Replayed {
-        /// The new epoch.
+        /// The epoch they were sent in.
         epoch: u32,
         /// The requests.
         requests: Vec<u64>,
     },
-    /// Dispatcher: a result of a request that already had one, or of an epoch that is over, was dropped.
+    /// Dispatcher: a result of a request that already had one, or that was last sent in another epoch or chain, was dropped.
     StaleDropped {
         /// The request.
         request: u64,

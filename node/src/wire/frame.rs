@@ -1,11 +1,11 @@
 //! The frame: a fixed header of 32 bytes and a payload.
 //!
 //! ```text
-//! offset  0     4        5     6      7  8      12       20      24           28          32
-//!         magic version  kind  codec  0  epoch  request  length  payload CRC  header CRC  payload…
+//! offset  0     4        5               6      8      12       20      24           28          32
+//!         magic version  kind and codec  chain  epoch  request  length  payload CRC  header CRC  payload…
 //! ```
 //!
-//! Integers are little endian. Header and payload each have their own CRC32 (IEEE), so that a damaged
+//! The kind is in the lower four bits of its byte, the codec in the upper four. Integers are little endian. Header and payload each have their own CRC32 (IEEE), so that a damaged
 //! length is noticed before anything is read or allocated by it. TCP's own checksum is not enough: on
 //! virtual links it is left to the receiver to skip it.
 
@@ -17,7 +17,7 @@ pub const HEADER: usize = 32;
 /// Largest payload: a model segment of one GiB.
 pub const MAX_PAYLOAD: usize = 1 << 30;
 /// Version of this format; a peer of another version is refused.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 const MAGIC: [u8; 4] = *b"EMUF";
 
 /// What a frame is for.
@@ -64,6 +64,8 @@ pub struct Frame {
     pub codec: Codec,
     /// The epoch of the plan it belongs to; zero where there is none.
     pub epoch: u32,
+    /// The chain of that plan it takes; zero where there is none.
+    pub chain: u16,
     /// The request it belongs to; zero where there is none.
     pub request: u64,
     /// The payload.
@@ -73,7 +75,7 @@ pub struct Frame {
 impl Frame {
     /// A frame without a codec.
     pub fn new(kind: FrameKind, epoch: u32, request: u64, payload: impl Into<Bytes>) -> Frame {
-        Frame { kind, codec: Codec::Raw, epoch, request, payload: payload.into() }
+        Frame { kind, codec: Codec::Raw, epoch, chain: 0, request, payload: payload.into() }
     }
 
     /// The first frame of a data connection.
@@ -87,8 +89,8 @@ impl Frame {
     }
 
     /// A tensor that [`crate::wire::codec::encode`] has put into `payload`.
-    pub fn tensor(codec: Codec, epoch: u32, request: u64, payload: impl Into<Bytes>) -> Frame {
-        Frame { kind: FrameKind::Tensor, codec, epoch, request, payload: payload.into() }
+    pub fn tensor(codec: Codec, epoch: u32, chain: u16, request: u64, payload: impl Into<Bytes>) -> Frame {
+        Frame { kind: FrameKind::Tensor, codec, epoch, chain, request, payload: payload.into() }
     }
 
     /// The header, for the payload as it is.
@@ -103,8 +105,9 @@ impl Frame {
         let mut header = [0; HEADER];
         header[0..4].copy_from_slice(&MAGIC);
         header[4] = VERSION;
-        header[5] = self.kind as u8;
-        header[6] = Codec::ALL.iter().position(|codec| *codec == self.codec).unwrap_or_default() as u8;
+        let codec = Codec::ALL.iter().position(|codec| *codec == self.codec).unwrap_or_default() as u8;
+        header[5] = self.kind as u8 | codec << 4;
+        header[6..8].copy_from_slice(&self.chain.to_le_bytes());
         header[8..12].copy_from_slice(&self.epoch.to_le_bytes());
         header[12..20].copy_from_slice(&self.request.to_le_bytes());
         header[20..24].copy_from_slice(&(length as u32).to_le_bytes());
@@ -121,6 +124,7 @@ pub struct Header {
     kind: FrameKind,
     codec: Codec,
     epoch: u32,
+    chain: u16,
     request: u64,
     length: usize,
     crc: u32,
@@ -142,11 +146,13 @@ impl Header {
         if crc32fast::hash(&bytes[..28]) != u32_at(28) {
             return Err(FrameError::HeaderDamaged);
         }
-        let kind = FrameKind::ALL.into_iter().find(|kind| *kind as u8 == bytes[5]);
+        let (kind, codec) = (bytes[5] & 0x0f, bytes[5] >> 4);
+        let known = FrameKind::ALL.into_iter().find(|known| *known as u8 == kind);
         let header = Header {
-            kind: kind.ok_or(FrameError::UnknownKind { found: bytes[5] })?,
-            codec: *Codec::ALL.get(usize::from(bytes[6])).ok_or(FrameError::UnknownCodec { found: bytes[6] })?,
+            kind: known.ok_or(FrameError::UnknownKind { found: kind })?,
+            codec: *Codec::ALL.get(usize::from(codec)).ok_or(FrameError::UnknownCodec { found: codec })?,
             epoch: u32_at(8),
+            chain: u16::from_le_bytes([bytes[6], bytes[7]]),
             request: u64::from(u32_at(12)) | u64::from(u32_at(16)) << 32,
             length: u32_at(20) as usize,
             crc: u32_at(24),
@@ -171,7 +177,8 @@ impl Header {
         if payload.len() != self.length || crc32fast::hash(&payload) != self.crc {
             return Err(FrameError::PayloadDamaged { epoch: self.epoch, request: self.request });
         }
-        Ok(Frame { kind: self.kind, codec: self.codec, epoch: self.epoch, request: self.request, payload })
+        let Header { kind, codec, epoch, chain, request, .. } = self;
+        Ok(Frame { kind, codec, epoch, chain, request, payload })
     }
 }
 

@@ -32,7 +32,7 @@ pub enum ToWorker {
     Assign {
         /// The epoch this stage belongs to.
         epoch: u32,
-        /// Place in the pipeline, from zero.
+        /// Its number in the plan, from zero.
         stage: u16,
         /// Which part of the model.
         segment: Segment,
@@ -40,8 +40,8 @@ pub enum ToWorker {
         file: Option<Vec<u8>>,
         /// How the output is encoded.
         codec: Codec,
-        /// Where the output goes: the next stage's data port, or the dispatcher's.
-        next: SocketAddr,
+        /// Where the output goes: one for each node that comes next on any of the chains through this stage.
+        next: Vec<NextHop>,
     },
     /// Hold no stage: drop the segment and give its memory back.
     Release {
@@ -50,10 +50,21 @@ pub enum ToWorker {
     },
 }
 
+/// A node to which a stage sends, over one connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextHop {
+    /// Its index in the cluster.
+    pub node: u32,
+    /// The next stage's data port, or the dispatcher's.
+    pub address: SocketAddr,
+    /// The chains that lead there.
+    pub chains: Vec<u16>,
+}
+
 /// From a worker to the dispatcher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToDispatcher {
-    /// The stage of `epoch` is loaded and connected to the next one.
+    /// The stage of `epoch` is loaded and connected to all that come next.
     Loaded {
         /// The epoch.
         epoch: u32,
@@ -69,15 +80,19 @@ pub enum ToDispatcher {
         /// Why.
         reason: String,
     },
-    /// Nothing has come back from the next stage for too long, or the connection to it broke.
+    /// Nothing has come back from a node behind this stage for too long, or the connection to it broke.
     NextLost {
         /// The epoch.
         epoch: u32,
+        /// That node ([`NextHop::node`]).
+        next: u32,
     },
     /// A request could not be computed.
     Failed {
         /// The epoch.
         epoch: u32,
+        /// The chain it took.
+        chain: u16,
         /// The request.
         request: u64,
         /// Why.

@@ -144,11 +144,13 @@ mod tests {
 
     fn frames() -> impl Strategy<Value = Frame> {
         let kinds = prop::sample::select(vec![FrameKind::Control, FrameKind::Tensor, FrameKind::Keepalive]);
-        (kinds, 0..4usize, any::<u32>(), any::<u64>(), prop::collection::vec(any::<u8>(), 0..3000)).prop_map(
-            |(kind, codec, epoch, request, payload)| Frame {
+        let place = (any::<u32>(), any::<u16>(), any::<u64>());
+        (kinds, 0..4usize, place, prop::collection::vec(any::<u8>(), 0..3000)).prop_map(
+            |(kind, codec, (epoch, chain, request), payload)| Frame {
                 kind,
                 codec: Codec::ALL[codec],
                 epoch,
+                chain,
                 request,
                 payload: payload.into(),
             },

@@ -2,10 +2,10 @@
 //!
 //! | the stage is | when | then |
 //! |---|---|---|
-//! | none | Assign | load the segment unless it is the one already held; connect to the next stage |
-//! | connecting | the connection is made | run; take the waiting connection of this epoch; answer Loaded |
-//! | connecting | it can't be made | none; answer NextLost |
-//! | running | its output breaks or falls silent | still running, answer NextLost: the dispatcher decides |
+//! | none | Assign | load the segment unless it is the one already held; connect to all that come next |
+//! | connecting | all connections are made | run; take the waiting connections of this epoch; answer Loaded |
+//! | connecting | one can't be made | none; answer NextLost |
+//! | running | an output breaks or falls silent | still running for the others, answer NextLost: the dispatcher decides |
 //! | any | Assign | stop what runs, then as from none |
 //! | any | Release | none; forget the segment |
 //! | any | the control connection breaks or is replaced | none; the segment is kept for the next Assign |
@@ -13,12 +13,13 @@
 //! It never waits for a peer: connections are made, read and written by other threads. It does wait for a
 //! segment to load and for one computation to end.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
-use std::thread;
 use std::time::Duration;
 
 use planner::profile::{ModelProfile, Segment};
@@ -26,19 +27,18 @@ use planner::profile::{ModelProfile, Segment};
 use super::engine::{Engine, EngineError, Loader};
 use super::heartbeat::{Heart, Identity};
 use super::inbound::{Inbound, Interval};
+use super::outbound;
 use super::processor::Processor;
 use super::stage::{Role, Stage};
 use crate::clock::Instant;
 use crate::memory;
 use crate::telemetry::{Event, Telemetry};
-use crate::wire::connection::{self, Tuning};
+use crate::wire::connection;
 use crate::wire::frame::{Frame, FrameError};
-use crate::wire::message::{self, ToDispatcher, ToWorker};
-use crate::wire::pulse::spawn_watch;
-use crate::wire::stream::FrameWriter;
+use crate::wire::message::{self, NextHop, ToDispatcher, ToWorker};
 
-/// Data connections that may wait for their epoch to be assigned; of more, the oldest is closed.
-const WAITING: usize = 4;
+/// Data connections that may wait for their epoch to be assigned, one of each node; of more, the oldest is closed.
+const WAITING: usize = 64;
 /// Answers that may wait to be sent to the dispatcher; it reads them at once, so more means that it is gone.
 const ANSWERS: usize = 256;
 /// Within this a connection to the next stage is made at least: a lost SYN is repeated after one second.
@@ -58,22 +58,28 @@ pub enum Input {
     },
     /// A data connection waits for its stage.
     Data(Inbound),
-    /// The connection to the next stage is made, or can't be.
+    /// A connection to a node that comes next is made, or can't be.
     Connected {
-        /// Which attempt, counted from one.
+        /// For which assignment, counted from one.
         attempt: u64,
+        /// That node.
+        next: u32,
         /// The connection, after Hello.
         stream: Option<TcpStream>,
     },
-    /// The next stage is lost.
+    /// A node that comes next is lost.
     NextLost {
         /// For the stage of this epoch.
         epoch: u32,
+        /// That node.
+        next: u32,
     },
     /// A request could not be computed.
     Failed {
         /// The epoch.
         epoch: u32,
+        /// The chain it took.
+        chain: u16,
         /// The request.
         request: u64,
         /// Why.
@@ -101,8 +107,17 @@ impl Drop for Session {
 /// The stage, and the segment's engine when the stage does not have it.
 enum State {
     None(Option<Box<dyn Engine>>),
-    Connecting { role: Role, loaded: bool, engine: Box<dyn Engine> },
-    Running { stage: Stage, lost: bool },
+    Connecting {
+        role: Role,
+        loaded: bool,
+        engine: Box<dyn Engine>,
+        hops: Vec<NextHop>,
+        made: Vec<(NextHop, TcpStream)>,
+    },
+    Running {
+        stage: Stage,
+        lost: BTreeSet<u32>,
+    },
 }
 
 /// The worker's core.
@@ -169,11 +184,11 @@ impl Running {
                 }
             }
             Input::Data(inbound) => self.data(inbound),
-            Input::Connected { attempt, stream } if attempt == self.attempts => self.connected(stream),
+            Input::Connected { attempt, next, stream } if attempt == self.attempts => self.connected(next, stream),
             Input::Connected { .. } => {}
-            Input::NextLost { epoch } => self.next_lost(epoch),
-            Input::Failed { epoch, request, reason } => {
-                self.answer(&ToDispatcher::Failed { epoch, request, reason });
+            Input::NextLost { epoch, next } => self.next_lost(epoch, next),
+            Input::Failed { epoch, chain, request, reason } => {
+                self.answer(&ToDispatcher::Failed { epoch, chain, request, reason });
             }
         }
     }
@@ -252,7 +267,7 @@ impl Running {
         }
     }
 
-    fn assign(&mut self, role: Role, segment: Segment, file: Option<Vec<u8>>, next: SocketAddr) {
+    fn assign(&mut self, role: Role, segment: Segment, file: Option<Vec<u8>>, next: Vec<NextHop>) {
         self.enter(role.epoch);
         let kept = match std::mem::replace(&mut self.state, State::None(None)) {
             State::None(Some(engine)) if self.segment == Some(segment) => Some(engine),
@@ -268,8 +283,14 @@ impl Running {
             Err(error) => return self.refuse(role.epoch, error.to_string()),
         };
         self.segment = Some(segment);
-        self.state = State::Connecting { role, loaded, engine };
-        self.connect(role.epoch, next);
+        self.attempts += 1;
+        let (worker, missed) = self.greeted();
+        let limit = (self.core.interval.get() * missed).max(CONNECT_LIMIT);
+        for hop in &next {
+            let hello = Frame::hello(role.epoch, worker);
+            outbound::connect(self.core.own, hop, limit, hello, self.attempts, &self.core.sender);
+        }
+        self.state = State::Connecting { role, loaded, engine, hops: next, made: Vec::new() };
     }
 
     fn load(&self, role: Role, segment: Segment, file: Option<Vec<u8>>) -> Result<Box<dyn Engine>, EngineError> {
@@ -290,56 +311,33 @@ impl Running {
         Ok(engine)
     }
 
-    fn connect(&mut self, epoch: u32, next: SocketAddr) {
-        self.attempts += 1;
-        let (attempt, own, sender) = (self.attempts, self.core.own, self.core.sender.clone());
-        let (worker, missed) = self.session.as_ref().map_or((0, 1), |session| (session.worker, session.missed));
-        let limit = (self.core.interval.get() * missed).max(CONNECT_LIMIT);
-        let connect = move || {
-            let connected = connection::connect(own, next, limit, Tuning::data()).map_err(|error| error.to_string());
-            let greeted = connected.and_then(|stream| {
-                FrameWriter::new(&stream).write(&Frame::hello(epoch, worker)).map_err(|error| error.to_string())?;
-                Ok(stream)
-            });
-            if let Err(reason) = &greeted {
-                tracing::info!(epoch, reason, "the next stage can't be reached");
-            }
-            // The core ends only with the process.
-            let _ = sender.send(Input::Connected { attempt, stream: greeted.ok() });
+    fn connected(&mut self, next: u32, stream: Option<TcpStream>) {
+        let State::Connecting { role, hops, made, .. } = &mut self.state else { return };
+        let epoch = role.epoch;
+        let hop = hops.iter().position(|hop| hop.node == next).map(|hop| hops.swap_remove(hop));
+        let Some((hop, stream)) = hop.zip(stream) else {
+            self.stop();
+            return self.answer(&ToDispatcher::NextLost { epoch, next });
         };
-        if thread::Builder::new().name("connect".into()).spawn(connect).is_err() {
-            let _ = self.core.sender.send(Input::Connected { attempt, stream: None });
+        made.push((hop, stream));
+        if hops.is_empty() {
+            self.start();
         }
     }
 
-    fn connected(&mut self, stream: Option<TcpStream>) {
-        let (role, loaded, engine) = match std::mem::replace(&mut self.state, State::None(None)) {
-            State::Connecting { role, loaded, engine } => (role, loaded, engine),
+    /// Everything is loaded and connected.
+    fn start(&mut self) {
+        let (role, loaded, engine, outputs) = match std::mem::replace(&mut self.state, State::None(None)) {
+            State::Connecting { role, loaded, engine, made, .. } => (role, loaded, engine, made),
             other => return self.state = other,
         };
         let epoch = role.epoch;
-        let Some(stream) = stream else {
-            self.state = State::None(Some(engine));
-            return self.answer(&ToDispatcher::NextLost { epoch });
-        };
-        let sender = self.core.sender.clone();
-        let missed = self.session.as_ref().map_or(1, |session| session.missed);
-        let started = stream.try_clone().and_then(|watched| {
-            let stage =
-                Stage::start(role, engine, stream, &self.core.processor, sender.clone(), self.core.telemetry.clone())?;
-            spawn_watch("watch", watched, self.core.interval.get(), missed, move |reason| {
-                tracing::debug!(epoch, %reason, "the connection to the next stage ends");
-                let _ = sender.send(Input::NextLost { epoch });
-            })?;
-            Ok(stage)
-        });
-        match started {
+        match self.run(role, engine, outputs) {
             Ok(mut stage) => {
-                let ours = self.waiting.iter().rposition(|inbound| inbound.epoch == epoch);
-                if let Some(inbound) = ours.map(|index| self.waiting.remove(index)) {
-                    stage.take_from(inbound);
-                }
-                self.state = State::Running { stage, lost: false };
+                let (ours, others) = std::mem::take(&mut self.waiting).into_iter().partition(|it| it.epoch == epoch);
+                self.waiting = others;
+                Vec::into_iter(ours).for_each(|inbound| stage.take_from(inbound));
+                self.state = State::Running { stage, lost: BTreeSet::new() };
                 self.answer(&ToDispatcher::Loaded { epoch, loaded, resident: memory::resident() });
             }
             Err(error) => {
@@ -349,6 +347,29 @@ impl Running {
         }
     }
 
+    fn run(&self, role: Role, engine: Box<dyn Engine>, outputs: Vec<(NextHop, TcpStream)>) -> io::Result<Stage> {
+        let watched: Vec<(u32, TcpStream)> =
+            outputs.iter().map(|(hop, stream)| Ok((hop.node, stream.try_clone()?))).collect::<io::Result<_>>()?;
+        let sender = &self.core.sender;
+        let stage =
+            Stage::start(role, engine, outputs, &self.core.processor, sender.clone(), self.core.telemetry.clone())?;
+        let (_, missed) = self.greeted();
+        let watched = watched.into_iter();
+        match outbound::watch(watched, role.epoch, self.core.interval.get(), missed, sender) {
+            Ok(()) => Ok(stage),
+            Err(error) => {
+                // Or its threads would wait for ever.
+                drop(stage.stop());
+                Err(error)
+            }
+        }
+    }
+
+    /// The worker's index in the cluster, and how many missing signs of life mean that a peer is gone.
+    fn greeted(&self) -> (u32, u32) {
+        self.session.as_ref().map_or((0, 1), |session| (session.worker, session.missed))
+    }
+
     fn data(&mut self, inbound: Inbound) {
         match &mut self.state {
             State::Running { stage, .. } if stage.role.epoch == inbound.epoch => return stage.take_from(inbound),
@@ -356,18 +377,19 @@ impl Running {
             _ if inbound.epoch > self.epoch => {}
             _ => return tracing::info!(epoch = inbound.epoch, "a data connection of an epoch that is over is closed"),
         }
+        self.waiting.retain(|other| other.from != inbound.from || other.epoch > inbound.epoch);
         if self.waiting.len() == WAITING {
             self.waiting.remove(0);
         }
         self.waiting.push(inbound);
     }
 
-    fn next_lost(&mut self, epoch: u32) {
+    fn next_lost(&mut self, epoch: u32, next: u32) {
         if let State::Running { stage, lost } = &mut self.state
             && stage.role.epoch == epoch
-            && !std::mem::replace(lost, true)
+            && lost.insert(next)
         {
-            self.answer(&ToDispatcher::NextLost { epoch });
+            self.answer(&ToDispatcher::NextLost { epoch, next });
         }
     }
 

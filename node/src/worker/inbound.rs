@@ -1,6 +1,6 @@
 //! Tensors coming in: the data port and the connections made to it.
 //!
-//! A connection says first (Hello) to which epoch it belongs. Until the worker holds a stage of that epoch,
+//! A connection says first (Hello) to which epoch it belongs, and from which node it comes. Until the worker holds a stage of that epoch,
 //! the connection waits: nothing more is read from it, but keepalives go out, so that the sender knows that
 //! this node lives.
 
@@ -9,11 +9,12 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use super::core::Input;
+use super::intake::Intake;
 use super::stage::Work;
 use crate::clock::Instant;
 use crate::telemetry::{Event, Telemetry};
@@ -53,13 +54,15 @@ impl Interval {
 pub struct Inbound {
     /// The epoch it belongs to.
     pub epoch: u32,
+    /// The node it comes from, by its index in the cluster.
+    pub from: u64,
     stream: TcpStream,
-    start: Sender<SyncSender<Work>>,
+    start: Sender<Arc<Intake<Work>>>,
 }
 
 impl Inbound {
     /// From now on its tensors go to `stage`.
-    pub fn start(&self, stage: SyncSender<Work>) {
+    pub fn start(&self, stage: Arc<Intake<Work>>) {
         // The connection may be gone already; its sender sees that.
         let _ = self.start.send(stage);
     }
@@ -109,7 +112,7 @@ fn receive(stream: TcpStream, interval: &Arc<Interval>, core: &Sender<Input>, te
             return Err(FrameError::UnknownKind { found: hello.kind as u8 });
         }
         reader.get_ref().set_read_timeout(None).map_err(FrameError::Io)?;
-        let stage = introduce(&stream, hello.epoch, interval, core).map_err(FrameError::Io)?;
+        let stage = introduce(&stream, &hello, interval, core).map_err(FrameError::Io)?;
         // An error means that the connection was dropped before there was a stage for it.
         let Ok(stage) = stage.recv() else { return Ok(()) };
         while forward(reader.read()?, hello.epoch, &stage, telemetry).is_continue() {}
@@ -130,21 +133,22 @@ fn receive(stream: TcpStream, interval: &Arc<Interval>, core: &Sender<Input>, te
 /// Tells the core of the connection; it answers with the stage's queue.
 fn introduce(
     stream: &TcpStream,
-    epoch: u32,
+    hello: &Frame,
     interval: &Arc<Interval>,
     core: &Sender<Input>,
-) -> io::Result<Receiver<SyncSender<Work>>> {
+) -> io::Result<Receiver<Arc<Intake<Work>>>> {
     let interval = interval.clone();
     spawn_keepalive("keepalive", stream.try_clone()?, move || interval.get())?;
     let (start, stage) = channel();
     // The core ends only with the process.
-    let _ = core.send(Input::Data(Inbound { epoch, stream: stream.try_clone()?, start }));
+    let _ =
+        core.send(Input::Data(Inbound { epoch: hello.epoch, from: hello.request, stream: stream.try_clone()?, start }));
     Ok(stage)
 }
 
-fn forward(frame: Frame, current: u32, stage: &SyncSender<Work>, telemetry: &Telemetry) -> ControlFlow<()> {
+fn forward(frame: Frame, current: u32, stage: &Intake<Work>, telemetry: &Telemetry) -> ControlFlow<()> {
     let received = Instant::now();
-    let Frame { kind, epoch, request, .. } = frame;
+    let Frame { kind, epoch, chain, request, .. } = frame;
     if kind != FrameKind::Tensor {
         tracing::warn!(?kind, "an unexpected frame on a data connection is ignored");
         return ControlFlow::Continue(());
@@ -154,8 +158,8 @@ fn forward(frame: Frame, current: u32, stage: &SyncSender<Work>, telemetry: &Tel
         dropped(format!("it belongs to epoch {epoch}, the connection to {current}"));
         return ControlFlow::Continue(());
     }
-    let work = Work { request, received, input: codec::decode(&frame.payload) };
-    match stage.send(work) {
+    let work = Work { chain, request, received, input: codec::decode(&frame.payload) };
+    match stage.put(work) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => {
             dropped("the stage's epoch is over".to_owned());

@@ -10,12 +10,15 @@
 //! ```
 //!
 //! Each word in the box is a thread; `(1)` is a queue of one tensor. [`core`] decides, the others carry out.
+//! Where chains meet, there is a connection with its threads for each node before or behind.
 
 mod cancel;
 mod core;
 mod engine;
 mod heartbeat;
 mod inbound;
+mod intake;
+mod outbound;
 mod processor;
 mod stage;
 

@@ -1,5 +1,7 @@
 //! A stage at work: one thread receives ([`super::inbound`]), one computes, one sends, at the same time.
 //! Between them are queues of one tensor each, so a slow receiver behind holds the sender before it back.
+//! Where several chains go through the stage, one thread receives from each node before it, and one sends to
+//! each behind it. A receiver that takes nothing then holds up what goes elsewhere too, until it is found lost.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -15,21 +17,26 @@ use super::cancel::Cancel;
 use super::core::Input;
 use super::engine::{Engine, EngineError};
 use super::inbound::Inbound;
+use super::intake::Intake;
 use super::processor::Processor;
 use crate::clock::Instant;
 use crate::telemetry::{Event, Telemetry};
 use crate::wire::codec::{self, CodecError, Tensor};
 use crate::wire::frame::Frame;
+use crate::wire::message::NextHop;
 use crate::wire::stream::FrameWriter;
 
-/// Tensors that wait between two threads of a stage.
+/// Tensors that wait to be sent to one node.
 const QUEUE: usize = 1;
 const OVER: &str = "the stage's epoch is over";
 const LOST: &str = "the next stage is lost";
+const NO_WAY: &str = "its chain does not go through this stage";
 
 /// A request's input, as it was received.
 #[derive(Debug)]
 pub struct Work {
+    /// The chain it takes.
+    pub chain: u16,
     /// The request.
     pub request: u64,
     /// Last byte of the input received.
@@ -40,6 +47,7 @@ pub struct Work {
 
 /// A request's output.
 struct Done {
+    chain: u16,
     request: u64,
     received: Instant,
     started: Instant,
@@ -52,7 +60,7 @@ struct Done {
 pub struct Role {
     /// Its epoch.
     pub epoch: u32,
-    /// Its place in the pipeline, from zero.
+    /// Its number in the plan, from zero.
     pub stage: u16,
     /// How its output is encoded.
     pub codec: Codec,
@@ -64,54 +72,65 @@ pub struct Role {
 pub struct Stage {
     /// What it is.
     pub role: Role,
-    feed: SyncSender<Work>,
-    output: TcpStream,
+    intake: Arc<Intake<Work>>,
+    outputs: Vec<TcpStream>,
     cancel: Arc<Cancel>,
     engine: Receiver<Box<dyn Engine>>,
-    inbound: Option<Inbound>,
+    inbound: Vec<Inbound>,
 }
 
 impl Stage {
-    /// Starts computing and sending to `output`, a connection to the next stage that has said Hello.
+    /// Starts computing and sending to `outputs`, connections to the nodes behind it that have said Hello.
     ///
     /// # Errors
     /// When the system has no threads left.
     pub fn start(
         role: Role,
         mut engine: Box<dyn Engine>,
-        output: TcpStream,
+        outputs: Vec<(NextHop, TcpStream)>,
         processor: &Processor,
         core: Sender<Input>,
         telemetry: Telemetry,
     ) -> io::Result<Stage> {
         let cancel = Arc::new(Cancel::default());
-        let (feed, works) = sync_channel(QUEUE);
-        let (outputs, done) = sync_channel(QUEUE);
-        let sender = Sending { role, cancel: cancel.clone(), core: core.clone(), telemetry: telemetry.clone() };
-        let writer = FrameWriter::new(output.try_clone()?);
-        thread::Builder::new().name("send".into()).spawn(move || sender.run(writer, &done))?;
-        let computing = Computing { role, cancel: cancel.clone(), core, telemetry };
+        let intake = Arc::new(Intake::new());
+        let mut ways = Vec::new();
+        let mut streams = Vec::new();
+        for (NextHop { node: next, chains, .. }, stream) in outputs {
+            let (way, done) = sync_channel(QUEUE);
+            let (cancel, core, telemetry) = (cancel.clone(), core.clone(), telemetry.clone());
+            let sender = Sending { role, next, cancel, core, telemetry };
+            let writer = FrameWriter::new(stream.try_clone()?);
+            thread::Builder::new().name("send".into()).spawn(move || sender.run(writer, &done))?;
+            ways.push((chains, way));
+            streams.push(stream);
+        }
+        let computing = Computing { role, cancel: cancel.clone(), core, telemetry, ways };
+        let works = intake.clone();
         let engine = processor.run(move || {
-            computing.run(&mut *engine, &works, &outputs);
+            computing.run(&mut *engine, &works);
             engine
         });
-        Ok(Stage { role, feed, output, cancel, engine, inbound: None })
+        Ok(Stage { role, intake, outputs: streams, cancel, engine, inbound: Vec::new() })
     }
 
-    /// Takes tensors from `inbound` from now on, and from no other connection.
+    /// Takes tensors from `inbound` from now on, and from no other connection of that node.
     pub fn take_from(&mut self, inbound: Inbound) {
-        inbound.start(self.feed.clone());
-        self.inbound = Some(inbound);
+        inbound.start(self.intake.clone());
+        self.inbound.retain(|other| other.from != inbound.from);
+        self.inbound.push(inbound);
     }
 
     /// Ends the stage and gives back its segment: `None` if the engine was lost in a panic. Waits for what is being
     /// computed, but not for it to be held back. What it still holds is dropped, with an event each.
     pub fn stop(self) -> Option<Box<dyn Engine>> {
         self.cancel.set();
-        // Wakes a blocked write; the connection may be down already.
-        let _ = self.output.shutdown(Shutdown::Both);
+        for output in &self.outputs {
+            // Wakes a blocked write; the connection may be down already.
+            let _ = output.shutdown(Shutdown::Both);
+        }
         drop(self.inbound);
-        drop(self.feed);
+        self.intake.close();
         self.engine.recv().ok()
     }
 }
@@ -121,20 +140,26 @@ struct Computing {
     cancel: Arc<Cancel>,
     core: Sender<Input>,
     telemetry: Telemetry,
+    /// Where the outputs of which chains go.
+    ways: Vec<(Vec<u16>, SyncSender<Done>)>,
 }
 
 impl Computing {
-    fn run(self, engine: &mut dyn Engine, works: &Receiver<Work>, outputs: &SyncSender<Done>) {
-        for Work { request, received, input } in works {
+    fn run(self, engine: &mut dyn Engine, works: &Intake<Work>) {
+        while let Some(Work { chain, request, received, input }) = works.take() {
             if self.cancel.is_set() {
                 self.over(request);
                 continue;
             }
+            let Some((_, way)) = self.ways.iter().find(|(chains, _)| chains.contains(&chain)) else {
+                self.failed(chain, request, NO_WAY.to_owned());
+                continue;
+            };
             let started = Instant::now();
             let output = match input.map_err(|error| error.to_string()).and_then(|input| compute(engine, &input)) {
                 Ok(output) => output,
                 Err(reason) => {
-                    self.failed(request, reason);
+                    self.failed(chain, request, reason);
                     continue;
                 }
             };
@@ -143,17 +168,17 @@ impl Computing {
                 continue;
             }
             let finished = Instant::now();
-            if outputs.send(Done { request, received, started, finished, output }).is_err() {
+            if way.send(Done { chain, request, received, started, finished, output }).is_err() {
                 self.over(request);
             }
         }
     }
 
-    fn failed(&self, request: u64, reason: String) {
+    fn failed(&self, chain: u16, request: u64, reason: String) {
         let epoch = self.role.epoch;
         self.telemetry.tell(Event::Dropped { request, epoch, reason: reason.clone() });
         // The core ends only with the process.
-        let _ = self.core.send(Input::Failed { epoch, request, reason });
+        let _ = self.core.send(Input::Failed { epoch, chain, request, reason });
     }
 
     fn over(&self, request: u64) {
@@ -173,6 +198,8 @@ fn compute(engine: &mut dyn Engine, input: &Tensor) -> Result<Tensor, String> {
 
 struct Sending {
     role: Role,
+    /// The node it sends to.
+    next: u32,
     cancel: Arc<Cancel>,
     core: Sender<Input>,
     telemetry: Telemetry,
@@ -183,7 +210,7 @@ impl Sending {
         let Role { epoch, stage, codec, .. } = self.role;
         let mut buffer = Vec::new();
         let mut broken = false;
-        for Done { request, received, started, finished, output } in done {
+        for Done { chain, request, received, started, finished, output } in done {
             if self.cancel.is_set() {
                 drop_request(&self.telemetry, epoch, request, OVER);
                 continue;
@@ -195,10 +222,10 @@ impl Sending {
             if let Err(error) = codec::encode(&output, codec, &mut buffer) {
                 let reason = error.to_string();
                 self.telemetry.tell(Event::Dropped { request, epoch, reason: reason.clone() });
-                let _ = self.core.send(Input::Failed { epoch, request, reason });
+                let _ = self.core.send(Input::Failed { epoch, chain, request, reason });
                 continue;
             }
-            let frame = Frame::tensor(codec, epoch, request, std::mem::take(&mut buffer));
+            let frame = Frame::tensor(codec, epoch, chain, request, std::mem::take(&mut buffer));
             match writer.write(&frame) {
                 Ok(()) => {
                     let sent = Instant::now();
@@ -211,7 +238,7 @@ impl Sending {
                     tracing::info!(epoch, %error, "the next stage takes no more");
                     broken = true;
                     drop_request(&self.telemetry, epoch, request, if self.cancel.is_set() { OVER } else { LOST });
-                    let _ = self.core.send(Input::NextLost { epoch });
+                    let _ = self.core.send(Input::NextLost { epoch, next: self.next });
                 }
             }
         }

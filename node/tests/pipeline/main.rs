@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use node::config::{Arrival, Deploy, Load};
 use node::telemetry::{Detection, Event};
+use planner::strategy::Replicas;
 use testbed::{SEED, Testbed, Wanted};
 
 #[test]
@@ -20,6 +21,8 @@ fn a_killed_and_a_stopped_worker_cost_no_request() {
         deploy: Deploy::Local,
         slowdown: 1.0,
         split: true,
+        replicas: Replicas::One,
+        order: false,
     });
     testbed.begin();
     testbed.wait_completed(50);
@@ -64,6 +67,40 @@ fn a_killed_and_a_stopped_worker_cost_no_request() {
 }
 
 #[test]
+fn when_a_chain_is_lost_the_others_answer_and_in_order() {
+    let mut testbed = Testbed::start(&Wanted {
+        net: 5,
+        model: planner::zoo::build("tiny-cnn", SEED).unwrap(),
+        workers: 6,
+        load: Load::Closed { concurrency: 16 },
+        deploy: Deploy::Local,
+        // Devices so slow that they, and not this machine, are the limit: one chain would be too few.
+        slowdown: 40.0,
+        split: true,
+        replicas: Replicas::Auto,
+        order: true,
+    });
+    testbed.begin();
+    testbed.wait_completed(60);
+    let (_, _, plan) = testbed.plans().remove(0);
+    assert!(plan.chains.len() > 1, "{plan:?}");
+    let alone = |stage: &usize| plan.chains.iter().filter(|chain| chain.stages.contains(stage)).count() == 1;
+    let victim = plan.chains[0].stages.iter().copied().find(alone).expect("a stage that no other chain needs");
+    testbed.signal(plan.stages[victim].node, Signal::SIGKILL);
+    testbed.wait_for("the chain was lost", |_, event| matches!(event, Event::ChainLost { chain: 0, .. }));
+    testbed.wait_for("a new plan was deployed", |_, event| matches!(event, Event::Deployed { epoch: 2.., .. }));
+    testbed.wait_completed(150);
+    testbed.finish();
+    assert!(testbed.assert_nothing_lost_nothing_twice() >= 150);
+    // Requests are accepted in the order of their numbers, but for those that were sent again.
+    let order: Vec<u64> = testbed.completed().iter().map(|(request, ..)| *request).collect();
+    assert!(order.is_sorted(), "{order:?}");
+    for (epoch, reason, plan) in testbed.plans() {
+        println!("epoch {epoch} ({reason}): {} chains of {} stages", plan.chains.len(), plan.stages.len());
+    }
+}
+
+#[test]
 fn segments_over_the_network_give_the_same_bits() {
     let mut testbed = Testbed::start(&Wanted {
         net: 3,
@@ -73,6 +110,8 @@ fn segments_over_the_network_give_the_same_bits() {
         deploy: Deploy::Network,
         slowdown: 1.0,
         split: true,
+        replicas: Replicas::One,
+        order: false,
     });
     testbed.begin();
     testbed.wait_completed(50);
@@ -91,6 +130,8 @@ fn a_client_faster_than_the_pipeline_is_held_back_and_loses_nothing() {
         deploy: Deploy::Local,
         slowdown: 1.0,
         split: false,
+        replicas: Replicas::One,
+        order: false,
     });
     testbed.begin();
     testbed.wait_completed(20_000);

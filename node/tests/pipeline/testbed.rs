@@ -24,7 +24,7 @@ use planner::cluster::{Cluster, Device, Energy, Path};
 use planner::codec::Codec;
 use planner::plan::Plan;
 use planner::profile::{ModelProfile, measure, reference};
-use planner::strategy::StrategyKind;
+use planner::strategy::{Replicas, StrategyKind};
 use planner::units::ByteSize;
 
 /// Nothing in these tests takes so long unless something is wrong.
@@ -46,6 +46,10 @@ pub struct Wanted {
     pub slowdown: f64,
     /// Whether a worker has a byte less than the whole model needs.
     pub split: bool,
+    /// How many chains a plan may have.
+    pub replicas: Replicas,
+    /// Whether answers must come in the order of the requests.
+    pub order: bool,
 }
 
 struct Process {
@@ -271,10 +275,12 @@ fn configs(
             codec: Codec::Raw,
             strategy: StrategyKind::Optimal,
             objective: planner::strategy::Objective::Throughput,
+            replicas: wanted.replicas,
             seed: SEED,
             heartbeat: Duration::from_millis(100),
             missed_heartbeats: 5,
             window: None,
+            order: wanted.order,
             queue: 32,
         })),
         _ => RoleConfig::Worker(WorkerConfig {

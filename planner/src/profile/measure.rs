@@ -91,6 +91,7 @@ pub fn measure(
         digest,
         host: host(),
         process_memory: empty_process(),
+        footprint: super::Footprint::Process,
         cuts: cuts.collect(),
         pieces: measured.collect(),
     };

@@ -6,6 +6,7 @@
 mod candidates;
 mod input;
 mod measure;
+mod nominal;
 mod process;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::units::ByteSize;
 
 pub use input::input;
 pub use measure::{Encoder, measure, reference};
+pub use nominal::nominal;
 
 /// Version of the stored form of a [`ModelProfile`]; a cached profile of another version is measured again.
 pub const PROFILE_VERSION: u32 = 2;
@@ -40,10 +42,24 @@ pub struct ModelProfile {
     pub host: String,
     /// Resident memory of a process that holds an empty segment: code, runtime, stacks.
     pub process_memory: ByteSize,
+    /// How a segment's memory follows from its weights and activations.
+    #[serde(default)]
+    pub footprint: Footprint,
     /// The tensors at which the model can be cut, in the order in which they are computed.
     pub cuts: Vec<Cut>,
     /// What lies between neighbouring cuts.
     pub pieces: Vec<Piece>,
+}
+
+/// How a segment's memory follows from its weights and activations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Footprint {
+    /// What a node's process really needs, with this project's inference engine; see [`ModelProfile::memory`].
+    #[default]
+    Process,
+    /// Weights and activations alone, the largest of any piece: for engines and devices that are only thought of.
+    Bare,
 }
 
 /// A tensor at which a model can be cut: everything before it reaches everything behind it through this tensor alone.
@@ -75,6 +91,18 @@ pub struct Piece {
     pub time: Duration,
 }
 
+impl Piece {
+    /// Its operators in words: the first three by name, how many more there are.
+    pub fn named(&self) -> String {
+        let named: Vec<String> = self.operators.iter().take(3).map(|name| format!("{name:?}")).collect();
+        let kind = if self.operators.len() == 1 { "operator" } else { "operators" };
+        match self.operators.len() - named.len() {
+            0 => format!("{kind} {}", named.join(", ")),
+            more => format!("{kind} {} and {more} more", named.join(", ")),
+        }
+    }
+}
+
 /// A segment: the part of a model between two cuts, by their index in [`ModelProfile::cuts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Segment {
@@ -103,10 +131,15 @@ impl ModelProfile {
     /// the inference engine makes its own form of them. A quarter is added for the tensors that wait before and behind
     /// the segment, and for what a heap keeps when stages come and go.
     ///
+    /// With [`Footprint::Bare`] it is the weights and the most activations of a piece.
+    ///
     /// A longer segment never needs less: strategies build on that.
     pub fn memory(&self, segment: Segment) -> ByteSize {
         let pieces = &self.pieces[segment.pieces()];
         let parameters: ByteSize = pieces.iter().map(|piece| piece.parameters).sum();
+        if self.footprint == Footprint::Bare {
+            return parameters + pieces.iter().map(|piece| piece.activations).max().unwrap_or_default();
+        }
         let beside = pieces
             .iter()
             .map(|piece| piece.parameters.max(piece.activations + piece.activations))

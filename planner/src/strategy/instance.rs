@@ -169,6 +169,15 @@ impl Instance {
         instance
     }
 
+    /// The same problem as if everyone could speak to everyone, at no cost.
+    pub fn all_connected(&self) -> Instance {
+        let mut instance = self.clone();
+        for (from, row) in instance.links.iter_mut().enumerate() {
+            row.iter_mut().enumerate().filter(|(to, _)| *to != from).for_each(|(_, link)| *link = Link::FREE);
+        }
+        instance
+    }
+
     /// The dispatcher's number.
     pub fn dispatcher(&self) -> usize {
         self.nodes.len()

@@ -10,10 +10,13 @@
 mod compute;
 mod cuts;
 mod greedy;
+mod heft;
+mod impossible;
 mod instance;
 mod kpath;
 mod optimal;
 mod packing;
+mod pareto;
 mod random;
 mod repair;
 mod replicas;
@@ -21,9 +24,12 @@ mod search;
 
 pub use compute::Compute;
 pub use greedy::Greedy;
+pub use heft::{Heft, Scheduled, TaskGraph};
+pub use impossible::PlanError;
 pub use instance::{Chain, Costs, Instance};
 pub use kpath::KPath;
 pub use optimal::Optimal;
+pub use pareto::{Front, Point};
 pub use random::Random;
 pub use repair::KEEP;
 pub use replicas::Replicas;
@@ -32,13 +38,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use impossible::{check, no_placement};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Cluster, Path};
 use crate::codec::Codec;
 use crate::plan::{Plan, Proof};
 use crate::profile::{ModelProfile, Segment};
-use crate::units::ByteSize;
 
 /// What is to be as small as possible.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -170,28 +176,6 @@ pub struct Unplaced {
     pub proven: bool,
 }
 
-/// What no strategy can change: whether there is a worker at all, and whether the smallest parts fit anywhere.
-fn check(problem: &Problem<'_>) -> Result<Vec<usize>, PlanError> {
-    let Problem { profile, cluster, .. } = *problem;
-    let available: Vec<usize> = (0..cluster.nodes.len()).filter(|node| problem.available(*node)).collect();
-    let most = available.iter().map(|node| cluster.nodes[*node].memory).max().ok_or(PlanError::NoWorker)?;
-    let (client, dispatcher) = (cluster.client, cluster.dispatcher);
-    for (from, to) in [(client, dispatcher), (dispatcher, client)] {
-        if cluster.path(from, to).is_none() {
-            let name = |node: usize| cluster.nodes.get(node).map_or_else(String::new, |device| device.name.clone());
-            return Err(PlanError::NoPath { from: name(from), to: name(to) });
-        }
-    }
-    for piece in 0..profile.pieces.len() {
-        let need = profile.memory(Segment { from: piece, to: piece + 1 });
-        if need > most {
-            let tensor = |cut: usize| profile.cuts[cut].tensor.clone();
-            return Err(PlanError::PieceTooLarge { from: tensor(piece), to: tensor(piece + 1), need, most });
-        }
-    }
-    Ok(available)
-}
-
 /// A value that no chain is below, as far as one sees at once.
 fn bound(instance: &Instance, objective: Objective) -> f64 {
     match objective {
@@ -204,14 +188,6 @@ fn bound(instance: &Instance, objective: Objective) -> f64 {
 fn sustains(instance: &Instance, objective: Objective, chain: &[(usize, Segment)]) -> bool {
     let longest = objective.longest();
     longest.is_infinite() || instance.value(Objective::Throughput, chain) <= longest
-}
-
-fn no_placement(problem: &Problem<'_>, available: &[usize]) -> PlanError {
-    PlanError::NoPlacement {
-        available: available.len(),
-        memory: available.iter().map(|node| problem.cluster.nodes[*node].memory).sum(),
-        need: problem.profile.memory(problem.profile.whole()),
-    }
 }
 
 /// Which algorithm to use.
@@ -227,14 +203,22 @@ pub enum StrategyKind {
     Greedy,
     /// Cuts by computing time alone.
     Compute,
+    /// Piece by piece where it is done earliest: a list scheduler for the latency of one request.
+    Heft,
     /// Random legal cuts on random distinct nodes.
     Random,
 }
 
 impl StrategyKind {
     /// Every strategy, in the order they are documented.
-    pub const ALL: [StrategyKind; 5] =
-        [StrategyKind::Optimal, StrategyKind::KPath, StrategyKind::Greedy, StrategyKind::Compute, StrategyKind::Random];
+    pub const ALL: [StrategyKind; 6] = [
+        StrategyKind::Optimal,
+        StrategyKind::KPath,
+        StrategyKind::Greedy,
+        StrategyKind::Compute,
+        StrategyKind::Heft,
+        StrategyKind::Random,
+    ];
 
     /// The name used in scenarios and on the command line.
     pub const fn name(self) -> &'static str {
@@ -243,6 +227,7 @@ impl StrategyKind {
             StrategyKind::KPath => "kpath",
             StrategyKind::Greedy => "greedy",
             StrategyKind::Compute => "compute",
+            StrategyKind::Heft => "heft",
             StrategyKind::Random => "random",
         }
     }
@@ -254,6 +239,7 @@ impl StrategyKind {
             StrategyKind::KPath => Box::new(KPath::default()),
             StrategyKind::Greedy => Box::new(Greedy),
             StrategyKind::Compute => Box::new(Compute),
+            StrategyKind::Heft => Box::new(Heft),
             StrategyKind::Random => Box::new(Random),
         }
     }
@@ -268,7 +254,7 @@ impl StrategyKind {
         let found = self.strategy().place(&instance, problem.objective, seed, stop);
         if let (Ok(found), true) = (&found, problem.replicas != Replicas::One) {
             let plan = replicas::replicate(problem, &instance, &found.chain, stop);
-            return plan.ok_or_else(|| no_placement(problem, &available));
+            return plan.ok_or_else(|| no_placement(problem, &available, stop));
         }
         let fresh = found.as_ref().ok().and_then(|found| {
             let mut plan = Plan::evaluate(problem, &instance.placement(&found.chain)).ok()?;
@@ -282,7 +268,7 @@ impl StrategyKind {
             plan.proof = fresh.as_ref().and_then(|fresh| fresh.proof).map(|proof| Proof { value, ..proof });
             plan
         });
-        kept.or(fresh).ok_or_else(|| no_placement(problem, &available))
+        kept.or(fresh).ok_or_else(|| no_placement(problem, &available, stop))
     }
 }
 
@@ -302,48 +288,4 @@ impl FromStr for StrategyKind {
     fn from_str(name: &str) -> Result<StrategyKind, UnknownStrategy> {
         StrategyKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| UnknownStrategy(name.to_owned()))
     }
-}
-
-/// Why there is no plan.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum PlanError {
-    /// Some part of the model can't be cut smaller and fits on no node.
-    #[error(
-        "the part of the model between {from:?} and {to:?} needs {:.1} MiB, more than any available node has ({:.1} MiB); give the nodes more memory",
-        need.mib(), most.mib()
-    )]
-    PieceTooLarge {
-        /// The tensor before it.
-        from: String,
-        /// The tensor behind it.
-        to: String,
-        /// The memory it needs.
-        need: ByteSize,
-        /// The largest memory of any available node.
-        most: ByteSize,
-    },
-    /// No worker is left.
-    #[error("no worker node is available")]
-    NoWorker,
-    /// Client and dispatcher can't speak to each other.
-    #[error("no path leads from {from} to {to}: requests or results can't pass")]
-    NoPath {
-        /// The sender.
-        from: String,
-        /// The receiver.
-        to: String,
-    },
-    /// The strategy found no placement.
-    #[error(
-        "no placement of the model on the {available} available nodes was found: together they have {:.1} MiB, the model on one of them would need {:.1} MiB",
-        memory.mib(), need.mib()
-    )]
-    NoPlacement {
-        /// How many nodes were available.
-        available: usize,
-        /// Their memory together.
-        memory: ByteSize,
-        /// What the whole model needs on one node.
-        need: ByteSize,
-    },
 }

@@ -19,6 +19,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::optimal::Optimal;
 use super::packing::pack;
 use super::{Chain, Instance, Objective, Problem, Stop, Strategy};
@@ -37,7 +39,8 @@ const STEPS: usize = 100;
 const KEEP: f64 = 1.0 / super::KEEP;
 
 /// How many chains a plan may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Replicas {
     /// One.
     #[default]

@@ -42,7 +42,8 @@ impl<'a> Search<'a> {
             free[*node] = false;
         }
         // Plans are costed in whole nanoseconds, rounded down, and must not fail by that.
-        let bottleneck = bottleneck * (1.0 + 1e-9) + 2e-9;
+        // However long it may take, it may not take for ever.
+        let bottleneck = (bottleneck * (1.0 + 1e-9) + 2e-9).min(f64::MAX);
         Search { instance, pins, limit, bottleneck, free, stages: Vec::new(), budget: 0 }
     }
 

@@ -3,6 +3,7 @@
 //! The weights of a large model never exist in memory together: a protobuf message needs only the
 //! *length* of its parts up front, so each tensor is drawn while it is written.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use prost::Message;
@@ -17,6 +18,7 @@ use tract_onnx::pb::{
     ValueInfoProto, type_proto,
 };
 
+use super::graph::{LayerGraph, output_shape};
 use crate::digest::digest;
 
 const IR_VERSION: i64 = 8;
@@ -99,13 +101,15 @@ pub struct Network {
     seed: u64,
     graph: GraphProto,
     weights: Vec<Weight>,
+    shapes: HashMap<String, Vec<usize>>,
 }
 
 impl Network {
     /// A network with one float input of `shape`.
     pub fn new(name: &str, seed: u64, input: &str, shape: &[usize]) -> Network {
         let graph = GraphProto { name: name.to_owned(), input: vec![value(input, shape)], ..GraphProto::default() };
-        Network { seed, graph, weights: Vec::new() }
+        let shapes = HashMap::from([(input.to_owned(), shape.to_vec())]);
+        Network { seed, graph, weights: Vec::new(), shapes }
     }
 
     /// Declares the network's output.
@@ -115,25 +119,57 @@ impl Network {
 
     /// Adds an operator whose name and output are both `name`, and returns that.
     pub fn node(&mut self, operator: &str, name: &str, inputs: &[&str], attributes: Vec<AttributeProto>) -> String {
-        self.graph.node.push(NodeProto {
+        let node = NodeProto {
             op_type: operator.to_owned(),
             name: name.to_owned(),
             input: inputs.iter().map(|input| (*input).to_owned()).collect(),
             output: vec![name.to_owned()],
             attribute: attributes,
             ..NodeProto::default()
+        };
+        let pads = node.input.get(1).and_then(|pads| self.weights.iter().find(|weight| weight.name == *pads));
+        let pads = pads.and_then(|pads| match &pads.values {
+            Values::Integers(values) => Some(values.as_slice()),
+            _ => None,
         });
+        let shape = output_shape(&node, &self.shapes, pads);
+        self.shapes.insert(name.to_owned(), shape);
+        self.graph.node.push(node);
         name.to_owned()
+    }
+
+    /// Channels of a tensor.
+    pub fn channels(&self, tensor: &str) -> usize {
+        self.shapes.get(tensor).and_then(|shape| shape.get(1)).copied().unwrap_or(0)
+    }
+
+    /// Rows and columns of a tensor.
+    pub fn size(&self, tensor: &str) -> (usize, usize) {
+        let axis = |axis: usize| self.shapes.get(tensor).and_then(|shape| shape.get(axis)).copied().unwrap_or(1);
+        (axis(2), axis(3))
+    }
+
+    /// The network without its weights.
+    pub fn layers(&self) -> LayerGraph {
+        let input = self.graph.input.first().map_or("", |input| input.name.as_str());
+        let mut parameters: HashMap<String, u64> = HashMap::new();
+        for weight in self.weights.iter().filter(|weight| weight.trained) {
+            let layer = weight.name.rsplit_once('/').map_or(weight.name.as_str(), |(layer, _)| layer);
+            *parameters.entry(layer.to_owned()).or_default() += weight.elements() as u64;
+        }
+        LayerGraph::new(&self.graph.name, input, &self.graph.node, &self.shapes, &parameters)
     }
 
     /// Adds a trained tensor and returns its name.
     pub fn weight(&mut self, name: String, shape: &[usize], values: Values) -> String {
+        self.shapes.insert(name.clone(), shape.to_vec());
         self.weights.push(Weight { name: name.clone(), shape: shape.to_vec(), values, trained: true });
         name
     }
 
     /// Adds a constant that is part of the architecture, not trained, and returns its name.
     pub fn constant(&mut self, name: &str, shape: &[usize], values: Values) -> String {
+        self.shapes.insert(name.to_owned(), shape.to_vec());
         self.weights.push(Weight { name: name.to_owned(), shape: shape.to_vec(), values, trained: false });
         name.to_owned()
     }

@@ -5,8 +5,19 @@
 //! (NCHW). The weights are random, drawn so that activations keep their scale from layer to layer:
 //! what a model *computes* means nothing, what it *costs* is that of the real one.
 
-mod architectures;
 mod builder;
+mod densenet;
+mod efficientnet;
+mod graph;
+mod inception;
+mod layers;
+mod mobilenet;
+mod resnet;
+mod tiny;
+mod vgg;
+mod xception;
+
+pub use graph::{Layer, LayerGraph};
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -14,8 +25,34 @@ use std::path::Path;
 
 use builder::Network;
 
+type Architecture = fn(u64) -> Network;
+
+/// Every architecture, by its name.
+const ARCHITECTURES: [(&str, Architecture); 12] = [
+    ("mobilenet-v2", mobilenet::mobilenet_v2),
+    ("resnet50", resnet::resnet50),
+    ("efficientnet-b1", efficientnet::efficientnet_b1),
+    ("inception-v3", inception::inception_v3),
+    ("inception-resnet-v2", inception::inception_resnet_v2),
+    ("xception", xception::xception),
+    ("vgg16", vgg::vgg16),
+    ("vgg19", vgg::vgg19),
+    ("densenet121", densenet::densenet121),
+    ("densenet169", densenet::densenet169),
+    ("densenet201", densenet::densenet201),
+    ("tiny-cnn", tiny::tiny_cnn),
+];
+
 /// Every model that can be built.
-pub const NAMES: [&str; 3] = ["mobilenet-v2", "resnet50", "tiny-cnn"];
+pub const NAMES: [&str; ARCHITECTURES.len()] = {
+    let mut names = [""; ARCHITECTURES.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = ARCHITECTURES[index].0;
+        index += 1;
+    }
+    names
+};
 
 /// Why a model could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +71,16 @@ pub enum ZooError {
 }
 
 fn network(name: &str, seed: u64) -> Result<Network, ZooError> {
-    match name {
-        "mobilenet-v2" => Ok(architectures::mobilenet_v2(seed)),
-        "resnet50" => Ok(architectures::resnet50(seed)),
-        "tiny-cnn" => Ok(architectures::tiny_cnn(seed)),
-        _ => Err(ZooError::UnknownModel(name.to_owned())),
-    }
+    let known = ARCHITECTURES.iter().find(|(known, _)| *known == name);
+    known.map(|(_, build)| build(seed)).ok_or_else(|| ZooError::UnknownModel(name.to_owned()))
+}
+
+/// The model's layers, without weights.
+///
+/// # Errors
+/// [`ZooError::UnknownModel`].
+pub fn layers(name: &str) -> Result<LayerGraph, ZooError> {
+    Ok(network(name, 0)?.layers())
 }
 
 /// The number of trained values (weights, biases, normalisation statistics) that `name` has.
@@ -86,8 +127,23 @@ mod tests {
 
     #[test]
     fn parameter_counts_are_those_of_keras() {
-        assert_eq!(parameters("resnet50").unwrap(), 25_636_712);
-        assert_eq!(parameters("mobilenet-v2").unwrap(), 3_538_984);
+        for (name, count) in [
+            ("mobilenet-v2", 3_538_984),
+            ("resnet50", 25_636_712),
+            ("efficientnet-b1", 7_856_239),
+            ("inception-v3", 23_851_784),
+            ("inception-resnet-v2", 55_873_736),
+            ("xception", 22_910_480),
+            ("vgg16", 138_357_544),
+            ("vgg19", 143_667_240),
+            ("densenet121", 8_062_504),
+            ("densenet169", 14_307_880),
+            ("densenet201", 20_242_984),
+        ] {
+            assert_eq!(parameters(name).unwrap(), count, "{name}");
+            let layers = layers(name).unwrap().layers;
+            assert_eq!(layers.iter().map(|layer| layer.parameters).sum::<u64>(), count, "{name}");
+        }
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub fn model(pieces: usize, dice: &mut Dice) -> ModelProfile {
         digest: String::new(),
         host: String::new(),
         process_memory: ByteSize::from_mib(8),
+        footprint: planner::profile::Footprint::Process,
         cuts: (0..=pieces).map(|index| cut(index, dice)).collect(),
         pieces: (0..pieces).map(|_| piece(dice)).collect(),
     }

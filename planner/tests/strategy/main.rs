@@ -1,18 +1,19 @@
 //! Strategies against each other, against every possible plan, and against what a plan must be.
 
+mod impossible;
 mod made_up;
+mod milp;
+mod pareto;
 mod replicas;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use made_up::{Dice, assert_valid, model, patience, wifi};
-use planner::cluster::Cluster;
 use planner::codec::Codec;
 use planner::plan::Plan;
 use planner::profile::Segment;
-use planner::strategy::{Chain, Instance, Objective, Optimal, PlanError, Problem, Strategy, StrategyKind};
-use planner::units::ByteSize;
+use planner::strategy::{Chain, Instance, Objective, Optimal, Problem, Strategy, StrategyKind};
 use proptest::prelude::*;
 
 /// The shortest bottleneck of all plans there are.
@@ -93,28 +94,35 @@ fn the_proven_optimum_is_the_best_of_all_plans_there_are() {
     assert!(planned > 1000);
 }
 
-/// The lowest value of the objective over all chains there are that sustain its floor.
-fn least(instance: &Instance, objective: Objective) -> f64 {
-    fn extend(instance: &Instance, objective: Objective, at: usize, chain: &mut Chain, least: &mut f64) {
+/// Calls `found` with every chain that respects memory.
+fn every_chain(instance: &Instance, found: &mut dyn FnMut(&Chain)) {
+    fn extend(instance: &Instance, at: usize, chain: &mut Chain, found: &mut dyn FnMut(&Chain)) {
         if at == instance.end {
-            if instance.value(Objective::Throughput, chain) <= objective.longest() {
-                *least = least.min(instance.value(objective, chain));
-            }
-            return;
+            return found(chain);
         }
-        for node in
-            (0..instance.nodes.len()).filter(|node| chain.iter().all(|(used, _)| used != node)).collect::<Vec<_>>()
-        {
+        for node in 0..instance.nodes.len() {
+            if chain.iter().any(|(used, _)| *used == node) {
+                continue;
+            }
             for to in at + 1..=instance.fits(node, at) {
                 chain.push((node, Segment { from: at, to }));
-                extend(instance, objective, to, chain, least);
+                extend(instance, to, chain, found);
                 chain.pop();
             }
         }
     }
-    let mut value = f64::INFINITY;
-    extend(instance, objective, 0, &mut Vec::new(), &mut value);
-    value
+    extend(instance, 0, &mut Vec::new(), found);
+}
+
+/// The lowest value of the objective over all chains there are that sustain its floor.
+fn least(instance: &Instance, objective: Objective) -> f64 {
+    let mut least = f64::INFINITY;
+    every_chain(instance, &mut |chain| {
+        if instance.value(Objective::Throughput, chain) <= objective.longest() {
+            least = least.min(instance.value(objective, chain));
+        }
+    });
+    least
 }
 
 #[test]
@@ -245,27 +253,5 @@ fn a_dispatcher_that_is_a_worker_too_can_hold_the_whole_model() {
     for kind in StrategyKind::ALL {
         let plan = kind.plan(&Problem::new(&profile, &cluster, Codec::Raw), 0, &|| false).unwrap();
         assert_eq!(plan.chain(&plan.chains[0]), [(1, profile.whole())], "{kind}");
-    }
-}
-
-#[test]
-fn what_can_not_be_planned_says_why() {
-    let mut dice = Dice::new(2);
-    let profile = model(8, &mut dice);
-    let mut cluster = wifi(3, 9, 9, &mut dice);
-    for kind in StrategyKind::ALL {
-        let plan = |cluster: &Cluster| kind.plan(&Problem::new(&profile, cluster, Codec::Raw), 0, &|| false);
-        assert!(matches!(plan(&cluster), Err(PlanError::PieceTooLarge { .. })));
-        for device in &mut cluster.nodes {
-            device.memory = ByteSize::from_mib(20);
-        }
-        assert!(matches!(plan(&cluster), Err(PlanError::NoPlacement { available: 3, .. })));
-        let mut idle = cluster.clone();
-        idle.nodes.iter_mut().for_each(|device| device.worker = false);
-        assert_eq!(plan(&idle), Err(PlanError::NoWorker));
-        let mut apart = cluster.clone();
-        apart.paths[0][1] = None;
-        assert_eq!(plan(&apart), Err(PlanError::NoPath { from: "n0".into(), to: "n1".into() }));
-        cluster.nodes.iter_mut().for_each(|device| device.memory = ByteSize::from_mib(9));
     }
 }

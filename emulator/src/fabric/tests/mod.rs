@@ -36,7 +36,7 @@ fn medium(count: usize) -> (Network, Vec<Vec<Option<usize>>>) {
 fn over_a_switch() -> (Network, Vec<Vec<Option<usize>>>) {
     let link = |a, b| Link { a, b, a_to_b: Shape::default(), b_to_a: Shape::default() };
     let network =
-        Network { nodes: 2, switches: vec!["s".to_owned()], links: vec![link(0, 2), link(2, 1)], media: Vec::new() };
+        Network { nodes: 2, switches: vec!["s".to_owned()], links: vec![link(0, 2), link(2, 1)], ..Network::default() };
     let next_hops = vec![vec![None, Some(2), Some(2)], vec![Some(2), None, Some(2)], vec![Some(0), Some(1), None]];
     (network, next_hops)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use node::clock::Instant;
 use node::config::Load;
-use planner::plan::{Plan, Stage};
+use planner::plan::{Chain, Plan, Stage};
 
 use super::words::{described, in_words, limit, name, not_fired, repeated};
 use super::*;
@@ -154,7 +154,12 @@ fn bound(scenario: &Scenario, tally: &Tally, plan: &Plan, throughput: f64) -> Bo
     if let Some(cores) = tally.cores {
         // A slower device waits; the host computes only for as long as it takes the host.
         let slowdown = |node: usize| scenario.nodes.get(node).map_or(1.0, |node| node.slowdown.max(1.0));
-        let busy: f64 = plan.stages.iter().map(|stage| stage.compute.as_secs_f64() / slowdown(stage.node)).sum();
+        // A request takes one of the chains.
+        let of_chain = |chain: &Chain| {
+            let stages = chain.stages.iter().filter_map(|index| plan.stages.get(*index));
+            chain.share * stages.map(|stage| stage.compute.as_secs_f64() / slowdown(stage.node)).sum::<f64>()
+        };
+        let busy: f64 = plan.chains.iter().map(of_chain).sum();
         let limit = format!("this machine's {cores} cores");
         bounds.push((f64::from(cores) / busy.max(1e-9), limit));
     }
@@ -187,6 +192,12 @@ fn plan(scenario: &Scenario, tally: &Tally, seen: &PlanSeen) -> PlanSummary {
     PlanSummary {
         epoch,
         stages: seen.plan.stages.iter().enumerate().map(stage).collect(),
+        chains: seen
+            .plan
+            .chains
+            .iter()
+            .map(|chain| ChainSummary { stages: chain.stages.clone(), share: rounded(chain.share, 4) })
+            .collect(),
         predicted_throughput_per_s: rounded(seen.plan.prediction.throughput_per_s(), 3),
         limit: limit(scenario, &seen.plan),
         predicted_latency_ms: millis(seen.plan.prediction.latency),

@@ -177,12 +177,23 @@ pub struct PlanSummary {
     pub epoch: u32,
     /// Its stages.
     pub stages: Vec<StageSummary>,
+    /// The ways through them.
+    pub chains: Vec<ChainSummary>,
     /// Requests per second that the cost model expects at most.
     pub predicted_throughput_per_s: f64,
     /// What it expects to be slowest, in words.
     pub limit: String,
     /// Latency that it expects of a request that meets no other.
     pub predicted_latency_ms: f64,
+}
+
+/// A way through the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChainSummary {
+    /// Its stages by their number, in the order in which a request passes them.
+    pub stages: Vec<usize>,
+    /// The part of the requests that was planned to take it.
+    pub share: f64,
 }
 
 /// A segment on a node.

@@ -2,14 +2,17 @@
 
 use node::config::{Arrival, Bandwidth, Deploy};
 use planner::codec::Codec;
-use planner::strategy::StrategyKind;
+use planner::strategy::{Objective, Replicas, StrategyKind};
 use schemars::json_schema;
 
-use super::leaf::leaf_schema;
+use super::leaf::{Whole, leaf_schema};
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
 use crate::scenario::Role;
 use crate::scenario::network::{Airtime, Distribution};
+
+/// More chains than this have no use: a cluster has 500 nodes at most.
+const MOST_CHAINS: u64 = 500;
 
 /// A value that is chosen by a word.
 pub trait Word: Copy + 'static {
@@ -88,6 +91,67 @@ impl Word for Airtime {
         &[("independent", Airtime::Independent), ("shared", Airtime::Shared)];
     const EXAMPLE: &'static str = "\"shared\"";
 }
+
+/// What a plan should be best at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Aim {
+    /// The most requests per second.
+    Throughput,
+    /// The shortest time from request to result.
+    Latency,
+    /// The least energy for one inference while requests come at the floor.
+    Energy,
+    /// The fewest nodes.
+    Nodes,
+}
+
+impl Aim {
+    /// The objective with a floor of throughput; `None` where there must be one and is none.
+    pub fn objective(self, floor_per_s: f64) -> Option<Objective> {
+        match self {
+            Aim::Throughput => Some(Objective::Throughput),
+            Aim::Latency => Some(Objective::Latency { floor_per_s }),
+            Aim::Energy => (floor_per_s > 0.0).then_some(Objective::Energy { floor_per_s }),
+            Aim::Nodes => Some(Objective::Nodes { floor_per_s }),
+        }
+    }
+}
+
+impl Word for Aim {
+    const WORDS: &'static [(&'static str, Aim)] =
+        &[("throughput", Aim::Throughput), ("latency", Aim::Latency), ("energy", Aim::Energy), ("nodes", Aim::Nodes)];
+    const EXAMPLE: &'static str = "\"latency\"";
+}
+
+/// How many chains a plan may have: a number, or `auto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaCount(pub Replicas);
+
+impl Read for ReplicaCount {
+    const WHAT: &'static str = "a number of chains or \"auto\"";
+    const EXAMPLE: &'static str = "\"auto\"";
+    fn read(node: &Node, reader: &mut Reader) -> Option<ReplicaCount> {
+        match &node.value {
+            Value::Text(word) => reader.choice(word, &["auto"], node.place).map(|_| ReplicaCount(Replicas::Auto)),
+            Value::Integer(_) => {
+                let Whole(count) = Whole::<1, MOST_CHAINS>::read(node, reader)?;
+                Some(ReplicaCount(if count == 1 { Replicas::One } else { Replicas::Most(count as u32) }))
+            }
+            _ => {
+                reader.wrong_type::<ReplicaCount>(node);
+                None
+            }
+        }
+    }
+}
+leaf_schema!(
+    ReplicaCount,
+    "ReplicaCount",
+    json_schema!({
+        "title": "number of chains",
+        "oneOf": [{ "type": "integer", "minimum": 1, "maximum": MOST_CHAINS }, { "const": "auto" }]
+    })
+);
 
 impl Word for StrategyKind {
     const WORDS: &'static [(&'static str, StrategyKind)] = &{

@@ -25,7 +25,7 @@ pub enum Shortage {
     },
     /// A part that can't be cut is larger than the largest worker.
     #[error(
-        "{model} can't fit: its part between {from:?} and {to:?} can't be cut and needs {}, and no worker has more than {}",
+        "{model} can't fit: its part between {from:?} and {to:?} can't be cut and needs {} ({operators}), and no worker has more than {}",
         mib(*.need), mib(*.most)
     )]
     Part {
@@ -35,6 +35,8 @@ pub enum Shortage {
         from: String,
         /// The tensor behind it.
         to: String,
+        /// Its operators, in words.
+        operators: String,
         /// What it needs, the process included.
         need: ByteSize,
         /// The largest memory of a worker.
@@ -76,7 +78,8 @@ pub fn check_capacity(scenario: &Scenario, profile: &ModelProfile) -> Vec<Shorta
         .map(|piece| (profile.memory(Segment { from: piece, to: piece + 1 }), piece))
         .max_by_key(|(memory, _)| *memory);
     if let Some((need, piece)) = largest.filter(|(need, _)| *need > most) {
-        shortages.push(Shortage::Part { model, from: tensor(piece), to: tensor(piece + 1), need, most });
+        let operators = profile.pieces[piece].named();
+        shortages.push(Shortage::Part { model, from: tensor(piece), to: tensor(piece + 1), operators, need, most });
     }
     shortages
 }

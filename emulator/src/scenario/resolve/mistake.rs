@@ -192,6 +192,15 @@ pub enum Mistake {
     /// A bound that a faulty run can't keep.
     #[error("`of_bound` compares with the plan's bound, which holds for runs without faults")]
     BoundWithFaults,
+    /// A floor of what is to be as high as possible anyway.
+    #[error("a `floor` is for an objective other than the throughput")]
+    FloorOfThroughput,
+    /// Energy of an inference at no rate.
+    #[error("without a rate of requests, nodes would idle for ever")]
+    EnergyWithoutFloor,
+    /// Several chains for something else than throughput.
+    #[error("several chains are for the throughput, and the objective is another")]
+    ReplicasWithoutThroughput,
     /// A model that the cluster's memory can't hold.
     #[error(transparent)]
     Capacity(#[from] super::capacity::Shortage),
@@ -244,6 +253,9 @@ impl Mistake {
             Mistake::EmptyGroup => "empty",
             Mistake::TwoRests => "the second",
             Mistake::BoundWithFaults => "can't be kept",
+            Mistake::FloorOfThroughput => "has no effect",
+            Mistake::EnergyWithoutFloor => "needs a floor",
+            Mistake::ReplicasWithoutThroughput => "more than one",
             Mistake::Capacity(_) => "does not fit",
         };
         Some(text.to_owned())
@@ -313,6 +325,11 @@ impl Mistake {
             }
             Mistake::EmptyGroup => "name its nodes, or leave it out".to_owned(),
             Mistake::BoundWithFaults => "leave out `of_bound`, or the faults".to_owned(),
+            Mistake::FloorOfThroughput => {
+                "leave it out, or say objective = \"latency\", \"energy\" or \"nodes\"".to_owned()
+            }
+            Mistake::EnergyWithoutFloor => "say the rate, such as floor = \"2 /s\"".to_owned(),
+            Mistake::ReplicasWithoutThroughput => "leave out `replicas`, or `objective`".to_owned(),
             Mistake::Capacity(shortage) => shortage.help(),
             Mistake::NamedTwice(_)
             | Mistake::SelfLink(_)

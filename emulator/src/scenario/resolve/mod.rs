@@ -21,12 +21,14 @@ use node::config::Load;
 
 use super::error::Problem;
 use super::network::Network;
+use super::parse::choice::Aim;
 use super::parse::raw;
 use super::parse::reader::Table;
 use super::source::{Place, Sources};
 use super::{Expect, PlanSpec, Scenario};
 use hosts::Hosts;
 use mistake::Mistake;
+use planner::strategy::Replicas;
 
 /// Resolves a scenario. Files that it names are looked for in `folder`; the text of those that are
 /// read joins `sources`. `None` if something is wrong, which has been noted then or before.
@@ -60,7 +62,7 @@ pub fn resolve(
         model: model?,
         nodes,
         network,
-        plan: plan(raw)?,
+        plan: plan(raw, problems)?,
         load,
         inputs,
         faults: faults?,
@@ -95,7 +97,13 @@ fn cluster(
     let layout = topology::layout(topology, raw, seed.unwrap_or_default(), folder, sources, problems)?;
     let mut hosts = Hosts::new(layout.nodes.clone(), &layout.switches, layout.incomplete);
     let nodes = nodes::describe(raw, topology.place, &layout, &mut hosts, problems);
-    let network = Network { nodes: nodes.len(), switches: layout.switches, links: layout.links, media: layout.media };
+    let network = Network {
+        nodes: nodes.len(),
+        switches: layout.switches,
+        links: layout.links,
+        media: layout.media,
+        positions: layout.positions,
+    };
     if !layout.incomplete
         && let Some((from, unreached)) = network.cut_off()
     {
@@ -126,12 +134,27 @@ fn load(raw: &raw::Scenario) -> Option<(Load, u32)> {
     }
 }
 
-fn plan(raw: &raw::Scenario) -> Option<PlanSpec> {
+fn plan(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Option<PlanSpec> {
     let defaults = raw::Plan::defaults();
     let keys = raw.plan.optional()?.unwrap_or(&defaults);
+    let (aim, floor) = (keys.objective.get()?.0, keys.floor.optional()?);
+    if let (Aim::Throughput, Some(floor)) = (aim, keys.floor.at()) {
+        problems.push(Problem::new(Mistake::FloorOfThroughput.into(), floor.place));
+    }
+    let objective = aim.objective(floor.map_or(0.0, |floor| floor.0));
+    if let (None, Some(at)) = (objective, keys.objective.at()) {
+        problems.push(Problem::new(Mistake::EnergyWithoutFloor.into(), at.place));
+    }
+    let replicas = keys.replicas.get()?.0;
+    if let (true, true, Some(at)) = (aim != Aim::Throughput, replicas != Replicas::One, keys.replicas.at()) {
+        problems.push(Problem::new(Mistake::ReplicasWithoutThroughput.into(), at.place));
+    }
     Some(PlanSpec {
         strategy: keys.strategy.get()?.0,
         bandwidth: keys.bandwidth.get()?.0,
+        objective: objective?,
+        replicas,
+        order: keys.order.get()?.0,
         heartbeat: keys.heartbeat.get()?.0,
         missed_heartbeats: keys.missed.get()?.0 as u32,
         window: keys.window.optional()?.map(|window| window.0 as u32),

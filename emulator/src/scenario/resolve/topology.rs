@@ -27,6 +27,8 @@ pub struct Layout {
     pub links: Vec<Link>,
     /// Media.
     pub media: Vec<Medium>,
+    /// Where each node is, in metres; empty where nodes have no place.
+    pub positions: Vec<[f64; 2]>,
     /// For a graph: which `[[node]]` describes each node, and where it is named.
     pub listed: Vec<(usize, Place)>,
     /// Whether something is missing because its description is wrong.
@@ -68,7 +70,11 @@ pub fn layout(
             let shape = impaired(&wifi.shape, problems);
             let (side, channel_mhz) = (wifi.side.get()?.0, wifi.channel.get()?.0);
             let square = WifiSquare { nodes: count(&wifi.nodes)?, side, channel_mhz };
-            Some(Layout::medium(&square.place(seed).rates, &shape, airtime(&wifi.air)?))
+            let placed = square.place(seed);
+            // To the millimetre: all that a picture needs, and the same when it is written as text and read again.
+            let metres = |metres: f64| (metres * 1e3).round() / 1e3;
+            let positions = placed.positions.iter().map(|at| [metres(at.x), metres(at.y)]).collect();
+            Some(Layout { positions, ..Layout::medium(&placed.rates, &shape, airtime(&wifi.air)?) })
         }
         raw::Topology::Mesh(mesh) => {
             let shape = shape_of(&mesh.shape, problems);

@@ -1,17 +1,19 @@
 //! From a reason to plan anew, over a plan and its stages loaded, to requests that flow.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use planner::plan::Plan;
+use planner::plan::{Chain, Plan};
 use planner::strategy::PlanError;
 
+use super::chains::Chains;
 use super::exchange::{Output, Question};
 use super::workers::Link;
 use super::{Core, Phase, Suspicion};
 use crate::config::DATA_PORT;
 use crate::telemetry::Event;
-use crate::wire::message::ToWorker;
+use crate::wire::message::{NextHop, ToWorker};
 
 impl Core {
     /// The stage that the plan in force puts on `node`.
@@ -55,10 +57,14 @@ impl Core {
         }
     }
 
-    /// Whether every stage's node is there: a check on the strategy.
+    /// Whether every stage's node is there and on a chain: a check on the strategy.
     fn can_be_held(&self, plan: &Plan) -> bool {
         let up = |node: usize| self.workers.iter().any(|worker| worker.node == node && worker.is_up());
-        !plan.stages.is_empty() && plan.stages.iter().all(|stage| up(stage.node))
+        let used = |index: usize| plan.chains.iter().any(|chain| chain.stages.contains(&index));
+        let known = |chain: &Chain| !chain.stages.is_empty() && chain.stages.iter().all(|s| *s < plan.stages.len());
+        (1..=usize::from(u16::MAX)).contains(&plan.chains.len())
+            && plan.chains.iter().all(known)
+            && plan.stages.iter().enumerate().all(|(index, stage)| used(index) && up(stage.node))
     }
 
     /// No plan: waits for a worker or a path to come back.
@@ -96,9 +102,10 @@ impl Core {
             self.outputs.push(Output::Tell { node: worker.node, session, message, ship: None });
         }
         // From the last stage to the first, so that each finds the next one expecting it.
-        for (index, stage) in plan.stages.iter().enumerate().rev() {
-            let next = plan.stages.get(index + 1).map_or(self.settings.dispatcher, |next| next.node);
-            let next = SocketAddr::new(self.settings.addresses[next], DATA_PORT);
+        let mut order: Vec<usize> = (0..plan.stages.len()).collect();
+        order.sort_by_key(|index| std::cmp::Reverse(plan.stages[*index].segment.from));
+        for index in order {
+            let (stage, next) = (&plan.stages[index], self.next_hops(&plan, index));
             let codec = self.settings.codec;
             let Some(worker) = self.worker(stage.node) else { continue };
             let Link::Up { session, .. } = worker.link else { continue };
@@ -111,10 +118,29 @@ impl Core {
             let ship = (!kept).then_some(stage.segment);
             self.outputs.push(Output::Tell { node: stage.node, session, message, ship });
         }
-        self.outputs.push(Output::OpenFeed { epoch, node: plan.stages[0].node });
+        let first = |chain: &Chain| chain.stages.first().and_then(|stage| plan.stages.get(*stage));
+        let feeds: BTreeSet<usize> = plan.chains.iter().filter_map(first).map(|stage| stage.node).collect();
+        self.outputs.extend(feeds.iter().map(|node| Output::OpenFeed { epoch, node: *node }));
         let awaited = plan.stages.iter().map(|stage| stage.node).collect();
-        self.phase = Phase::Deploying { planned: self.now, awaited, loaded: Vec::new(), feed: false };
+        self.phase = Phase::Deploying { planned: self.now, awaited, loaded: Vec::new(), feeds };
+        self.chains = Chains::of(&plan, self.settings.window, self.settings.dispatcher);
         self.plan = Some(plan);
+    }
+
+    /// Where a stage's output goes: each node that is next on a chain, with the chains that lead there.
+    fn next_hops(&self, plan: &Plan, stage: usize) -> Vec<NextHop> {
+        let mut hops: BTreeMap<usize, Vec<u16>> = BTreeMap::new();
+        for (number, chain) in plan.chains.iter().enumerate() {
+            let Some(place) = chain.stages.iter().position(|other| *other == stage) else { continue };
+            let next = chain.stages.get(place + 1).and_then(|next| plan.stages.get(*next));
+            let node = next.map_or(self.settings.dispatcher, |next| next.node);
+            hops.entry(node).or_default().push(number as u16);
+        }
+        let hop = |(node, chains): (usize, Vec<u16>)| {
+            let address = SocketAddr::new(*self.settings.addresses.get(node)?, DATA_PORT);
+            Some(NextHop { node: node as u32, address, chains })
+        };
+        hops.into_iter().filter_map(hop).collect()
     }
 
     pub(super) fn loaded(&mut self, node: usize, epoch: u32, had_to_load: bool) {
@@ -136,47 +162,59 @@ impl Core {
         self.serve_if_deployed();
     }
 
-    pub(super) fn feed_opened(&mut self, epoch: u32) {
-        if let (Phase::Deploying { feed, .. }, true) = (&mut self.phase, epoch == self.epoch) {
-            *feed = true;
+    pub(super) fn feed_opened(&mut self, epoch: u32, node: usize) {
+        if let (Phase::Deploying { feeds, .. }, true) = (&mut self.phase, epoch == self.epoch) {
+            feeds.remove(&node);
             self.serve_if_deployed();
         }
     }
 
     fn serve_if_deployed(&mut self) {
-        let Phase::Deploying { planned, awaited, loaded, feed: true } = &mut self.phase else { return };
-        if !awaited.is_empty() {
+        let Phase::Deploying { planned, awaited, loaded, feeds } = &mut self.phase else { return };
+        if !awaited.is_empty() || !feeds.is_empty() {
             return;
         }
         let (took, loaded, epoch) = (self.now.since(*planned), std::mem::take(loaded), self.epoch);
         self.phase = Phase::Serving;
         self.report(Event::Deployed { epoch, loaded, took });
-        self.replay();
+        self.chains.open();
     }
 
-    /// The worker at `node` says that nothing comes back from the one behind it.
-    pub(super) fn next_lost(&mut self, node: usize, epoch: u32) {
-        if epoch != self.epoch {
-            return;
+    /// The worker at `node` says that nothing comes back from `next`, which is behind it.
+    pub(super) fn next_lost(&mut self, node: usize, epoch: u32, next: usize) {
+        if epoch == self.epoch {
+            self.path_lost(node, next);
         }
-        let Some(stage) = self.stage_of(node) else { return };
-        let next = self.plan.as_ref().and_then(|plan| plan.stages.get(stage + 1)).map(|next| next.node);
-        self.suspect_path(node, next.unwrap_or(self.settings.dispatcher));
     }
 
-    pub(super) fn feed_lost(&mut self, epoch: u32) {
-        let first = self.plan.as_ref().and_then(|plan| plan.stages.first()).map(|stage| stage.node);
-        if let (Some(first), true) = (first, epoch == self.epoch) {
-            self.suspect_path(self.settings.dispatcher, first);
+    pub(super) fn feed_lost(&mut self, epoch: u32, node: usize) {
+        if epoch == self.epoch {
+            self.path_lost(self.settings.dispatcher, node);
+        }
+    }
+
+    /// The connection from one node of the plan to the next is gone.
+    fn path_lost(&mut self, from: usize, to: usize) {
+        let lost = self.chains.lose_path(from, to);
+        // While a plan is sought, only what is news is worth asking again for.
+        if !lost.is_empty() || matches!(self.phase, Phase::Deploying { .. } | Phase::Serving) {
+            self.suspect_path(from, to);
+        }
+        self.chains_lost(&lost);
+    }
+
+    /// What was in these chains goes into those that are left, or waits for the next epoch.
+    pub(super) fn chains_lost(&mut self, chains: &[u16]) {
+        self.ledger.recall_from(self.epoch, chains);
+        if self.chains.is_open() {
+            let epoch = self.epoch;
+            chains.iter().for_each(|chain| self.report(Event::ChainLost { epoch, chain: *chain }));
         }
     }
 
     /// A path seems broken. If its receiver died, that shows by itself and soon; the path is blamed when the
     /// receiver is heard of again.
     fn suspect_path(&mut self, from: usize, to: usize) {
-        if !matches!(self.phase, Phase::Deploying { .. } | Phase::Serving) {
-            return;
-        }
         if to == self.settings.dispatcher && self.has_slept() {
             // No fault of the path, but the connection is gone: the stages must be connected anew.
             self.reasons.push("the dispatcher was not running for a while".to_owned());

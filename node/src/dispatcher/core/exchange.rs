@@ -68,20 +68,26 @@ pub enum Input {
         /// Time it took.
         took: Duration,
     },
-    /// The data connection to the first stage is open.
+    /// The data connection to a first stage is open.
     FeedOpened {
         /// The epoch it was opened for.
         epoch: u32,
+        /// The node that holds the stage.
+        node: usize,
     },
-    /// The data connection to the first stage could not be made, broke, or nothing comes back on it.
+    /// The data connection to a first stage could not be made, broke, or nothing comes back on it.
     FeedLost {
         /// The epoch it was opened for.
         epoch: u32,
+        /// The node that holds the stage.
+        node: usize,
     },
-    /// The last stage delivered.
+    /// A last stage delivered.
     Delivered {
         /// The epoch.
         epoch: u32,
+        /// The chain.
+        chain: u16,
         /// The request.
         request: u64,
         /// The output, encoded.
@@ -134,18 +140,22 @@ pub enum Output {
     },
     /// Find a plan; answer with [`Input::PlanFound`].
     FindPlan(Question),
-    /// Open a data connection to the first stage and close the one before; answer with [`Input::FeedOpened`]
-    /// or [`Input::FeedLost`].
+    /// Open a data connection to a first stage and close those of other epochs; answer with
+    /// [`Input::FeedOpened`] or [`Input::FeedLost`].
     OpenFeed {
         /// The epoch.
         epoch: u32,
         /// The node that holds the first stage.
         node: usize,
     },
-    /// Send a request's input to the first stage.
+    /// Send a request's input to a first stage.
     Feed {
         /// The epoch.
         epoch: u32,
+        /// The node that holds the first stage.
+        node: usize,
+        /// The chain.
+        chain: u16,
         /// The request.
         request: u64,
         /// The input, encoded.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::exchange::Output;
+use super::ledger::Answer;
 use super::workers::Link;
 use super::{Core, Phase, Suspicion};
 use crate::clock::Instant;
@@ -47,8 +48,10 @@ impl Core {
         match message {
             ToDispatcher::Loaded { epoch, loaded, .. } => self.loaded(node, epoch, loaded),
             ToDispatcher::Refused { epoch, reason } => self.refused(node, epoch, &reason),
-            ToDispatcher::NextLost { epoch } => self.next_lost(node, epoch),
-            ToDispatcher::Failed { epoch, request, reason } => self.failed(epoch, request, reason),
+            ToDispatcher::NextLost { epoch, next } => self.next_lost(node, epoch, next as usize),
+            ToDispatcher::Failed { epoch, chain, request, reason } => {
+                self.settle(request, epoch, chain, Answer::Refused { reason });
+            }
         }
     }
 
@@ -122,6 +125,8 @@ impl Core {
             self.report(Event::NodeSuspected { node: name, by });
         }
         self.suspicions.retain(|suspicion| suspicion.from != node && suspicion.to != node);
+        let lost = self.chains.lose_node(node);
+        self.chains_lost(&lost);
         let needed = match self.phase {
             Phase::Gathering { .. } | Phase::Stranded => false,
             Phase::Planning { .. } => was_up,

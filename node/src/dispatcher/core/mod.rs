@@ -1,15 +1,18 @@
 //! The dispatcher's decisions as a pure state machine: no sockets, no threads, no clock.
 //!
 //! [`Core::handle`] takes one [`Input`] and the time, and returns the [`Output`]s to carry out, in order.
-//! Files: [`exchange`] inputs and outputs; [`ledger`] what became of each request; [`workers`] who is alive; [`severed`] which pairs of
+//! Files: [`exchange`] inputs and outputs; [`ledger`] what became of each request; [`chains`] which way the next one
+//! takes; [`order`] which answer goes out next, if that matters; [`workers`] who is alive; [`severed`] which pairs of
 //! nodes to avoid; `membership` (who comes and goes), `deployment` (plan → stages loaded → requests flow)
 //! and `requests` hold the machine's transitions.
 
+pub mod chains;
 mod deployment;
 pub mod exchange;
 pub mod intervals;
 pub mod ledger;
 mod membership;
+pub mod order;
 mod requests;
 pub mod severed;
 #[cfg(test)]
@@ -23,8 +26,10 @@ use std::time::Duration;
 use planner::codec::Codec;
 use planner::plan::Plan;
 
+use self::chains::Chains;
 use self::exchange::{Input, Output};
 use self::ledger::{Answer, Ledger};
+use self::order::Order;
 use self::severed::Severed;
 use self::workers::Worker;
 use crate::clock::Instant;
@@ -51,8 +56,10 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// How many in a row may be missing.
     pub missed: u32,
-    /// Most requests in the pipeline; `None`: two for each stage and two more.
+    /// Most requests in each chain; `None`: two for each stage and two more.
     pub window: Option<u32>,
+    /// Whether answers go out in the order in which the requests were admitted.
+    pub order: bool,
     /// Most accepted requests in front of the pipeline.
     pub queue: usize,
 }
@@ -70,6 +77,7 @@ impl Settings {
             heartbeat: config.heartbeat,
             missed: config.missed_heartbeats.max(1),
             window: config.window,
+            order: config.order,
             queue: config.queue.max(1) as usize,
         }
     }
@@ -92,8 +100,8 @@ enum Phase {
     Gathering { until: Instant },
     /// Waiting for the planner's answer to this question; since it was asked, `news` may have come of a worker.
     Planning { attempt: u64, news: Option<String> },
-    /// Waiting for these stages to be loaded, and for the feed.
-    Deploying { planned: Instant, awaited: BTreeSet<usize>, loaded: Vec<String>, feed: bool },
+    /// Waiting for these nodes' stages to be loaded, and for the connections to these first ones.
+    Deploying { planned: Instant, awaited: BTreeSet<usize>, loaded: Vec<String>, feeds: BTreeSet<usize> },
     /// Requests flow.
     Serving,
     /// There is no plan.
@@ -133,6 +141,9 @@ pub struct Core {
     /// How many pairs the last question avoided.
     avoided: usize,
     ledger: Ledger,
+    chains: Chains,
+    /// Nothing if answers go out as they come.
+    order: Option<Order>,
     client: Option<u64>,
     credit: usize,
     outputs: Vec<Output>,
@@ -143,6 +154,7 @@ impl Core {
     pub fn new(settings: Settings, now: Instant) -> Core {
         let workers = settings.workers.iter().map(|node| Worker::new(*node, now)).collect();
         let ledger = Ledger::new(settings.queue + KEPT_BEYOND_QUEUE);
+        let order = settings.order.then(Order::default);
         let until = now + settings.patience() + membership::GRACE;
         Core {
             settings,
@@ -162,6 +174,8 @@ impl Core {
             unplannable: None,
             avoided: 0,
             ledger,
+            chains: Chains::default(),
+            order,
             client: None,
             credit: 0,
             outputs: Vec::new(),
@@ -180,10 +194,10 @@ impl Core {
             Input::Said { node, session, message } => self.said(node, session, message),
             Input::Heartbeat(heartbeat) => self.heartbeat(&heartbeat),
             Input::PlanFound { attempt, found, took } => self.plan_found(attempt, found, took),
-            Input::FeedOpened { epoch } => self.feed_opened(epoch),
-            Input::FeedLost { epoch } => self.feed_lost(epoch),
-            Input::Delivered { epoch, request, payload } => {
-                self.settle(request, epoch, Answer::Result { epoch, payload });
+            Input::FeedOpened { epoch, node } => self.feed_opened(epoch, node),
+            Input::FeedLost { epoch, node } => self.feed_lost(epoch, node),
+            Input::Delivered { epoch, chain, request, payload } => {
+                self.settle(request, epoch, chain, Answer::Result { epoch, payload });
             }
             Input::Tick => self.tick(),
         }

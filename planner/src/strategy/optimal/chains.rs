@@ -30,7 +30,8 @@ pub fn within(instance: &Instance, bottleneck: f64, effort: usize, stop: Stop<'_
     if instance.outside_cost(Objective::Throughput) > bottleneck {
         return Answer::None;
     }
-    let mut search = Search::new(instance, bottleneck, effort, stop);
+    // Whatever the bottleneck may be, what takes for ever is no chain.
+    let mut search = Search::new(instance, bottleneck.min(f64::MAX), effort, stop);
     match search.begin() {
         Some(true) => Answer::Chain(search.chain()),
         Some(false) => Answer::None,

@@ -17,7 +17,7 @@ mod walks;
 
 use super::search::Search;
 use super::{Chain, Instance, Objective, Solution, Stop, Strategy, Unplaced, bound, sustains};
-use chains::Answer;
+pub(super) use chains::{Answer, within};
 use walks::{Outcome, Walks};
 
 /// See the module's documentation. The seed is not used: nothing is left to chance.
@@ -176,7 +176,7 @@ impl Race<'_> {
                 _ if high.is_finite() && low > 0.0 => (low * high).sqrt(),
                 _ => return false,
             };
-            match chains::within(self.instance, target, effort, self.stop) {
+            match within(self.instance, target, effort, self.stop) {
                 Answer::Chain(chain) => self.found(chain),
                 Answer::None if turn == 1 && high.is_finite() => return true,
                 Answer::None if target.is_infinite() => return true,

@@ -12,8 +12,8 @@ pub use topology::{
     Wifi,
 };
 
-use super::choice::Choice;
-use super::leaf::{List, ScenarioName, Tables, Text, Whole};
+use super::choice::{Aim, Choice, ReplicaCount};
+use super::leaf::{Flag, List, ScenarioName, Tables, Text, Whole};
 use super::macros::{kinds, table};
 use super::quantity::{PerSecond, Period, Share, Time};
 use ::node::config::{Arrival, Bandwidth, Deploy};
@@ -84,11 +84,19 @@ table! {
         /// How the dispatcher knows the rates and delays between nodes: it is told those of `[topology]`
         /// (`configured`), or has every pair measured over the emulated network before the first plan (`probed`).
         bandwidth: Optional<Choice<Bandwidth>> = "configured",
+        /// What is to be best: requests per second, the time of a request, joules of an inference, or how few nodes are used.
+        objective: Optional<Choice<Aim>> = "throughput",
+        /// The rate that a plan must sustain where something else than the throughput is to be best.
+        floor: Optional<PerSecond>,
+        /// How many chains may share the requests: a number, or `"auto"` for as many as help.
+        replicas: Optional<ReplicaCount> = 1,
+        /// Whether answers go out in the order in which the requests were accepted. One that is early is held back.
+        order: Optional<Flag> = false,
         /// How often a worker sends a heartbeat.
         heartbeat: Optional<Period> = "200 ms",
         /// How many heartbeats in a row may be missing before a worker is taken for dead.
         missed: Optional<Whole<1, 1000>> = 5,
-        /// Most requests inside the pipeline at once; two for each stage and two more when not given.
+        /// Most requests inside each chain at once; two for each stage and two more when not given.
         window: Optional<Whole<1, 10000>>,
         /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from.
         queue: Optional<Whole<1, 100000>> = 64,

@@ -1,13 +1,17 @@
-//! The core against a simulated cluster: workers crash, restart and pause, paths break, results arrive late,
-//! twice and out of order, the client comes and goes, the dispatcher itself is stopped for a while.
+//! The core against a simulated cluster: plans have one chain or several, with and without stages in common;
+//! workers crash, restart and pause, paths break, results arrive late, twice and out of order, the client comes
+//! and goes, the dispatcher itself is stopped for a while. In every second world answers must come in order.
 
+mod plans;
 mod world;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use self::world::{DISPATCHER, NODES, World};
+use super::Phase;
 use super::exchange::Input;
 use bytes::Bytes;
 
@@ -24,7 +28,7 @@ enum Step {
     Break { from: usize, to: usize },
     Mend { from: usize, to: usize },
     Duplicate,
-    Forge { epoch: u32, request: u64 },
+    Forge { epoch: u32, chain: u16, request: u64 },
     ClientLeaves,
     ClientReturns,
     DispatcherStops { millis: u64 },
@@ -44,7 +48,7 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (0..NODES, 0..NODES).prop_map(|(from, to)| Step::Break { from, to }),
         2 => (0..NODES, 0..NODES).prop_map(|(from, to)| Step::Mend { from, to }),
         2 => Just(Step::Duplicate),
-        1 => (0u32..6, 0u64..40).prop_map(|(epoch, request)| Step::Forge { epoch, request }),
+        1 => (0u32..6, 0u16..4, 0u64..40).prop_map(|(epoch, chain, request)| Step::Forge { epoch, chain, request }),
         1 => Just(Step::ClientLeaves),
         2 => Just(Step::ClientReturns),
         1 => (500u64..3000).prop_map(|millis| Step::DispatcherStops { millis }),
@@ -95,11 +99,11 @@ impl World {
                 self.tensors.push(self.tensors[index].clone());
             }
             Step::Duplicate => {}
-            Step::Forge { epoch, request } => {
-                // Of an epoch that is over, or a request that was never sent: nothing in flight may match.
-                if epoch < self.core.epoch() || request >= self.offered {
+            Step::Forge { epoch, chain, request } => {
+                // Of an epoch that is over, a chain there is not or a request that was never sent: nothing may match.
+                if epoch < self.core.epoch() || chain == 3 || request >= self.offered {
                     let open = self.core.open();
-                    self.input(Input::Delivered { epoch, request, payload: Bytes::new() });
+                    self.input(Input::Delivered { epoch, chain, request, payload: Bytes::new() });
                     assert_eq!(self.core.open(), open);
                 }
             }
@@ -163,4 +167,61 @@ fn a_cluster_without_faults_serves_in_its_first_epoch() {
     world.settle();
     assert_eq!(world.core.epoch(), 1);
     assert!(world.offered > 100);
+}
+
+/// Serves until the plan in force has chains of these nodes.
+fn serving(seed: u64, chains: &[Vec<usize>]) -> World {
+    let mut world = World::new(seed);
+    while world.question.is_none() {
+        (0..20).for_each(|_| _ = world.pump_all_but_answers());
+        world.pass(25, true);
+    }
+    let attempt = world.question.take().unwrap().attempt;
+    let found = Ok(plans::plan(chains).unwrap());
+    world.input(Input::PlanFound { attempt, found, took: Duration::ZERO });
+    while !matches!(world.core.phase, Phase::Serving) {
+        (0..20).for_each(|_| _ = world.pump());
+        world.pass(25, true);
+    }
+    world
+}
+
+/// Offers requests and lets things happen, but the planner gives no answer.
+fn go_on_without_planner(world: &mut World, rounds: usize) -> usize {
+    let before = world.answers.len();
+    for _ in 0..rounds {
+        world.request(world.offered);
+        (0..20).for_each(|_| _ = world.pump_all_but_answers());
+        world.pass(25, true);
+    }
+    world.answers.len() - before
+}
+
+#[test]
+fn the_chains_that_are_left_serve_while_a_plan_is_sought() {
+    for (seed, chains, victim) in [
+        (1, vec![vec![1, 2], vec![3, 4, 5]], 2),
+        (2, vec![vec![1, 2], vec![3, 4, 5]], 4),
+        (3, vec![vec![1, 2, 4], vec![1, 3, 4]], 3),
+        (4, vec![vec![1, 2, 4], vec![1, 3, 4]], 2),
+    ] {
+        let mut world = serving(seed, &chains);
+        assert!(go_on_without_planner(&mut world, 20) > 0);
+        world.step(Step::Crash { node: victim, silent: false });
+        // What was on its way through the victim is gone with it.
+        assert!(go_on_without_planner(&mut world, 100) > 50, "{chains:?} without {victim}");
+        assert!(world.question.is_some() && world.core.epoch() == 1);
+        world.settle();
+        assert!(world.core.epoch() > 1);
+    }
+}
+
+#[test]
+fn without_a_chain_that_is_left_requests_wait_for_the_next_epoch() {
+    let mut world = serving(5, &[vec![1, 2, 4], vec![1, 3, 4]]);
+    go_on_without_planner(&mut world, 20);
+    world.step(Step::Crash { node: 4, silent: true });
+    go_on_without_planner(&mut world, 100);
+    assert!(world.core.open() > 0);
+    world.settle();
 }

@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use planner::codec::Codec;
-use planner::plan::{Chain, Limit, Plan, Prediction, Stage};
-use planner::profile::Segment;
-use planner::strategy::PlanError;
+use planner::plan::Plan;
 use planner::units::ByteSize;
 
 use crate::clock::Instant;
@@ -17,7 +15,7 @@ use crate::dispatcher::core::{Core, Settings};
 use crate::telemetry::{Detection, Event};
 use crate::wire::message::{Heartbeat, ToDispatcher, ToWorker};
 
-pub const NODES: usize = 6;
+pub const NODES: usize = 7;
 pub const DISPATCHER: usize = 0;
 const QUEUE: usize = 5;
 
@@ -30,9 +28,10 @@ pub enum ToNode {
 pub struct Held {
     epoch: u32,
     stage: u16,
-    next: usize,
+    /// The node that is next on each chain.
+    next: BTreeMap<u16, usize>,
     loaded: bool,
-    lost: bool,
+    lost: BTreeSet<usize>,
 }
 
 #[derive(Default)]
@@ -53,14 +52,16 @@ pub struct Node {
     pub blameless: bool,
 }
 
-/// A tensor on its way to stage `stage` of `epoch`, or a result.
+/// A tensor on its way to a stage, or a result.
 #[derive(Clone)]
 pub struct Tensor {
     from: usize,
     to: usize,
     epoch: u32,
+    chain: u16,
     request: u64,
-    stage: u16,
+    /// How many stages of the chain it has passed.
+    passed: usize,
 }
 
 pub struct World {
@@ -70,10 +71,10 @@ pub struct World {
     pub broken: BTreeSet<(usize, usize)>,
     pub ever_broken: BTreeSet<(usize, usize)>,
     pub tensors: Vec<Tensor>,
-    question: Option<Question>,
-    plans: BTreeMap<u32, Plan>,
-    /// Feed connection: epoch and node, and whether its loss was told.
-    feed: Option<(u32, usize, bool)>,
+    pub question: Option<Question>,
+    pub plans: BTreeMap<u32, Plan>,
+    /// Feed connections by node: the epoch, and whether its loss was told.
+    feeds: BTreeMap<usize, (u32, bool)>,
     feed_inputs: VecDeque<Input>,
     clients: u64,
     client: Option<u64>,
@@ -82,11 +83,14 @@ pub struct World {
     pub unanswered: BTreeSet<u64>,
     pub answers: BTreeMap<u64, u32>,
     to_client: VecDeque<(u64, u32)>,
+    /// Requests in the order in which they were sent over the present connection, if answers must come in it.
+    in_order: Option<VecDeque<u64>>,
     choice: u64,
 }
 
 impl World {
     pub fn new(seed: u64) -> World {
+        let ordered = seed.is_multiple_of(2);
         let settings = Settings {
             names: (0..NODES).map(|node| format!("n{node}")).collect(),
             addresses: (0..NODES).map(|node| IpAddr::V4(Ipv4Addr::new(10, 0, 0, node as u8))).collect(),
@@ -96,6 +100,7 @@ impl World {
             heartbeat: Duration::from_millis(100),
             missed: 3,
             window: None,
+            order: ordered,
             queue: QUEUE,
         };
         let now = Instant(1_000_000_000);
@@ -109,7 +114,7 @@ impl World {
             tensors: Vec::new(),
             question: None,
             plans: BTreeMap::new(),
-            feed: None,
+            feeds: BTreeMap::new(),
             feed_inputs: VecDeque::new(),
             clients: 0,
             client: None,
@@ -118,6 +123,7 @@ impl World {
             unanswered: BTreeSet::new(),
             answers: BTreeMap::new(),
             to_client: VecDeque::new(),
+            in_order: ordered.then(VecDeque::new),
             choice: seed | 1,
         };
         world.client_returns();
@@ -136,6 +142,9 @@ impl World {
             self.carry_out(output);
         }
         assert!(self.core.ledger.waiting() + self.credit <= QUEUE, "the queue is bounded");
+        // Three chains of four stages at most; a client that comes back asks for what is kept as well.
+        let held = self.core.order.as_ref().map_or(0, |order| order.held());
+        assert!(held <= 2 * 30 + QUEUE, "{held} answers are held back");
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -162,21 +171,30 @@ impl World {
             }
             Output::FindPlan(question) => self.question = Some(question),
             Output::OpenFeed { epoch, node } => {
-                self.feed = Some((epoch, node, false));
+                self.feeds.retain(|_, feed| feed.0 == epoch);
+                self.feeds.insert(node, (epoch, false));
                 let open = self.nodes[node].alive && !self.broken.contains(&(DISPATCHER, node));
-                self.feed_inputs.push_back(if open { Input::FeedOpened { epoch } } else { Input::FeedLost { epoch } });
+                self.feed_inputs.push_back(if open {
+                    Input::FeedOpened { epoch, node }
+                } else {
+                    Input::FeedLost { epoch, node }
+                });
             }
-            Output::Feed { epoch, request, payload } => {
+            Output::Feed { epoch, node, chain, request, payload } => {
                 assert_eq!(payload, request.to_le_bytes().to_vec());
-                let (opened, node, _) = self.feed.unwrap();
-                assert_eq!((opened, epoch), (epoch, self.core.epoch()));
-                self.tensors.push(Tensor { from: DISPATCHER, to: node, epoch, request, stage: 0 });
+                assert_eq!((self.feeds[&node].0, epoch), (epoch, self.core.epoch()));
+                let plan = &self.plans[&epoch];
+                assert_eq!(plan.chain(&plan.chains[usize::from(chain)])[0].0, node);
+                self.tensors.push(Tensor { from: DISPATCHER, to: node, epoch, chain, request, passed: 0 });
             }
             Output::Credit { requests } => self.credit += requests,
             Output::Accepted { request } => assert!(request < self.offered),
             Output::Answer { request, answer } => {
                 let Answer::Result { epoch, payload } = answer else { return };
                 assert_eq!(payload, [request.to_le_bytes().to_vec(), epoch.to_le_bytes().to_vec()].concat());
+                if let Some(line) = &mut self.in_order {
+                    assert_eq!(line.pop_front(), Some(request), "answers come in order");
+                }
                 self.to_client.push_back((request, epoch));
             }
             Output::Report(Event::Planned { epoch, plan, .. }) => {
@@ -213,7 +231,7 @@ impl World {
             }
             if dispatcher_runs {
                 std::mem::take(&mut heartbeats).into_iter().for_each(|beat| self.input(Input::Heartbeat(beat)));
-                self.watch_feed();
+                self.watch_feeds();
                 self.input(Input::Tick);
             }
         }
@@ -223,13 +241,15 @@ impl World {
         self.input(Input::Tick);
     }
 
-    /// What a worker does that finds its next stage silent or gone.
+    /// What a worker does that finds a node behind it silent or gone.
     fn watch_next(&mut self, node: usize) {
         let Some(held) = &self.nodes[node].held else { return };
-        let next = held.next;
-        if !self.nodes[next].alive || self.nodes[next].paused || self.broken.contains(&(node, next)) {
-            self.lose_next(node);
-        } else {
+        let hops: BTreeSet<usize> = held.next.values().copied().collect();
+        let gone =
+            |next: &usize| !self.nodes[*next].alive || self.nodes[*next].paused || self.broken.contains(&(node, *next));
+        let (gone, there): (Vec<usize>, Vec<usize>) = hops.into_iter().partition(gone);
+        gone.iter().for_each(|next| self.lose_next(node, *next));
+        if gone.is_empty() && !there.is_empty() {
             self.report_loaded(node);
         }
     }
@@ -243,29 +263,29 @@ impl World {
         }
     }
 
-    /// The data connection from `node` to its next stage is gone.
-    fn lose_next(&mut self, node: usize) {
+    /// The data connection from `node` to a node behind it is gone.
+    fn lose_next(&mut self, node: usize, next: usize) {
         let it = &mut self.nodes[node];
         let (Some(held), Some(session)) = (&mut it.held, it.session) else { return };
-        if !held.lost && it.alive && !it.paused {
-            held.lost = true;
-            let message = ToDispatcher::NextLost { epoch: held.epoch };
+        if it.alive && !it.paused && held.lost.insert(next) {
+            let message = ToDispatcher::NextLost { epoch: held.epoch, next: next as u32 };
             it.outbox.push_back(Input::Said { node, session, message });
         }
     }
 
-    fn watch_feed(&mut self) {
-        let Some((_, node, _)) = self.feed else { return };
-        let it = &self.nodes[node];
-        if !it.alive || it.paused || self.broken.contains(&(DISPATCHER, node)) {
-            self.lose_feed();
+    fn watch_feeds(&mut self) {
+        for node in self.feeds.keys().copied().collect::<Vec<_>>() {
+            let it = &self.nodes[node];
+            if !it.alive || it.paused || self.broken.contains(&(DISPATCHER, node)) {
+                self.lose_feed(node);
+            }
         }
     }
 
-    fn lose_feed(&mut self) {
-        if let Some((epoch, _, told @ false)) = &mut self.feed {
+    fn lose_feed(&mut self, node: usize) {
+        if let Some((epoch, told @ false)) = self.feeds.get_mut(&node) {
             *told = true;
-            self.feed_inputs.push_back(Input::FeedLost { epoch: *epoch });
+            self.feed_inputs.push_back(Input::FeedLost { epoch: *epoch, node });
         }
     }
 
@@ -279,6 +299,14 @@ impl World {
             3 => self.answer_question() || self.feed_inputs.pop_front().map(|input| self.input(input)).is_some(),
             _ => self.pump_client(),
         })
+    }
+
+    /// The same, but the planner is still thinking.
+    pub fn pump_all_but_answers(&mut self) -> bool {
+        let question = self.question.take();
+        let pumped = self.pump();
+        self.question = self.question.take().or(question);
+        pumped
     }
 
     fn pump_node(&mut self) -> bool {
@@ -314,14 +342,18 @@ impl World {
                     it.outbox.push_back(Input::Said { node, session, message });
                     return;
                 }
-                let IpAddr::V4(address) = next.ip() else { unreachable!() };
-                let next = usize::from(address.octets()[3]);
-                assert_eq!(segment, self.plans[&epoch].stages[usize::from(stage)].segment);
-                let it = &mut self.nodes[node];
-                it.held = Some(Held { epoch, stage, next, loaded: false, lost: false });
-                if !self.broken.contains(&(node, next)) {
-                    self.report_loaded(node);
+                let plan = &self.plans[&epoch];
+                assert_eq!(segment, plan.stages[usize::from(stage)].segment);
+                let mut chains = BTreeMap::new();
+                for hop in next {
+                    assert_eq!(hop.address.ip(), IpAddr::V4(Ipv4Addr::new(10, 0, 0, hop.node as u8)));
+                    chains.extend(hop.chains.into_iter().map(|chain| (chain, hop.node as usize)));
                 }
+                let through = |chain: &u16| plan.chains[usize::from(*chain)].stages.contains(&usize::from(stage));
+                assert!((0..plan.chains.len() as u16).filter(through).eq(chains.keys().copied()));
+                let it = &mut self.nodes[node];
+                it.held = Some(Held { epoch, stage, next: chains, loaded: false, lost: BTreeSet::new() });
+                self.watch_next(node);
             }
             ToWorker::Release { .. } => it.held = None,
         }
@@ -346,54 +378,29 @@ impl World {
             self.tensors.push(tensor);
             return false;
         }
-        let Tensor { from, epoch, request, stage, .. } = tensor;
-        if tensor.to == DISPATCHER {
-            assert_eq!(usize::from(stage), self.plans[&epoch].stages.len(), "it went through every stage");
+        let Tensor { from, to, epoch, chain, request, passed } = tensor;
+        let stages = &self.plans[&epoch].chains[usize::from(chain)].stages;
+        let held = it.held.as_ref().filter(|held| held.epoch == epoch);
+        if to == DISPATCHER {
+            assert_eq!(passed, stages.len(), "it went through every stage of its chain");
             let payload = [request.to_le_bytes().to_vec(), epoch.to_le_bytes().to_vec()].concat().into();
-            self.input(Input::Delivered { epoch, request, payload });
-        } else if let Some(held) = it.held.as_ref().filter(|held| (held.epoch, held.stage) == (epoch, stage)) {
-            self.tensors.push(Tensor { from: tensor.to, to: held.next, stage: stage + 1, ..tensor });
-        } else if from == DISPATCHER && self.feed.is_some_and(|(current, ..)| current == epoch) {
-            self.lose_feed();
+            self.input(Input::Delivered { epoch, chain, request, payload });
+        } else if let Some(held) = held {
+            assert_eq!(usize::from(held.stage), stages[passed], "it came to the stage that is next on its chain");
+            self.tensors.push(Tensor { from: to, to: held.next[&chain], passed: passed + 1, ..tensor });
+        } else if from == DISPATCHER && self.feeds.get(&to).is_some_and(|feed| feed.0 == epoch) {
+            self.lose_feed(to);
         } else if from == DISPATCHER {
             // Of a connection that is closed already.
         } else if self.nodes[from].held.as_ref().is_some_and(|held| held.epoch == epoch) {
-            self.lose_next(from);
+            self.lose_next(from, to);
         }
         true
     }
 
-    /// Stages on as many of the free nodes as there are, three at most, avoiding severed pairs; needs two.
-    fn answer_question(&mut self) -> bool {
+    pub fn answer_question(&mut self) -> bool {
         let Some(Question { attempt, excluded, severed, .. }) = self.question.take() else { return false };
-        let mut chain = vec![DISPATCHER];
-        let start = self.choose(NODES);
-        for node in (0..NODES).map(|offset| (start + offset) % NODES) {
-            let last = *chain.last().unwrap();
-            if node != DISPATCHER && chain.len() < 4 && !excluded.contains(&node) && !severed.contains(&(last, node)) {
-                chain.push(node);
-            }
-        }
-        while chain.len() > 1 && severed.contains(&(*chain.last().unwrap(), DISPATCHER)) {
-            chain.pop();
-        }
-        let nodes = &chain[1..];
-        let found = if nodes.len() < 2 {
-            Err(PlanError::NoWorker)
-        } else {
-            let stage = |(index, node): (usize, &usize)| Stage {
-                node: *node,
-                segment: Segment { from: index, to: index + 1 },
-                memory: ByteSize::ZERO,
-                compute: Duration::ZERO,
-                receive: Duration::ZERO,
-            };
-            let limit = Limit::Compute { node: nodes[0] };
-            let prediction = Prediction { bottleneck: Duration::ZERO, limit, latency: Duration::ZERO, joules: 0.0 };
-            let stages: Vec<Stage> = nodes.iter().enumerate().map(stage).collect();
-            let chains = vec![Chain { stages: (0..stages.len()).collect(), share: 1.0 }];
-            Ok(Plan { stages, chains, prediction, proof: None })
-        };
+        let found = self.draw_plan(&excluded, &severed);
         self.input(Input::PlanFound { attempt, found, took: Duration::ZERO });
         true
     }
@@ -409,6 +416,7 @@ impl World {
     pub fn request(&mut self, request: u64) {
         if let (Some(client), true) = (self.client, self.credit > 0) {
             self.credit -= 1;
+            self.in_order.iter_mut().for_each(|line| line.push_back(request));
             self.offered = self.offered.max(request + 1);
             self.unanswered.insert(request);
             self.input(Input::Request { client, request, payload: request.to_le_bytes().to_vec().into() });
@@ -418,6 +426,7 @@ impl World {
     pub fn client_leaves(&mut self) {
         if let Some(client) = self.client.take() {
             self.to_client.clear();
+            self.in_order.iter_mut().for_each(VecDeque::clear);
             self.credit = 0;
             self.input(Input::ClientLost { client });
         }
