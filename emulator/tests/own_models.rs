@@ -133,3 +133,12 @@ fn a_shape_left_open_is_asked_for_where_the_file_is_named() {
     assert!(told.contains("does not fit"), "{told}");
     user.run(&["check", "own.toml", "--set", "model.shape=[1, 3, 48, 320]"]).expect(0);
 }
+
+#[test]
+fn the_zoo_is_listed_with_what_each_model_costs() {
+    let told = User::new().run(&["model", "list"]).expect(0).stdout;
+    for (name, parameters) in [("resnet50", "25,636,712"), ("vgg19", "143,667,240"), ("densenet201", "20,242,984")] {
+        let line = told.lines().find(|line| line.contains(name)).unwrap_or_default();
+        assert!(line.contains(parameters), "{told}");
+    }
+}

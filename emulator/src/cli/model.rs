@@ -6,9 +6,11 @@ use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 use planner::codec::Codec;
 use planner::profile::ModelProfile;
+use planner::zoo::Layer;
 
 use crate::exit::Exit;
 use crate::model::{self, Inputs, ModelError, Prepared};
+use crate::report::numbers::grouped;
 use crate::scenario::ModelSource;
 
 /// Arguments of `emu model`.
@@ -64,7 +66,7 @@ enum ModelCommand {
 pub fn run(arguments: ModelArgs) -> Exit {
     let outcome = match arguments.command {
         ModelCommand::List => {
-            planner::zoo::NAMES.iter().for_each(|name| println!("{name}"));
+            list();
             Ok(())
         }
         ModelCommand::Make { name, file, seed } => make(&name, file, seed),
@@ -95,6 +97,42 @@ fn source(model: &str, file: bool, shape: Option<Vec<usize>>) -> ModelSource {
     if file { ModelSource::File { path: PathBuf::from(model), shape } } else { ModelSource::Zoo(model.to_owned()) }
 }
 
+/// The zoo, by its architectures alone: nothing is built.
+fn list() {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["model", "input", "layers", "parameters", "weights", "GFLOP", "points"]);
+    for layers in planner::zoo::NAMES.iter().filter_map(|name| planner::zoo::layers(name).ok()) {
+        let sum = |what: fn(&Layer) -> u64| layers.layers.iter().map(what).sum::<u64>();
+        let parameters = sum(|layer| layer.parameters);
+        table.add_row([
+            layers.name.clone(),
+            layers.layers.first().map_or_else(String::new, |input| dimensions(&input.shape)),
+            layers.layers.len().to_string(),
+            grouped(parameters),
+            format!("{:.0} MiB", parameters as f64 * 4.0 / f64::from(1 << 20)),
+            format!("{:.2}", sum(|layer| layer.flops) as f64 / 1e9),
+            planner::seifer::points(&layers).len().to_string(),
+        ]);
+    }
+    right(&mut table, &[2, 3, 4, 5, 6]);
+    println!(
+        "{table}\n\npoints: where SEIFER would cut, the input included; `emu model inspect NAME` shows where this project can."
+    );
+}
+
+fn dimensions(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
+}
+
+fn right(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
 fn make(name: &str, file: Option<PathBuf>, seed: u64) -> Result<(), ModelError> {
     let path = file.unwrap_or_else(|| PathBuf::from(format!("{name}.onnx")));
     planner::zoo::write(name, seed, &path)?;
@@ -108,7 +146,7 @@ fn inspect(prepared: &Prepared) {
     table.load_style(presets::NOTHING);
     table.set_header(["cut", "tensor", "shape", "raw", "lz4", "operators", "parameters", "MFLOP", "ms"]);
     for (index, cut) in profile.cuts.iter().enumerate() {
-        let shape = cut.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
+        let shape = dimensions(&cut.shape);
         let size = |codec| format!("{:.1} KiB", profile.transfer(index, codec).bytes() as f64 / 1024.0);
         let mut row = vec![index.to_string(), cut.tensor.clone(), shape, size(Codec::Raw), size(Codec::Lz4)];
         if let Some(piece) = index.checked_sub(1).and_then(|before| profile.pieces.get(before)) {
@@ -119,11 +157,7 @@ fn inspect(prepared: &Prepared) {
         }
         table.add_row(row);
     }
-    for column in [0, 3, 4, 5, 6, 7, 8] {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    right(&mut table, &[0, 3, 4, 5, 6, 7, 8]);
     println!("{table}");
     let whole = profile.whole();
     println!(

@@ -2,7 +2,7 @@
 //! [`terminal`] says it in words and tables.
 
 mod expect;
-mod numbers;
+pub(crate) mod numbers;
 pub mod paper;
 pub mod paper_svg;
 pub mod pareto;

@@ -6,7 +6,7 @@ pub(super) fn counted(count: u64, what: &str) -> String {
 }
 
 /// 1234567 as 1,234,567.
-pub(super) fn grouped(count: u64) -> String {
+pub(crate) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
