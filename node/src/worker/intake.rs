@@ -87,10 +87,13 @@ mod tests {
                 thread::spawn(move || while intake.put(sender).is_ok() {})
             })
             .collect();
+        let all_wait = || {
+            let state = intake.lock();
+            state.place.is_some() && state.queue.len() == 3
+        };
         let mut taken = [0usize; 3];
         for _ in 0..300 {
-            // The place is full, and all three stand in the queue.
-            while intake.lock().queue.len() < 3 {
+            while !all_wait() {
                 thread::yield_now();
             }
             taken[intake.take().unwrap()] += 1;
