@@ -22,6 +22,7 @@ pub mod onnx;
 pub mod plan;
 pub mod profile;
 pub mod seifer;
+pub mod simulate;
 pub mod strategy;
 pub mod units;
 pub mod zoo;

@@ -78,7 +78,7 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-fn replicas(text: &str) -> Result<Replicas, String> {
+pub(super) fn replicas(text: &str) -> Result<Replicas, String> {
     match (text, text.parse::<u32>()) {
         ("auto", _) => Ok(Replicas::Auto),
         (_, Ok(1)) => Ok(Replicas::One),

@@ -6,6 +6,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table};
 
 use super::numbers::{counted, grouped, mebibytes, significant, time};
+use crate::record::event::SIMULATED;
 use crate::record::summary::{Bound, CutName, FaultSummary, Latency, PlanSummary, Summary};
 
 /// How the text may look.
@@ -148,7 +149,11 @@ impl Writer {
         };
         let head = self.ink(ink, &self.plain(&format!("{sign} {}: {words}", summary.scenario)));
         let nodes = counted(summary.nodes as u64, "node");
-        let links = summary.carrier.as_ref().map_or_else(String::new, |carrier| format!(" · {carrier} links"));
+        let links = match summary.carrier.as_deref() {
+            Some(SIMULATED) => " · simulated: nothing ran".to_owned(),
+            Some(carrier) => format!(" · {carrier} links"),
+            None => String::new(),
+        };
         let rest = format!("  {} on {nodes}{links} · seed {}", summary.model, summary.seed);
         format!("{head}\n{}\n", self.ink(Ink::Dim, &self.plain(&rest)))
     }

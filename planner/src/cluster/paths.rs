@@ -98,6 +98,11 @@ impl Routes {
         Some(way)
     }
 
+    /// What passes from a host to its neighbour directly, over the link or medium that joins them.
+    pub fn hop(&self, from: usize, to: usize) -> Option<Path> {
+        self.hops.get(&(from, to)).copied()
+    }
+
     /// What `from` can send to `to`: the rate of the slowest hop and the sum of the delays. Where a way
     /// leads over several media of shared airtime, the path shares that of its slowest such hop.
     pub fn path(&self, from: usize, to: usize) -> Option<Path> {
