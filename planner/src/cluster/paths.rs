@@ -55,8 +55,7 @@ impl Routes {
     /// routes. Of parallel edges the shortest counts, of equal ones the first. Edges that name a host
     /// that doesn't exist are ignored.
     pub fn shortest(hosts: usize, edges: &[Edge]) -> Routes {
-        let mut best: Vec<&Edge> =
-            edges.iter().filter(|e| e.from < hosts && e.to < hosts && e.from != e.to).collect();
+        let mut best: Vec<&Edge> = edges.iter().filter(|e| e.from < hosts && e.to < hosts && e.from != e.to).collect();
         best.sort_by_cached_key(|edge| (edge.from, edge.to, edge.cost()));
         best.dedup_by_key(|edge| (edge.from, edge.to));
         let mut into: Vec<Vec<&Edge>> = vec![Vec::new(); hosts];
