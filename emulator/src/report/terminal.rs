@@ -57,7 +57,7 @@ pub fn closing(summary: &Summary, folder: &Path, looks: Looks) -> String {
             &summary.violations,
         ));
     }
-    blocks.push(writer.files(folder));
+    blocks.push(writer.files(folder, summary));
     let mut text = blocks.join("\n");
     text.insert(0, '\n');
     text
@@ -149,13 +149,14 @@ impl Writer {
         };
         let head = self.ink(ink, &self.plain(&format!("{sign} {}: {words}", summary.scenario)));
         let nodes = counted(summary.nodes as u64, "node");
-        let links = match summary.carrier.as_deref() {
-            Some(SIMULATED) => " · simulated: nothing ran".to_owned(),
-            Some(carrier) => format!(" · {carrier} links"),
-            None => String::new(),
+        let (links, note) = match summary.carrier.as_deref() {
+            Some(SIMULATED) => ("", "simulated: nothing was built, nothing ran\n"),
+            Some(carrier) => (&*format!(" · {carrier} links"), ""),
+            None => ("", ""),
         };
         let rest = format!("  {} on {nodes}{links} · seed {}", summary.model, summary.seed);
-        format!("{head}\n{}\n", self.ink(Ink::Dim, &self.plain(&rest)))
+        let note = if note.is_empty() { String::new() } else { format!("  {}", self.ink(Ink::Caution, note)) };
+        format!("{head}\n{}\n{note}", self.ink(Ink::Dim, &self.plain(&rest)))
     }
 
     fn headline(&self, summary: &Summary) -> String {
@@ -332,9 +333,10 @@ impl Writer {
         format!("{}\n{}", self.title(title), lines.collect::<String>())
     }
 
-    fn files(&self, folder: &Path) -> String {
-        let inside = "summary.json · events.jsonl · throughput.csv · latency.hlog · nodes/";
-        let inside = self.ink(Ink::Dim, &self.plain(inside));
+    fn files(&self, folder: &Path, summary: &Summary) -> String {
+        let nodes = if summary.carrier.as_deref() == Some(SIMULATED) { "" } else { " · nodes/" };
+        let inside = format!("summary.json · events.jsonl · throughput.csv · latency.hlog{nodes}");
+        let inside = self.ink(Ink::Dim, &self.plain(&inside));
         format!("{} {}/\n  {inside}\n", self.title("Files in"), folder.display())
     }
 }
