@@ -2,7 +2,7 @@
 
 mod ground;
 mod launch;
-mod results;
+pub(crate) mod results;
 mod roster;
 mod watch;
 
@@ -172,7 +172,7 @@ struct Host<'a> {
 
 /// The run, inside the sandbox. Whatever happens, the results are closed.
 fn inside(loaded: &Loaded, options: &Options, host: &Host<'_>, began: Instant) -> Result<Exit, RunError> {
-    let mut results = Results::create(&options.results, loaded, began)?;
+    let mut results = Results::create(&options.results, "", loaded, began)?;
     let mut progress = Progress::new(options.looks.width.is_some());
     let outcome = emulate(loaded, options, host, &mut results, &mut progress);
     progress.finish();

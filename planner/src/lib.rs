@@ -24,6 +24,7 @@ pub mod paper;
 pub mod plan;
 pub mod profile;
 pub mod seifer;
+pub mod simulate;
 pub mod strategy;
 pub mod units;
 pub mod zoo;

@@ -10,6 +10,7 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod simulate;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ Examples:
   emu run scenarios/scaling.toml --set topology.nodes=10 --json | jq .throughput_per_s
   emu plan scenarios/20node_fail.toml                   which part of the model would run where
   emu paper --quick                                     SEIFER's study again, a minute's part of it
+  emu simulate scenarios/20node_fail.toml               the same without running it, in a moment
   emu check scenarios/*.toml                            find every mistake without running
   emu doctor scenarios/20node_fail.toml                 what this host can do, and what is missing
   emu report results/quickstart/latest                  compute the summary again from the events
@@ -49,6 +51,8 @@ enum Command {
     Run(run::RunArgs),
     /// Says which part of the model would run where, without running anything.
     Plan(plan::PlanArgs),
+    /// Simulates a scenario: plan, load and faults as time steps on, without running anything.
+    Simulate(simulate::SimulateArgs),
     /// Reads scenarios and reports every mistake, without running them.
     Check(check::CheckArgs),
     /// Tries what this host can do, and says how to mend what it can't.
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Node(arguments) => return node::program::main(&arguments),
         Command::Run(arguments) => run::run(arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -41,6 +41,9 @@ impl Entry {
     }
 }
 
+/// What a summary calls the carrier of a run that was only simulated.
+pub const SIMULATED: &str = "simulated";
+
 /// Something the testbed did or saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -57,6 +60,8 @@ pub enum RunEvent {
         /// Cores that all nodes share.
         cores: u32,
     },
+    /// Nothing was built and nothing ran: everything else is what a simulation says.
+    Simulated,
     /// The model, once it is profiled.
     Model {
         /// Name of each cut's tensor, in order: what a plan's segments count.

@@ -10,7 +10,7 @@ use planner::cluster::Path;
 use planner::plan::Plan;
 use planner::units::ByteSize;
 
-use super::event::{Entry, ExitCause, RunEvent};
+use super::event::{Entry, ExitCause, RunEvent, SIMULATED};
 use crate::fabric::Counters;
 use crate::scenario::Scenario;
 
@@ -233,6 +233,7 @@ impl Tally {
     fn run(&mut self, at: Instant, event: &RunEvent) {
         match event {
             RunEvent::Host { carrier, cores } => (self.carrier, self.cores) = (Some(carrier.clone()), Some(*cores)),
+            RunEvent::Simulated => self.carrier = Some(SIMULATED.to_owned()),
             RunEvent::Model { tensors } => self.tensors.clone_from(tensors),
             RunEvent::PhaseDone { phase, took } => self.phases.push((phase.clone(), *took)),
             RunEvent::Reference { digests } => self.digests.clone_from(digests),

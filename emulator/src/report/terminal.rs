@@ -6,6 +6,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table};
 
 use super::numbers::{counted, grouped, mebibytes, significant, time};
+use crate::record::event::SIMULATED;
 use crate::record::summary::{Bound, CutName, FaultSummary, Latency, PlanSummary, ProbeSummary, Summary};
 
 /// How the text may look.
@@ -59,7 +60,7 @@ pub fn closing(summary: &Summary, folder: &Path, looks: Looks) -> String {
             &summary.violations,
         ));
     }
-    blocks.push(writer.files(folder));
+    blocks.push(writer.files(folder, summary));
     let mut text = blocks.join("\n");
     text.insert(0, '\n');
     text
@@ -151,9 +152,14 @@ impl Writer {
         };
         let head = self.ink(ink, &self.plain(&format!("{sign} {}: {words}", summary.scenario)));
         let nodes = counted(summary.nodes as u64, "node");
-        let links = summary.carrier.as_ref().map_or_else(String::new, |carrier| format!(" · {carrier} links"));
+        let (links, note) = match summary.carrier.as_deref() {
+            Some(SIMULATED) => ("", "simulated: nothing was built, nothing ran\n"),
+            Some(carrier) => (&*format!(" · {carrier} links"), ""),
+            None => ("", ""),
+        };
         let rest = format!("  {} on {nodes}{links} · seed {}", summary.model, summary.seed);
-        format!("{head}\n{}\n", self.ink(Ink::Dim, &self.plain(&rest)))
+        let note = if note.is_empty() { String::new() } else { format!("  {}", self.ink(Ink::Caution, note)) };
+        format!("{head}\n{}\n{note}", self.ink(Ink::Dim, &self.plain(&rest)))
     }
 
     fn headline(&self, summary: &Summary) -> String {
@@ -351,9 +357,10 @@ impl Writer {
         format!("{}\n{}", self.title(title), lines.collect::<String>())
     }
 
-    fn files(&self, folder: &Path) -> String {
-        let inside = "summary.json · events.jsonl · throughput.csv · latency.hlog · nodes/";
-        let inside = self.ink(Ink::Dim, &self.plain(inside));
+    fn files(&self, folder: &Path, summary: &Summary) -> String {
+        let nodes = if summary.carrier.as_deref() == Some(SIMULATED) { "" } else { " · nodes/" };
+        let inside = format!("summary.json · events.jsonl · throughput.csv · latency.hlog{nodes}");
+        let inside = self.ink(Ink::Dim, &self.plain(&inside));
         format!("{} {}/\n  {inside}\n", self.title("Files in"), folder.display())
     }
 }

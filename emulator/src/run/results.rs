@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::resource::{UsageWho, getrusage};
 use node::clock::Instant;
 use node::telemetry::Stamped;
+use planner::profile::ModelProfile;
 
 use super::Options;
 use crate::exit::Exit;
@@ -13,7 +14,7 @@ use crate::fabric::Fabric;
 use crate::fleet::cgroup::RunGroup;
 use crate::model::Prepared;
 use crate::record::env::{self, Env};
-use crate::record::event::{Entry, RunEvent};
+use crate::record::event::{Entry, RunEvent, SIMULATED};
 use crate::record::folder::{Folder, FolderError};
 use crate::record::log::{LogError, LogWriter};
 use crate::record::outputs::{self, OutputError, load_began};
@@ -24,7 +25,7 @@ use crate::sandbox::Sandbox;
 use crate::scenario::{Loaded, Scenario};
 
 /// Folder of the nodes' own folders, in the folder of results.
-pub(super) const NODES: &str = "nodes";
+pub(crate) const NODES: &str = "nodes";
 
 /// Results can't be kept.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +45,7 @@ pub enum ResultsError {
 }
 
 /// The results of a run that goes on.
-pub(super) struct Results {
+pub(crate) struct Results {
     scenario: Scenario,
     folder: Folder,
     log: LogWriter,
@@ -56,11 +57,12 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// A folder for the run that `began`, with the scenario as it was given and as it was resolved.
-    pub(super) fn create(results: &Path, loaded: &Loaded, began: Instant) -> Result<Results, ResultsError> {
+    /// A folder for the run that `began`, with the scenario as it was given and as it was resolved. Its name begins
+    /// with that of the scenario; `kind` is added to that.
+    pub(crate) fn create(results: &Path, kind: &str, loaded: &Loaded, began: Instant) -> Result<Results, ResultsError> {
         let scenario = loaded.scenario.clone();
         let now = jiff::Timestamp::now();
-        let folder = Folder::create(results, &scenario.name, now)?;
+        let folder = Folder::create(results, &format!("{}{kind}", scenario.name), now)?;
         folder.write(outputs::SCENARIO, &loaded.text)?;
         folder.write(outputs::RESOLVED, serde_json::to_vec_pretty(&scenario)?)?;
         let log = LogWriter::create(&folder.path().join(outputs::EVENTS))?;
@@ -72,27 +74,27 @@ impl Results {
     }
 
     /// Where nodes' folders go.
-    pub(super) fn nodes_folder(&self) -> PathBuf {
+    pub(crate) fn nodes_folder(&self) -> PathBuf {
         self.folder.path().join(NODES)
     }
 
     /// The testbed did or saw something, just now.
-    pub(super) fn happened(&mut self, event: RunEvent) {
+    pub(crate) fn happened(&mut self, event: RunEvent) {
         self.happened_at(Instant::now(), event);
     }
 
     /// The testbed did or saw something.
-    pub(super) fn happened_at(&mut self, at: Instant, event: RunEvent) {
+    pub(crate) fn happened_at(&mut self, at: Instant, event: RunEvent) {
         self.push(Entry::Run { at, event });
     }
 
     /// A node said something.
-    pub(super) fn said(&mut self, node: &str, said: Stamped) {
+    pub(crate) fn said(&mut self, node: &str, said: Stamped) {
         self.push(Entry::Node { at: said.at, node: node.to_owned(), event: said.event });
     }
 
     /// Something makes the result less trustworthy.
-    pub(super) fn warn(&mut self, text: impl std::fmt::Display) {
+    pub(crate) fn warn(&mut self, text: impl std::fmt::Display) {
         let text = text.to_string();
         // Once is enough.
         if self.warned.insert(text.clone()) {
@@ -101,7 +103,7 @@ impl Results {
     }
 
     /// The model is there.
-    pub(super) fn model(&mut self, model: &Prepared) {
+    pub(crate) fn model(&mut self, model: &Prepared) {
         let tensors = model.profile.cuts.iter().map(|cut| cut.tensor.clone()).collect();
         self.happened(RunEvent::Model { tensors });
         let codec = self.scenario.model.codec;
@@ -115,7 +117,7 @@ impl Results {
     }
 
     /// The network is there: what it and its surroundings can't do is known.
-    pub(super) fn host(&mut self, fabric: &Fabric, sandbox: &Sandbox, groups: &RunGroup) {
+    pub(crate) fn host(&mut self, fabric: &Fabric, sandbox: &Sandbox, groups: &RunGroup) {
         let carrier = fabric.carrier_name().to_owned();
         self.env.carrier = Some(carrier.clone());
         self.env.limits = groups.folders().map(|folder| folder.display().to_string()).collect();
@@ -125,22 +127,29 @@ impl Results {
         groups.warnings().iter().for_each(|warning| self.warn(warning));
     }
 
+    /// There is no network: what is recorded from here on is simulated.
+    pub(crate) fn simulated(&mut self, profile: &ModelProfile) {
+        self.env.carrier = Some(SIMULATED.to_owned());
+        self.happened(RunEvent::Simulated);
+        self.happened(RunEvent::Model { tensors: profile.cuts.iter().map(|cut| cut.tensor.clone()).collect() });
+    }
+
     /// A phase that began at `clock` is done.
-    pub(super) fn phase_done(&mut self, phase: &str, clock: Instant, progress: &mut Progress) {
+    pub(crate) fn phase_done(&mut self, phase: &str, clock: Instant, progress: &mut Progress) {
         let took = Instant::now().since(clock);
         self.happened(RunEvent::PhaseDone { phase: phase.to_owned(), took });
         progress.phase_done(phase, took);
     }
 
     /// Puts what was recorded onto the disk.
-    pub(super) fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         if let Err(error) = self.log.flush() {
             self.failed.get_or_insert(error);
         }
     }
 
     /// Ends the record, computes everything from it, gives the folder its name and says how it went.
-    pub(super) fn close(mut self, exit: Exit, options: &Options) -> Result<Exit, ResultsError> {
+    pub(crate) fn close(mut self, exit: Exit, options: &Options) -> Result<Exit, ResultsError> {
         if matches!(exit, Exit::Interrupted | Exit::Terminated) {
             self.happened(RunEvent::Interrupted);
         }

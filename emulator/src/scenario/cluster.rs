@@ -1,5 +1,6 @@
 //! A scenario's cluster as the planner sees it.
 
+use planner::cluster::paths::Routes;
 use planner::cluster::{Cluster, Device};
 
 use super::{Role, Scenario};
@@ -7,6 +8,11 @@ use super::{Role, Scenario};
 impl Scenario {
     /// The nodes and what each can send to each other.
     pub fn cluster(&self) -> Cluster {
+        self.cluster_over(&self.network.routes())
+    }
+
+    /// The same, given the network's routes.
+    pub fn cluster_over(&self, routes: &Routes) -> Cluster {
         let nodes = self.nodes.iter().map(|node| Device {
             name: node.name.clone(),
             worker: node.role == Role::Worker,
@@ -16,7 +22,7 @@ impl Scenario {
         });
         Cluster {
             nodes: nodes.collect(),
-            paths: self.network.routes().paths(self.nodes.len()),
+            paths: routes.paths(self.nodes.len()),
             client: self.node_with(Role::Client),
             dispatcher: self.node_with(Role::Dispatcher),
         }

@@ -21,6 +21,7 @@ use bytes::Bytes;
 
 pub use self::connection::KEEPALIVE;
 use self::desk::Desk;
+pub use self::load::schedule;
 use crate::clock::Instant;
 use crate::config::{ClientConfig, Load, NodeConfig};
 use crate::program::ProgramError;

@@ -5,7 +5,7 @@
 //! to hand a packet to, and following these leads there without a loop.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::Path;
@@ -45,7 +45,8 @@ pub struct Routes {
     /// `next_hop[from][to]`: the neighbour that `from` hands packets for `to` to; `None` where no
     /// way leads there, and on the diagonal.
     pub next_hop: Vec<Vec<Option<usize>>>,
-    hops: BTreeMap<(usize, usize), Path>,
+    /// What each host can send to each of its neighbours, in their order.
+    hops: Vec<Vec<(usize, Path)>>,
 }
 
 impl Routes {
@@ -54,25 +55,22 @@ impl Routes {
     /// routes. Of parallel edges the shortest counts, of equal ones the first. Edges that name a host
     /// that doesn't exist are ignored.
     pub fn shortest(hosts: usize, edges: &[Edge]) -> Routes {
-        let mut best: BTreeMap<(usize, usize), &Edge> = BTreeMap::new();
-        for edge in edges.iter().filter(|e| e.from < hosts && e.to < hosts && e.from != e.to) {
-            let kept = best.entry((edge.from, edge.to)).or_insert(edge);
-            if edge.cost() < kept.cost() {
-                *kept = edge;
-            }
-        }
+        let mut best: Vec<&Edge> = edges.iter().filter(|e| e.from < hosts && e.to < hosts && e.from != e.to).collect();
+        best.sort_by_cached_key(|edge| (edge.from, edge.to, edge.cost()));
+        best.dedup_by_key(|edge| (edge.from, edge.to));
         let mut into: Vec<Vec<&Edge>> = vec![Vec::new(); hosts];
         let mut out: Vec<Vec<&Edge>> = vec![Vec::new(); hosts];
-        for edge in best.values() {
+        for edge in best {
             into[edge.to].push(edge);
             out[edge.from].push(edge);
         }
         let mut next_hop = vec![vec![None; hosts]; hosts];
         for to in 0..hosts {
-            let lengths = lengths_to(to, &into, &best);
+            let bound = bound(to, &into);
+            let lengths = lengths_to(to, &into, &bound);
             for (from, hops) in next_hop.iter_mut().enumerate().filter(|(from, _)| *from != to) {
                 hops[to] = lengths[from].and_then(|own| {
-                    if best.get(&(from, to)).is_some_and(|edge| edge.medium) {
+                    if bound[from] {
                         return Some(to);
                     }
                     // Edges lie in the order of their receivers, so the first that fits is the lowest.
@@ -80,10 +78,8 @@ impl Routes {
                 });
             }
         }
-        let hops = best
-            .iter()
-            .map(|(pair, edge)| (*pair, Path { rate: edge.rate, delay: edge.delay, air: edge.air }))
-            .collect();
+        let path = |edge: &&Edge| (edge.to, Path { rate: edge.rate, delay: edge.delay, air: edge.air });
+        let hops = out.iter().map(|edges| edges.iter().map(path).collect()).collect();
         Routes { next_hop, hops }
     }
 
@@ -98,6 +94,13 @@ impl Routes {
         Some(way)
     }
 
+    /// What passes from a host to its neighbour directly, over the link or medium that joins them.
+    pub fn hop(&self, from: usize, to: usize) -> Option<Path> {
+        let neighbours = self.hops.get(from)?;
+        let place = neighbours.binary_search_by_key(&to, |(neighbour, _)| *neighbour).ok()?;
+        Some(neighbours[place].1)
+    }
+
     /// What `from` can send to `to`: the rate of the slowest hop and the sum of the delays. Where a way
     /// leads over several media of shared airtime, the path shares that of its slowest such hop.
     pub fn path(&self, from: usize, to: usize) -> Option<Path> {
@@ -105,7 +108,7 @@ impl Routes {
             return None;
         }
         let way = self.way(from, to)?;
-        let hops: Option<Vec<&Path>> = way.windows(2).map(|hop| self.hops.get(&(hop[0], hop[1]))).collect();
+        let hops: Option<Vec<Path>> = way.windows(2).map(|hop| self.hop(hop[0], hop[1])).collect();
         let hops = hops?;
         let slowest = hops.iter().filter(|hop| hop.air.is_some()).min_by_key(|hop| hop.rate.unwrap_or(Rate::MAX));
         Some(Path {
@@ -134,18 +137,30 @@ impl Length {
     }
 }
 
+/// The hosts that are on one medium with `to`, and so speak to it directly.
+fn bound(to: usize, into: &[Vec<&Edge>]) -> Vec<bool> {
+    let mut bound = vec![false; into.len()];
+    into[to].iter().filter(|edge| edge.medium).for_each(|edge| bound[edge.from] = true);
+    bound
+}
+
 /// Length of the way from each host to `to`: Dijkstra's algorithm against the direction of the edges.
-fn lengths_to(to: usize, into: &[Vec<&Edge>], best: &BTreeMap<(usize, usize), &Edge>) -> Vec<Option<Length>> {
+fn lengths_to(to: usize, into: &[Vec<&Edge>], bound: &[bool]) -> Vec<Option<Length>> {
     let mut lengths: Vec<Option<Length>> = vec![None; into.len()];
+    // Who is bound goes directly; if all others are reached, nobody goes through a host that is reached later.
+    let mut free = bound.iter().filter(|bound| !**bound).count();
     let mut queue = BinaryHeap::from([Reverse((Length { cost: 0, hops: 0 }, to))]);
     while let Some(Reverse((length, host))) = queue.pop() {
         if lengths[host].is_some() {
             continue;
         }
         lengths[host] = Some(length);
+        free -= usize::from(!bound[host]);
+        if free == 0 && host != to {
+            continue;
+        }
         for edge in &into[host] {
-            let bound_to_medium = best.get(&(edge.from, to)).is_some_and(|direct| direct.medium);
-            if lengths[edge.from].is_none() && (host == to || !bound_to_medium) {
+            if lengths[edge.from].is_none() && (host == to || !bound[edge.from]) {
                 queue.push(Reverse((length.behind(edge), edge.from)));
             }
         }

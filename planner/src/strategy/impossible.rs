@@ -163,7 +163,7 @@ fn any_chain(instance: &Instance, stop: Stop<'_>) -> bool {
     }
     let unpinned = vec![None; instance.end + 1];
     let mut found = false;
-    Search::new(instance, &unpinned, f64::INFINITY).search_each_start(GREEDY, |chain: Chain| {
+    Search::new(instance, &unpinned, f64::INFINITY, &|| false).search_each_start(GREEDY, |chain: Chain| {
         found = instance.value(Objective::Throughput, &chain).is_finite();
         found
     });

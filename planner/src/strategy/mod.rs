@@ -262,7 +262,7 @@ impl StrategyKind {
             Some(plan)
         });
         let current = problem.current.filter(|_| problem.objective == Objective::Throughput);
-        let kept = current.and_then(|current| repair::keeping(problem, &instance, current, fresh.as_ref()));
+        let kept = current.and_then(|current| repair::keeping(problem, &instance, current, fresh.as_ref(), stop));
         let kept = kept.map(|mut plan| {
             let value = plan.prediction.bottleneck.as_secs_f64();
             plan.proof = fresh.as_ref().and_then(|fresh| fresh.proof).map(|proof| Proof { value, ..proof });

@@ -8,7 +8,7 @@
 //! with a plan made from nothing, so that small losses don't add up over many failures.
 
 use super::search::{Pins, Search};
-use super::{Instance, Problem};
+use super::{Instance, Problem, Stop};
 use crate::plan::{Placement, Plan};
 
 /// How many times the shortest bottleneck may be met by a plan that moves fewer stages.
@@ -25,9 +25,10 @@ pub(super) fn keeping(
     instance: &Instance,
     current: &Plan,
     fresh: Option<&Plan>,
+    stop: Stop<'_>,
 ) -> Option<Plan> {
     let [chain] = current.chains.as_slice() else { return None };
-    Finder { problem, instance, floor: instance.floor() }.keeping(current, &current.chain(chain), fresh)
+    Finder { problem, instance, floor: instance.floor(), stop }.keeping(current, &current.chain(chain), fresh)
 }
 
 struct Finder<'a> {
@@ -35,13 +36,14 @@ struct Finder<'a> {
     instance: &'a Instance,
     /// No plan's bottleneck is lower.
     floor: f64,
+    stop: Stop<'a>,
 }
 
 impl Finder<'_> {
     /// The first plan within `bottleneck` that is found and accepted.
     fn first(&self, pins: &Pins, bottleneck: f64, budget: usize, accept: impl Fn(&Plan) -> bool) -> Option<Plan> {
         let mut first = None;
-        Search::new(self.instance, pins, bottleneck).search_each_start(budget, |chain| {
+        Search::new(self.instance, pins, bottleneck, self.stop).search_each_start(budget, |chain| {
             first = self.cost(&self.instance.placement(&chain)).filter(&accept);
             first.is_some()
         });
@@ -54,14 +56,14 @@ impl Finder<'_> {
         let mut low = self.floor.max(1e-9);
         // The floor itself is often met (a slow path to the client decides), and then nothing is to be halved.
         let mut bound = low;
-        while bottleneck(&best) > low * PRECISION {
+        while bottleneck(&best) > low * PRECISION && !(self.stop)() {
             match self.first(pins, bound, BUDGET, &accept).filter(|plan| bottleneck(plan) < bottleneck(&best)) {
                 Some(plan) => best = plan,
                 None => low = bound,
             }
             bound = (low * bottleneck(&best)).sqrt();
         }
-        Search::new(self.instance, pins, bottleneck(&best)).search_each_start(BUDGET, |chain| {
+        Search::new(self.instance, pins, bottleneck(&best), self.stop).search_each_start(BUDGET, |chain| {
             if let Some(plan) =
                 self.cost(&self.instance.placement(&chain)).filter(&accept).filter(|plan| rank(plan) < rank(&best))
             {

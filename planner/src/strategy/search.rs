@@ -1,7 +1,7 @@
 //! Is there a plan whose bottleneck is at most so long? Each stage is extended as far as memory, time
 //! and the next transfer allow; where that leads nowhere, a bounded number of other ways is tried.
 
-use super::{Chain, Instance};
+use super::{Chain, Instance, Stop};
 use crate::profile::Segment;
 
 /// Stages that must stay where they are: `pins[cut]` is the node (by its number in the instance) that
@@ -20,6 +20,8 @@ pub(super) struct Search<'a> {
     stages: Vec<(usize, Segment)>,
     /// Stages that may still be tried before giving up.
     budget: usize,
+    /// When even that is too long.
+    stop: Stop<'a>,
 }
 
 /// A way to go on: this node, up to this cut.
@@ -32,7 +34,7 @@ struct Step {
 }
 
 impl<'a> Search<'a> {
-    pub fn new(instance: &'a Instance, pins: &'a Pins, bottleneck: f64) -> Search<'a> {
+    pub fn new(instance: &'a Instance, pins: &'a Pins, bottleneck: f64, stop: Stop<'a>) -> Search<'a> {
         let mut limit = vec![instance.end; instance.end + 1];
         for cut in (0..instance.end).rev() {
             limit[cut] = if pins[cut].is_some() { cut } else { limit[cut + 1] };
@@ -44,13 +46,16 @@ impl<'a> Search<'a> {
         // Plans are costed in whole nanoseconds, rounded down, and must not fail by that.
         // However long it may take, it may not take for ever.
         let bottleneck = (bottleneck * (1.0 + 1e-9) + 2e-9).min(f64::MAX);
-        Search { instance, pins, limit, bottleneck, free, stages: Vec::new(), budget: 0 }
+        Search { instance, pins, limit, bottleneck, free, stages: Vec::new(), budget: 0, stop }
     }
 
     /// Calls `found` with a placement for each node that the first stage can be on, if there is one,
     /// trying at most `budget` stages for each, until `found` says that it has enough.
     pub fn search_each_start(&mut self, budget: usize, mut found: impl FnMut(Chain) -> bool) {
         for first in self.steps(0, self.instance.dispatcher()) {
+            if (self.stop)() {
+                return;
+            }
             self.budget = budget;
             self.stages.clear();
             if self.take(&first, 0) && found(self.chain()) {
@@ -72,7 +77,8 @@ impl<'a> Search<'a> {
     }
 
     fn take(&mut self, step: &Step, cut: usize) -> bool {
-        if self.budget == 0 {
+        // In a large cluster a single step takes a while.
+        if self.budget == 0 || (!self.stages.is_empty() && (self.stop)()) {
             return false;
         }
         self.budget -= 1;

@@ -53,7 +53,7 @@ pub enum Mistake {
     #[error("a topology of kind \"graph\" needs its nodes listed: [[node]]")]
     NoNodesListed,
     /// Too few or too many nodes.
-    #[error("a cluster has from 3 to 500 nodes, and this one has {0}")]
+    #[error("a cluster has from 3 to 1000 nodes, and this one has {0}")]
     NodeCount(usize),
     /// A link with one end or three.
     #[error("a link has 2 ends, and this one has {0}")]

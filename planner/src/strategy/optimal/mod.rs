@@ -94,10 +94,11 @@ impl Race<'_> {
         let unpinned = vec![None; self.instance.end + 1];
         let longest = self.objective.longest();
         let mut low = self.instance.floor().max(1e-12);
-        let mut high = self.greedy_within(&unpinned, longest, FIRST_GREEDY);
+        // Without any chain, time is not up.
+        let mut high = self.greedy_within(&unpinned, longest, FIRST_GREEDY, &|| false);
         let mut bound = low;
         while high.is_finite() && high > low * PRECISION && !(self.stop)() {
-            let found = self.greedy_within(&unpinned, bound, GREEDY);
+            let found = self.greedy_within(&unpinned, bound, GREEDY, self.stop);
             if found < high {
                 high = found
             } else {
@@ -108,9 +109,9 @@ impl Race<'_> {
     }
 
     /// Notes the best of the chains found within a bottleneck, and returns the shortest bottleneck among them.
-    fn greedy_within(&mut self, unpinned: &super::search::Pins, bottleneck: f64, budget: usize) -> f64 {
+    fn greedy_within(&mut self, unpinned: &super::search::Pins, bottleneck: f64, budget: usize, stop: Stop<'_>) -> f64 {
         let mut chains = Vec::new();
-        Search::new(self.instance, unpinned, bottleneck).search_each_start(budget, |chain| {
+        Search::new(self.instance, unpinned, bottleneck, stop).search_each_start(budget, |chain| {
             chains.push(chain);
             // One chain tells whether the bottleneck can be met. Where it isn't the objective, others may be better.
             self.objective == Objective::Throughput
