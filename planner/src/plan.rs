@@ -193,6 +193,15 @@ pub enum Misplaced {
 pub type Placement = Vec<(usize, Segment)>;
 
 impl Plan {
+    /// The node that a stage sends to, on the first chain that goes through it; `dispatcher` behind the last one.
+    pub fn behind(&self, stage: usize, dispatcher: usize) -> Option<usize> {
+        let chain = self.chains.iter().find(|chain| chain.stages.contains(&stage))?;
+        match chain.stages.iter().skip_while(|other| **other != stage).nth(1) {
+            Some(next) => self.stages.get(*next).map(|next| next.node),
+            None => Some(dispatcher),
+        }
+    }
+
     /// What the cost model says of a single chain, and whether it is a plan at all.
     ///
     /// # Errors

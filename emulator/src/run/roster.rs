@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use node::telemetry::Event;
+use planner::plan::{Plan, Stage};
 
 use crate::fault::Holders;
 use crate::scenario::{Role, Scenario};
@@ -13,9 +14,7 @@ pub struct Roster {
     names: Vec<String>,
     roles: Vec<Role>,
     down: BTreeSet<usize>,
-    stages: Vec<usize>,
-    /// The ways through the stages, by their number.
-    chains: Vec<Vec<usize>>,
+    plan: Option<Plan>,
     deployed: bool,
 }
 
@@ -26,8 +25,7 @@ impl Roster {
             names: scenario.nodes.iter().map(|node| node.name.clone()).collect(),
             roles: scenario.nodes.iter().map(|node| node.role).collect(),
             down: BTreeSet::new(),
-            stages: Vec::new(),
-            chains: Vec::new(),
+            plan: None,
             deployed: false,
         }
     }
@@ -40,10 +38,7 @@ impl Roster {
     /// A node said something.
     pub fn hear(&mut self, event: &Event) {
         match event {
-            Event::Planned { plan, .. } => {
-                self.stages = plan.stages.iter().map(|stage| stage.node).collect();
-                self.chains = plan.chains.iter().map(|chain| chain.stages.clone()).collect();
-            }
+            Event::Planned { plan, .. } => self.plan = Some(plan.clone()),
             Event::Deployed { .. } => self.deployed = true,
             _ => {}
         }
@@ -63,6 +58,10 @@ impl Roster {
         !self.down.contains(&node)
     }
 
+    fn stages(&self) -> &[Stage] {
+        self.plan.as_ref().map_or(&[], |plan| &plan.stages)
+    }
+
     /// A node's index.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| known == name)
@@ -73,7 +72,7 @@ impl Roster {
         match self.roles.get(node) {
             Some(Role::Client) => "client".to_owned(),
             Some(Role::Dispatcher) => "dispatcher".to_owned(),
-            Some(Role::Worker) => match self.stages.iter().position(|&holder| holder == node) {
+            Some(Role::Worker) => match self.stages().iter().position(|stage| stage.node == node) {
                 Some(stage) => format!("stage {stage}"),
                 None => "spare".to_owned(),
             },
@@ -84,22 +83,17 @@ impl Roster {
 
 impl Holders for Roster {
     fn stage(&self, stage: u16) -> Option<usize> {
-        self.stages.get(usize::from(stage)).copied()
+        self.stages().get(usize::from(stage)).map(|stage| stage.node)
     }
 
     fn behind(&self, stage: u16) -> Option<usize> {
-        let stage = usize::from(stage);
-        let chain = self.chains.iter().find(|chain| chain.contains(&stage))?;
-        let next = chain.iter().skip_while(|other| **other != stage).nth(1);
-        match next {
-            Some(next) => self.stages.get(*next).copied(),
-            None => self.roles.iter().position(|role| *role == Role::Dispatcher),
-        }
+        let dispatcher = self.roles.iter().position(|role| *role == Role::Dispatcher)?;
+        self.plan.as_ref()?.behind(usize::from(stage), dispatcher)
     }
 
     fn spare(&self) -> Option<usize> {
         let worker = |node: &usize| self.roles[*node] == Role::Worker;
-        let free = |node: &usize| !self.down.contains(node) && !self.stages.contains(node);
+        let free = |node: &usize| !self.down.contains(node) && self.stages().iter().all(|stage| stage.node != *node);
         (0..self.roles.len()).filter(worker).find(free)
     }
 }

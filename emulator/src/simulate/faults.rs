@@ -118,8 +118,8 @@ impl Holders for Seen<'_, '_> {
         self.simulation.plan().stages.get(usize::from(stage)).map(|stage| stage.node)
     }
 
-    fn stages(&self) -> u16 {
-        self.simulation.plan().stages.len() as u16
+    fn behind(&self, stage: u16) -> Option<usize> {
+        self.simulation.plan().behind(usize::from(stage), self.scenario.node_with(Role::Dispatcher))
     }
 
     fn spare(&self) -> Option<usize> {
@@ -129,10 +129,6 @@ impl Holders for Seen<'_, '_> {
                 && self.simulation.plan().stages.iter().all(|stage| stage.node != *node)
         };
         (0..self.scenario.nodes.len()).find(free)
-    }
-
-    fn dispatcher(&self) -> usize {
-        self.scenario.node_with(Role::Dispatcher)
     }
 }
 

@@ -45,6 +45,9 @@ use crate::plan::{Limit, Plan, Prediction};
 use crate::profile::ModelProfile;
 use crate::strategy::PlanError;
 
+/// Finds a plan.
+pub type Planner<'a> = Box<dyn FnMut(&Question<'_>) -> Result<Plan, PlanError> + 'a>;
+
 /// What is simulated.
 pub struct Setup<'a> {
     /// The model.
@@ -72,7 +75,7 @@ pub struct Setup<'a> {
     /// What things take that the model doesn't explain.
     pub overheads: Overheads,
     /// Finds plans.
-    pub planner: Box<dyn FnMut(&Question<'_>) -> Result<Plan, PlanError> + 'a>,
+    pub planner: Planner<'a>,
 }
 
 /// How requests come.

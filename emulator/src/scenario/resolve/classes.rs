@@ -51,6 +51,9 @@ pub fn layout(classes: &raw::Classes, place: Place, problems: &mut Vec<Problem>)
     Some(Layout { nodes, media: vec![medium], ..Layout::default() })
 }
 
+/// A rate (`None`: not limited), and where it is said.
+type Said = (Option<Rate>, Place);
+
 /// The rate from each class to each; `None`: not limited.
 fn between(
     classes: &raw::Classes,
@@ -59,7 +62,7 @@ fn between(
     place: Place,
     problems: &mut Vec<Problem>,
 ) -> Option<Vec<Vec<Option<Rate>>>> {
-    let mut rates: Vec<Vec<Option<(Option<Rate>, Place)>>> = vec![vec![None; names.len()]; names.len()];
+    let mut rates: Vec<Vec<Option<Said>>> = vec![vec![None; names.len()]; names.len()];
     let mut spoilt = false;
     for pair in &classes.pair.get()?.0 {
         let (from, to, there) = (pair.value.from.at()?, pair.value.to.at()?, pair.value.rate.get()?.0);
