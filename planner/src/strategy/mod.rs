@@ -158,6 +158,9 @@ pub trait Strategy {
     -> Result<Solution, Unplaced>;
 }
 
+/// With more nodes than this, every look at all of them takes a while.
+const LARGE: usize = 128;
+
 /// A chain, and how good it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Solution {
@@ -262,7 +265,11 @@ impl StrategyKind {
             Some(plan)
         });
         let current = problem.current.filter(|_| problem.objective == Objective::Throughput);
-        let kept = current.and_then(|current| repair::keeping(problem, &instance, current, fresh.as_ref(), stop));
+        // A search that was stopped has used up all the time there is, but that few stages move is worth the little that
+        // repairing takes; in a large cluster it is not little.
+        let repair_stop: Stop<'_> = if instance.nodes.len() <= LARGE { &|| false } else { stop };
+        let kept =
+            current.and_then(|current| repair::keeping(problem, &instance, current, fresh.as_ref(), repair_stop));
         let kept = kept.map(|mut plan| {
             let value = plan.prediction.bottleneck.as_secs_f64();
             plan.proof = fresh.as_ref().and_then(|fresh| fresh.proof).map(|proof| Proof { value, ..proof });
