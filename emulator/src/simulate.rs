@@ -71,9 +71,9 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// What processes take besides computing and sending, as measured; docs/simulate.md has the figures.
 const OVERHEADS: Overheads = Overheads {
     hop: Duration::ZERO,
-    plan: Duration::from_millis(10),
-    load: Duration::from_millis(100),
-    load_per_mib: Duration::from_millis(5),
+    plan: Duration::from_millis(1),
+    load: Duration::from_millis(60),
+    load_per_mib: Duration::from_micros(8500),
     start: Duration::from_millis(100),
 };
 

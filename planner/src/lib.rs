@@ -9,7 +9,7 @@
 //! ```text
 //! onnx ─┐
 //! zoo  ─┴─> profile ─┐
-//! cluster ───────────┴─> strategy ─> plan
+//! cluster ───────────┴─> strategy ─> plan ─> simulate
 //! ```
 //!
 //! Everything here is pure but [`profile::measure`], which times operators: no sockets, and no threads but those of
