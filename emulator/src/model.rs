@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::fcntl::{Flock, FlockArg};
-use node::wire::codec::{Tensor, encode};
+use node::wire::codec::{Tensor, encode_all};
 use planner::codec::Codec;
 use planner::onnx::Activation;
 use planner::profile::{self, ModelProfile, PROFILE_VERSION};
@@ -147,11 +147,11 @@ pub fn prepare_here(source: &ModelSource, inputs: Inputs) -> Result<Prepared, Mo
         planner::zoo::write(name, ZOO_SEED, &entry.model)?;
     }
     if entry.profile()?.is_none() {
-        let sizes = Codec::ALL.map(|codec| move |tensor: &Activation| encoded_size(tensor, codec));
+        let sizes = Codec::ALL.map(|codec| move |cut: &[Activation]| encoded_size(cut, codec));
         let encoders: Vec<profile::Encoder<'_>> = Codec::ALL
             .into_iter()
             .zip(&sizes)
-            .map(|(codec, size)| (codec, size as &dyn Fn(&Activation) -> usize))
+            .map(|(codec, size)| (codec, size as &dyn Fn(&[Activation]) -> usize))
             .collect();
         let shape = match source {
             ModelSource::Zoo(_) => None,
@@ -244,13 +244,15 @@ fn joined(items: &[impl ToString], between: &str) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
 }
 
-/// Bytes of a tensor as it crosses the network; of one that can't be sent, as it is in memory.
-fn encoded_size(tensor: &Activation, codec: Codec) -> usize {
+/// Bytes of a cut's tensors as they cross the network; of what can't be sent, as it is in memory.
+fn encoded_size(cut: &[Activation], codec: Codec) -> usize {
     let mut buffer = Vec::new();
-    let sent = Tensor::new(tensor.element, tensor.shape.clone(), tensor.data.clone())
-        .ok()
-        .and_then(|tensor| encode(&tensor, codec, &mut buffer).ok());
-    sent.map_or(tensor.data.len(), |()| buffer.len())
+    let tensor = |tensor: &Activation| Tensor::new(tensor.element, tensor.shape.clone(), tensor.data.clone());
+    let tensors = cut.iter().map(tensor).collect::<Result<Vec<Tensor>, _>>();
+    match tensors.and_then(|tensors| encode_all(&tensors, codec, &mut buffer)) {
+        Ok(()) => buffer.len(),
+        Err(_) => cut.iter().map(|tensor| tensor.data.len()).sum(),
+    }
 }
 
 fn in_file(path: &Path, error: io::Error) -> ModelError {

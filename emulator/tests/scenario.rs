@@ -8,7 +8,7 @@ use emulator::scenario::{
     FaultKind, ModelSource, NodeTarget, Overrides, PairTarget, Role, Scenario, ScenarioErrors, check_capacity, read,
 };
 use node::config::{Arrival, Load};
-use planner::profile::{Cut, ModelProfile, PROFILE_VERSION, Piece};
+use planner::profile::{Cut, LiveTensor, ModelProfile, PROFILE_VERSION, Piece};
 use planner::units::{ByteSize, Rate};
 use proptest::prelude::*;
 
@@ -387,9 +387,7 @@ fn the_client_can_not_be_hit_and_the_dispatcher_not_killed() {
 #[test]
 fn a_model_that_no_plan_can_fit_is_told_where_it_is_named() {
     let cut = |name: &str| Cut {
-        tensor: name.into(),
-        shape: vec![1],
-        element: planner::element::Element::Float32,
+        tensors: vec![LiveTensor { name: name.into(), shape: vec![1], element: planner::element::Element::Float32 }],
         encoded: Default::default(),
     };
     let piece = |mib| Piece {

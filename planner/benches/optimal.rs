@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use planner::cluster::wifi::WifiSquare;
 use planner::cluster::{Cluster, Device, Path};
 use planner::codec::Codec;
-use planner::element::Element;
 use planner::paper::DEVICE_FLOPS;
 use planner::profile::{Cut, ModelProfile, PROFILE_VERSION, Piece, nominal};
 use planner::strategy::{Instance, Objective, Optimal, Problem, Strategy};
@@ -25,10 +24,8 @@ fn between(random: &mut Pcg64, low: u64, high: u64) -> u64 {
 
 /// A model of `pieces` pieces: tensors of 4 to 800 kB, times of 0.5 to 8 ms, 0.1 to 4 MiB of weights.
 fn model(pieces: usize, random: &mut Pcg64) -> ModelProfile {
-    let cut = |index: usize, random: &mut Pcg64| Cut {
-        tensor: index.to_string(),
-        shape: vec![1],
-        element: Element::Float32,
+    let cut = |random: &mut Pcg64| Cut {
+        tensors: Vec::new(),
         encoded: BTreeMap::from([(Codec::Raw, ByteSize::from_bytes(between(random, 4_000, 800_000)))]),
     };
     let piece = |random: &mut Pcg64| Piece {
@@ -45,7 +42,7 @@ fn model(pieces: usize, random: &mut Pcg64) -> ModelProfile {
         host: String::new(),
         process_memory: ByteSize::from_mib(8),
         footprint: planner::profile::Footprint::Process,
-        cuts: (0..=pieces).map(|index| cut(index, random)).collect(),
+        cuts: (0..=pieces).map(|_| cut(random)).collect(),
         pieces: (0..pieces).map(|_| piece(random)).collect(),
     }
 }

@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = arguments.first().ok_or("usage: profile FILE [SHAPE]")?;
     let shape = arguments.get(1).map(|text| text.split(',').map(str::parse).collect::<Result<Vec<usize>, _>>());
     let shape = shape.transpose()?;
-    let raw = |tensor: &Activation| tensor.data.len();
+    let raw = |cut: &[Activation]| cut.iter().map(|tensor| tensor.data.len()).sum();
     let start = std::time::Instant::now();
     let profile = planner::profile::measure(path.as_ref(), path, shape.as_deref(), &[(Codec::Raw, &raw)])?;
     println!(
@@ -20,8 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (cut, piece) in profile.cuts.iter().zip(&profile.pieces) {
         println!(
             "{:40} {:>18} {:>9} | {:>6.2} ms {:>8.1} MFLOP {:>7.2} MiB weights {:>6.2} MiB activations {:>3} operators",
-            cut.tensor,
-            format!("{:?}", cut.shape),
+            cut.name(),
+            format!("{:?}", cut.tensors.iter().map(|tensor| &tensor.shape).collect::<Vec<_>>()),
             profile_bytes(cut.encoded[&Codec::Raw]),
             piece.time.as_secs_f64() * 1e3,
             piece.flops as f64 / 1e6,

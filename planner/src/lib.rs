@@ -1,7 +1,7 @@
 //! What should run where.
 //!
-//! A **model** (an ONNX file) is a graph of **operators**. Where exactly one tensor connects the part
-//! before to the part after, there is a **cut**; between two cuts lies a **segment**. A **cluster** has
+//! A **model** (an ONNX file) is a graph of **operators**. Where few tensors, most often one, connect the part
+//! before to the part after, there may be a **cut**; between two cuts lies a **segment**. A **cluster** has
 //! nodes with memory, speed and a bandwidth to each other. A **plan** puts consecutive segments on
 //! distinct nodes, as **stages**, and says what that costs: the **bottleneck latency** is the longest
 //! time any stage or link needs for one request, so its inverse is the **throughput**.

@@ -385,9 +385,7 @@ mod tests {
     fn a_plan_costs_what_one_reckons_by_hand() {
         // Tensors of 1448, 144800 and 1448 bytes: 1, 100 and 1 full-size packets.
         let cut = |packets: u64| Cut {
-            tensor: packets.to_string(),
-            shape: vec![1],
-            element: crate::element::Element::Float32,
+            tensors: Vec::new(),
             encoded: BTreeMap::from([(Codec::Raw, ByteSize::from_bytes(packets * 1448))]),
         };
         let piece = |millis| Piece {

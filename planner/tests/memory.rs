@@ -23,9 +23,10 @@ fn holder() {
     let profile: ModelProfile = serde_json::from_slice(&text).expect("a profile");
     let segment = Segment { from: from.parse().expect("a cut"), to: to.parse().expect("a cut") };
     let mut executable = Executable::load(Path::new(model), &profile, segment).expect("a segment");
-    let (shape, element) = (executable.input().0.to_vec(), executable.input().1);
+    let kinds = executable.inputs().to_vec();
     for index in 0..3 {
-        executable.run(&input(&shape, element, 1, index)).expect("an output");
+        let inputs: Vec<Activation> = kinds.iter().map(|kind| input(&kind.shape, kind.element, 1, index)).collect();
+        executable.run(&inputs).expect("an output");
     }
     let status = std::fs::read_to_string("/proc/self/status").expect("a status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
@@ -46,7 +47,7 @@ fn peak_mib(model: &Path, profile: &Path, segment: Segment) -> f64 {
 #[test]
 fn a_segment_needs_about_the_memory_that_the_profile_predicts() {
     let folder = tempfile::tempdir().expect("a folder");
-    let raw = |tensor: &Activation| tensor.data.len();
+    let raw = |cut: &[Activation]| cut.iter().map(|tensor| tensor.data.len()).sum();
     for name in ["mobilenet-v2", "resnet50"] {
         let model = folder.path().join(format!("{name}.onnx"));
         zoo::write(name, 1, &model).expect("a model");

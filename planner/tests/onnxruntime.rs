@@ -45,11 +45,11 @@ fn onnx_runtime_reads_the_zoo_and_agrees() {
         }
         let path = folder.path().join(format!("{name}.onnx"));
         zoo::write(name, 1, &path).expect("a model");
-        let mut ours = Model::open(&path, None).and_then(|model| model.executable()).expect("a model");
-        let (shape, element) = (ours.input().0.to_vec(), ours.input().1);
+        let model = Model::open(&path, None).expect("a model");
+        let mut ours = model.executable().expect("a model that runs");
         for index in 0..2 {
-            let image = input(&shape, element, 1, index);
-            let output = ours.run(&image).expect("an output");
+            let image = input(model.shape(), model.element(), 1, index);
+            let output = ours.run(std::slice::from_ref(&image)).expect("an output").remove(0);
             let (theirs_shape, theirs) = onnx_runtime(Path::new(&python), &path, &image);
             assert_eq!(theirs_shape, output.shape, "{name}");
             let own = floats(&output.data);

@@ -146,9 +146,9 @@ fn inspect(prepared: &Prepared) {
     table.load_style(presets::NOTHING);
     table.set_header(["cut", "tensor", "shape", "raw", "lz4", "operators", "parameters", "MFLOP", "ms"]);
     for (index, cut) in profile.cuts.iter().enumerate() {
-        let shape = dimensions(&cut.shape);
+        let shapes: Vec<String> = cut.tensors.iter().map(|tensor| dimensions(&tensor.shape)).collect();
         let size = |codec| format!("{:.1} KiB", profile.transfer(index, codec).bytes() as f64 / 1024.0);
-        let mut row = vec![index.to_string(), cut.tensor.clone(), shape, size(Codec::Raw), size(Codec::Lz4)];
+        let mut row = vec![index.to_string(), cut.name(), shapes.join(" + "), size(Codec::Raw), size(Codec::Lz4)];
         if let Some(piece) = index.checked_sub(1).and_then(|before| profile.pieces.get(before)) {
             row.push(piece.operators.len().to_string());
             row.push(format!("{:.2} MiB", piece.parameters.mib()));

@@ -82,7 +82,7 @@ impl PlanView {
         let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
         let stage = |index: &usize| {
             let stage = &plan.stages[*index];
-            let tensor = |cut: usize| profile.cuts[cut].tensor.clone();
+            let tensor = |cut: usize| profile.cuts[cut].name();
             StageView {
                 node: name(stage.node),
                 from: tensor(stage.segment.from),

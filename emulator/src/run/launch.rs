@@ -46,7 +46,7 @@ fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric)
     let cluster = scenario.cluster();
     match node.role {
         Role::Client => {
-            let input = &model.profile.cuts[model.profile.whole().from];
+            let input = &model.profile.cuts[model.profile.whole().from].tensors[0];
             RoleConfig::Client(ClientConfig {
                 dispatcher: fabric.address(cluster.dispatcher),
                 input_shape: input.shape.clone(),

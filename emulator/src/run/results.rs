@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::resource::{UsageWho, getrusage};
 use node::clock::Instant;
 use node::telemetry::Stamped;
-use planner::profile::ModelProfile;
+use planner::profile::{Cut, ModelProfile};
 
 use super::Options;
 use crate::exit::Exit;
@@ -104,7 +104,7 @@ impl Results {
 
     /// The model is there.
     pub(crate) fn model(&mut self, model: &Prepared) {
-        let tensors = model.profile.cuts.iter().map(|cut| cut.tensor.clone()).collect();
+        let tensors = model.profile.cuts.iter().map(Cut::name).collect();
         self.happened(RunEvent::Model { tensors });
         let codec = self.scenario.model.codec;
         if codec.is_lossless() {
@@ -131,7 +131,7 @@ impl Results {
     pub(crate) fn simulated(&mut self, profile: &ModelProfile) {
         self.env.carrier = Some(SIMULATED.to_owned());
         self.happened(RunEvent::Simulated);
-        self.happened(RunEvent::Model { tensors: profile.cuts.iter().map(|cut| cut.tensor.clone()).collect() });
+        self.happened(RunEvent::Model { tensors: profile.cuts.iter().map(Cut::name).collect() });
     }
 
     /// A phase that began at `clock` is done.

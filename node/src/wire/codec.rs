@@ -1,9 +1,12 @@
 //! Tensors as payloads. The payload says itself how it is encoded, so decoding needs no context:
 //!
 //! ```text
-//! offset  0         1        2     3  4              4 + 4·rank
-//!         encoding  element  rank  0  dims (u32)…    data…
+//! offset  0         1        2     3     4              4 + 4·rank
+//!         encoding  element  rank  more  dims (u32)…    data…
 //! ```
+//!
+//! `more` is the number of tensors that follow this one, where several cross a cut together. All but the last have the
+//! length of their data (u32) between dimensions and data. Integers are little endian.
 //!
 //! | codec | data | error of a value `x` |
 //! |---|---|---|
@@ -24,10 +27,14 @@ use planner::element::Element;
 
 use super::frame::MAX_PAYLOAD;
 
+/// Most tensors of a payload.
+pub const MAX_TENSORS: usize = 256;
 /// Most dimensions of a tensor.
 pub const MAX_RANK: usize = 16;
 /// LZ4 can't make more than this of one byte, so a payload that claims more is malformed.
 const LZ4_RATIO: usize = 255;
+/// Bytes of the length of data that other tensors follow.
+const LENGTH: usize = 4;
 
 /// A tensor as it is between two stages: its bytes, shared, in row-major order and little endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +88,15 @@ pub enum CodecError {
         /// Bytes there are.
         found: usize,
     },
+    /// Another number of tensors than was expected.
+    #[error("the payload holds {found} tensors where one was expected")]
+    NotOne {
+        /// How many it holds.
+        found: usize,
+    },
+    /// More tensors than a payload can count.
+    #[error("{0} tensors are more than can be sent together ({MAX_TENSORS})")]
+    TooMany(usize),
     /// The LZ4 block is malformed.
     #[error("the compressed data is malformed")]
     Compressed,
@@ -91,6 +107,25 @@ pub enum CodecError {
 /// # Errors
 /// As [`Tensor::new`].
 pub fn encode(tensor: &Tensor, codec: Codec, buffer: &mut Vec<u8>) -> Result<(), CodecError> {
+    encode_all(std::slice::from_ref(tensor), codec, buffer)
+}
+
+/// Encodes the tensors of a cut with `codec` into `buffer`, which is cleared first and may be reused.
+///
+/// # Errors
+/// As [`Tensor::new`]; [`CodecError::TooMany`].
+pub fn encode_all(tensors: &[Tensor], codec: Codec, buffer: &mut Vec<u8>) -> Result<(), CodecError> {
+    if tensors.len() > MAX_TENSORS {
+        return Err(CodecError::TooMany(tensors.len()));
+    }
+    buffer.clear();
+    for (index, tensor) in tensors.iter().enumerate() {
+        append(tensor, codec, (tensors.len() - 1 - index) as u8, buffer)?;
+    }
+    Ok(())
+}
+
+fn append(tensor: &Tensor, codec: Codec, more: u8, buffer: &mut Vec<u8>) -> Result<(), CodecError> {
     let expected = byte_length(tensor.element, &tensor.shape)?;
     if tensor.data.len() != expected {
         return Err(CodecError::WrongLength { expected, found: tensor.data.len() });
@@ -99,10 +134,16 @@ pub fn encode(tensor: &Tensor, codec: Codec, buffer: &mut Vec<u8>) -> Result<(),
         Element::Float32 => Some(floats_of(&tensor.data)),
         _ => None,
     };
-    buffer.clear();
-    match (codec, floats) {
-        (Codec::F16, Some(floats)) if fits_f16(&floats) => {
-            begin(tensor, Codec::F16, buffer);
+    let encoding = match (codec, &floats) {
+        (Codec::F16, Some(floats)) if fits_f16(floats) => Codec::F16,
+        (Codec::U8Lz4, Some(floats)) if floats.iter().all(|value| value.is_finite()) => Codec::U8Lz4,
+        (Codec::Raw | Codec::F16, _) => Codec::Raw,
+        (Codec::Lz4 | Codec::U8Lz4, _) => Codec::Lz4,
+    };
+    begin(tensor, encoding, more, buffer);
+    let start = buffer.len();
+    match (encoding, floats) {
+        (Codec::F16, Some(floats)) => {
             buffer.reserve(floats.len() * 2);
             let mut halves = [f16::ZERO; 512];
             for floats in floats.chunks(halves.len()) {
@@ -111,43 +152,73 @@ pub fn encode(tensor: &Tensor, codec: Codec, buffer: &mut Vec<u8>) -> Result<(),
                 buffer.extend_from_slice(bytemuck::cast_slice(halves));
             }
         }
-        (Codec::U8Lz4, Some(floats)) if floats.iter().all(|value| value.is_finite()) => {
-            begin(tensor, Codec::U8Lz4, buffer);
+        (Codec::U8Lz4, Some(floats)) => {
             let (minimum, step, quantised) = quantise(&floats);
             buffer.extend_from_slice(&minimum.to_le_bytes());
             buffer.extend_from_slice(&step.to_le_bytes());
             compress(&quantised, buffer)?;
         }
-        (Codec::Raw | Codec::F16, _) => {
-            buffer.reserve(4 + 4 * tensor.shape.len() + tensor.data.len());
-            begin(tensor, Codec::Raw, buffer);
-            buffer.extend_from_slice(&tensor.data);
-        }
-        (Codec::Lz4 | Codec::U8Lz4, _) => {
-            begin(tensor, Codec::Lz4, buffer);
-            compress(&tensor.data, buffer)?;
-        }
+        (Codec::Lz4, _) => compress(&tensor.data, buffer)?,
+        _ => buffer.extend_from_slice(&tensor.data),
+    }
+    if more > 0 {
+        let length = (buffer.len() - start) as u32;
+        buffer[start - LENGTH..start].copy_from_slice(&length.to_le_bytes());
     }
     Ok(())
 }
 
-/// Decodes a payload. What was encoded `raw` shares the payload's bytes, uncopied.
+/// Decodes a payload of one tensor. What was encoded `raw` shares the payload's bytes, uncopied.
 ///
 /// # Errors
 /// See [`CodecError`]; memory is taken only for what the payload can really hold.
 pub fn decode(payload: &Bytes) -> Result<Tensor, CodecError> {
-    let [encoding, element, rank, _] = *payload.first_chunk().ok_or(CodecError::Truncated)?;
-    let codec = *Codec::ALL.get(usize::from(encoding)).ok_or(CodecError::UnknownEncoding(encoding))?;
-    let element = Element::from_number(element).ok_or(CodecError::UnknownElement(element))?;
-    let start = 4 + 4 * usize::from(rank);
-    let dims = payload.get(4..start).ok_or(CodecError::Truncated)?;
-    let shape: Vec<usize> = dims.as_chunks().0.iter().map(|dim| u32::from_le_bytes(*dim) as usize).collect();
+    let mut tensors = decode_all(payload)?;
+    match (tensors.pop(), tensors.len()) {
+        (Some(tensor), 0) => Ok(tensor),
+        (_, others) => Err(CodecError::NotOne { found: others + 1 }),
+    }
+}
+
+/// Decodes a payload: one tensor or several. What was encoded `raw` shares the payload's bytes, uncopied.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_all(payload: &Bytes) -> Result<Vec<Tensor>, CodecError> {
+    let (mut tensors, mut rest) = (Vec::new(), payload.clone());
+    loop {
+        let [encoding, element, rank, more] = *rest.first_chunk().ok_or(CodecError::Truncated)?;
+        let start = 4 + 4 * usize::from(rank);
+        let dims = rest.get(4..start).ok_or(CodecError::Truncated)?;
+        let shape: Vec<usize> = dims.as_chunks().0.iter().map(|dim| u32::from_le_bytes(*dim) as usize).collect();
+        let codec = *Codec::ALL.get(usize::from(encoding)).ok_or(CodecError::UnknownEncoding(encoding))?;
+        let element = Element::from_number(element).ok_or(CodecError::UnknownElement(element))?;
+        if more == 0 {
+            tensors.push(decode_data(codec, element, shape, rest.slice(start..))?);
+            return Ok(tensors);
+        }
+        let length = rest.get(start..).and_then(<[u8]>::first_chunk).ok_or(CodecError::Truncated)?;
+        let (start, length) = (start + LENGTH, u32::from_le_bytes(*length) as usize);
+        if rest.len() - start < length {
+            return Err(CodecError::Truncated);
+        }
+        tensors.push(decode_data(codec, element, shape, rest.slice(start..start + length))?);
+        rest = rest.slice(start + length..);
+        // The first one's count holds; a payload whose counts don't fall could claim tensors without end.
+        if rest.get(3).is_some_and(|next| *next != more - 1) {
+            return Err(CodecError::Truncated);
+        }
+    }
+}
+
+fn decode_data(codec: Codec, element: Element, shape: Vec<usize>, data: Bytes) -> Result<Tensor, CodecError> {
     let expected = byte_length(element, &shape)?;
-    let data = payload.slice(start..);
     let data = match codec {
         Codec::Raw => data,
         Codec::Lz4 => decompress(&data, expected)?.into(),
-        Codec::F16 | Codec::U8Lz4 if element != Element::Float32 => return Err(CodecError::UnknownEncoding(encoding)),
+        Codec::F16 | Codec::U8Lz4 if element != Element::Float32 => {
+            return Err(CodecError::UnknownEncoding(encoding_number(codec)));
+        }
         Codec::F16 if data.len() * 2 != expected => {
             return Err(CodecError::WrongLength { expected: expected / 2, found: data.len() });
         }
@@ -181,10 +252,17 @@ fn fits_u32(dim: &usize) -> bool {
     u32::try_from(*dim).is_ok()
 }
 
-fn begin(tensor: &Tensor, codec: Codec, buffer: &mut Vec<u8>) {
-    let encoding = Codec::ALL.iter().position(|known| *known == codec).unwrap_or_default() as u8;
-    buffer.extend_from_slice(&[encoding, tensor.element.number(), tensor.shape.len() as u8, 0]);
+fn encoding_number(codec: Codec) -> u8 {
+    Codec::ALL.iter().position(|known| *known == codec).unwrap_or_default() as u8
+}
+
+/// Everything before the data; the length of data that others follow is filled in when it is known.
+fn begin(tensor: &Tensor, codec: Codec, more: u8, buffer: &mut Vec<u8>) {
+    buffer.extend_from_slice(&[encoding_number(codec), tensor.element.number(), tensor.shape.len() as u8, more]);
     tensor.shape.iter().for_each(|dim| buffer.extend_from_slice(&(*dim as u32).to_le_bytes()));
+    if more > 0 {
+        buffer.extend_from_slice(&[0; LENGTH]);
+    }
 }
 
 /// The bytes as floats; they are copied only where they are not aligned.
@@ -311,16 +389,32 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-            let _ = decode(&bytes.into());
+        fn several_tensors_travel_together(tensors in prop::collection::vec(tensors(), 1..5), codec in prop::sample::select(vec![Codec::Raw, Codec::Lz4])) {
+            let mut buffer = Vec::new();
+            encode_all(&tensors, codec, &mut buffer).unwrap();
+            let payload = Bytes::from(buffer);
+            prop_assert_eq!(&decode_all(&payload).unwrap(), &tensors);
+            match decode(&payload) {
+                Ok(tensor) => prop_assert_eq!(&[tensor], tensors.as_slice()),
+                Err(error) => prop_assert_eq!(error, CodecError::NotOne { found: tensors.len() }),
+            }
+            for end in 0..payload.len() {
+                let cut = decode_all(&payload.slice(..end));
+                prop_assert!(cut.is_err(), "{} of {} bytes are no payload", end, payload.len());
+            }
         }
 
         #[test]
-        fn a_plausible_header_over_arbitrary_bytes_never_panics(codec in 0..4u8, element in elements(), dims in prop::collection::vec(any::<u32>(), 0..4), data in prop::collection::vec(any::<u8>(), 0..80)) {
-            let mut payload = vec![codec, element.number(), dims.len() as u8, 0];
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = decode_all(&bytes.into());
+        }
+
+        #[test]
+        fn a_plausible_header_over_arbitrary_bytes_never_panics(codec in 0..4u8, more in 0..3u8, element in elements(), dims in prop::collection::vec(any::<u32>(), 0..4), data in prop::collection::vec(any::<u8>(), 0..80)) {
+            let mut payload = vec![codec, element.number(), dims.len() as u8, more];
             dims.iter().for_each(|dim| payload.extend_from_slice(&dim.to_le_bytes()));
             payload.extend_from_slice(&data);
-            let _ = decode(&payload.into());
+            let _ = decode_all(&payload.into());
         }
     }
 

@@ -17,7 +17,7 @@ pub const HEADER: usize = 32;
 /// Largest payload: a model segment of one GiB.
 pub const MAX_PAYLOAD: usize = 1 << 30;
 /// Version of this format; a peer of another version is refused.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 const MAGIC: [u8; 4] = *b"EMUF";
 
 /// What a frame is for.
@@ -88,7 +88,7 @@ impl Frame {
         Frame::new(FrameKind::Keepalive, 0, 0, Bytes::new())
     }
 
-    /// A tensor that [`crate::wire::codec::encode`] has put into `payload`.
+    /// Tensors that [`crate::wire::codec::encode_all`] has put into `payload`.
     pub fn tensor(codec: Codec, epoch: u32, chain: u16, request: u64, payload: impl Into<Bytes>) -> Frame {
         Frame { kind: FrameKind::Tensor, codec, epoch, chain, request, payload: payload.into() }
     }

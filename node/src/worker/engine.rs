@@ -10,11 +10,11 @@ use crate::wire::codec::{CodecError, Tensor};
 
 /// A loaded segment.
 pub trait Engine: Send {
-    /// Runs the segment on its input.
+    /// Runs the segment on the tensors of the cut before it; gives those of the cut behind it.
     ///
     /// # Errors
-    /// When the input is not the segment's, or the engine fails.
-    fn run(&mut self, input: &Tensor) -> Result<Tensor, EngineError>;
+    /// When the inputs are not the segment's, or the engine fails.
+    fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError>;
 }
 
 /// Loads segments.
@@ -61,9 +61,14 @@ impl Loader for Onnx {
 }
 
 impl Engine for Executable {
-    fn run(&mut self, input: &Tensor) -> Result<Tensor, EngineError> {
-        let input = Activation { shape: input.shape.clone(), element: input.element, data: input.data.to_vec() };
-        let output = Executable::run(self, &input)?;
-        Ok(Tensor::new(output.element, output.shape, output.data)?)
+    fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EngineError> {
+        let activation = |input: &Tensor| Activation {
+            shape: input.shape.clone(),
+            element: input.element,
+            data: input.data.to_vec(),
+        };
+        let inputs: Vec<Activation> = inputs.iter().map(activation).collect();
+        let outputs = Executable::run(self, &inputs)?;
+        outputs.into_iter().map(|output| Ok(Tensor::new(output.element, output.shape, output.data)?)).collect()
     }
 }

@@ -158,7 +158,7 @@ fn forward(frame: Frame, current: u32, stage: &Intake<Work>, telemetry: &Telemet
         dropped(format!("it belongs to epoch {epoch}, the connection to {current}"));
         return ControlFlow::Continue(());
     }
-    let work = Work { chain, request, received, input: codec::decode(&frame.payload) };
+    let work = Work { chain, request, received, inputs: codec::decode_all(&frame.payload) };
     match stage.put(work) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => {

@@ -41,8 +41,8 @@ pub struct Work {
     pub request: u64,
     /// Last byte of the input received.
     pub received: Instant,
-    /// The input, or why there is none.
-    pub input: Result<Tensor, CodecError>,
+    /// The tensors of the cut before the stage, or why there are none.
+    pub inputs: Result<Vec<Tensor>, CodecError>,
 }
 
 /// A request's output.
@@ -52,7 +52,7 @@ struct Done {
     received: Instant,
     started: Instant,
     finished: Instant,
-    output: Tensor,
+    outputs: Vec<Tensor>,
 }
 
 /// What a stage is.
@@ -146,7 +146,7 @@ struct Computing {
 
 impl Computing {
     fn run(self, engine: &mut dyn Engine, works: &Intake<Work>) {
-        while let Some(Work { chain, request, received, input }) = works.take() {
+        while let Some(Work { chain, request, received, inputs }) = works.take() {
             if self.cancel.is_set() {
                 self.over(request);
                 continue;
@@ -156,8 +156,9 @@ impl Computing {
                 continue;
             };
             let started = Instant::now();
-            let output = match input.map_err(|error| error.to_string()).and_then(|input| compute(engine, &input)) {
-                Ok(output) => output,
+            let inputs = inputs.map_err(|error| error.to_string());
+            let outputs = match inputs.and_then(|inputs| compute(engine, &inputs)) {
+                Ok(outputs) => outputs,
                 Err(reason) => {
                     self.failed(chain, request, reason);
                     continue;
@@ -168,7 +169,7 @@ impl Computing {
                 continue;
             }
             let finished = Instant::now();
-            if way.send(Done { chain, request, received, started, finished, output }).is_err() {
+            if way.send(Done { chain, request, received, started, finished, outputs }).is_err() {
                 self.over(request);
             }
         }
@@ -186,9 +187,9 @@ impl Computing {
     }
 }
 
-fn compute(engine: &mut dyn Engine, input: &Tensor) -> Result<Tensor, String> {
+fn compute(engine: &mut dyn Engine, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
     // A worker must outlive whatever a model or an input makes of the engine.
-    let outcome = catch_unwind(AssertUnwindSafe(|| engine.run(input))).unwrap_or_else(|panic| {
+    let outcome = catch_unwind(AssertUnwindSafe(|| engine.run(inputs))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(EngineError::Panicked(text.unwrap_or_default()))
@@ -210,7 +211,7 @@ impl Sending {
         let Role { epoch, stage, codec, .. } = self.role;
         let mut buffer = Vec::new();
         let mut broken = false;
-        for Done { chain, request, received, started, finished, output } in done {
+        for Done { chain, request, received, started, finished, outputs } in done {
             if self.cancel.is_set() {
                 drop_request(&self.telemetry, epoch, request, OVER);
                 continue;
@@ -219,7 +220,7 @@ impl Sending {
                 drop_request(&self.telemetry, epoch, request, LOST);
                 continue;
             }
-            if let Err(error) = codec::encode(&output, codec, &mut buffer) {
+            if let Err(error) = codec::encode_all(&outputs, codec, &mut buffer) {
                 let reason = error.to_string();
                 self.telemetry.tell(Event::Dropped { request, epoch, reason: reason.clone() });
                 let _ = self.core.send(Input::Failed { epoch, chain, request, reason });

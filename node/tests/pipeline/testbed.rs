@@ -19,7 +19,7 @@ use node::clock;
 use node::config::{ClientConfig, Deploy, DispatcherConfig, Load, NodeConfig, RoleConfig, WorkerConfig};
 use node::digest::digest;
 use node::telemetry::{Command, Event, Stamped};
-use node::wire::codec::{Tensor, encode};
+use node::wire::codec::{Tensor, encode_all};
 use planner::cluster::{Cluster, Device, Energy, Path};
 use planner::codec::Codec;
 use planner::plan::Plan;
@@ -84,10 +84,11 @@ impl Testbed {
         let folder = tempfile::tempdir().unwrap();
         let (model, profile_file) = (folder.path().join("model.onnx"), folder.path().join("profile.json"));
         std::fs::write(&model, &wanted.model).unwrap();
-        let encoder = |value: &planner::onnx::Activation| {
+        let encoder = |cut: &[planner::onnx::Activation]| {
             let mut buffer = Vec::new();
-            let tensor = Tensor::new(value.element, value.shape.clone(), value.data.clone()).unwrap();
-            encode(&tensor, Codec::Raw, &mut buffer).unwrap();
+            let tensors: Result<Vec<Tensor>, _> =
+                cut.iter().map(|value| Tensor::new(value.element, value.shape.clone(), value.data.clone())).collect();
+            encode_all(&tensors.unwrap(), Codec::Raw, &mut buffer).unwrap();
             buffer.len()
         };
         let profile = measure(&model, "model", None, &[(Codec::Raw, &encoder)]).unwrap();
@@ -259,8 +260,8 @@ fn configs(
     let role = |node: usize| match node {
         CLIENT => RoleConfig::Client(ClientConfig {
             dispatcher: address(DISPATCHER),
-            input_shape: profile.cuts[0].shape.clone(),
-            input_element: profile.cuts[0].element,
+            input_shape: profile.cuts[0].tensors[0].shape.clone(),
+            input_element: profile.cuts[0].tensors[0].element,
             codec: Codec::Raw,
             inputs: INPUTS,
             seed: SEED,

@@ -30,6 +30,28 @@ pub(crate) fn element_of(datum: DatumType) -> Option<Element> {
     DATUMS.iter().find(|(_, other)| *other == datum).map(|(own, _)| *own)
 }
 
+/// Shape and elements of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// The type of its elements.
+    pub element: Element,
+}
+
+impl Kind {
+    /// Bytes of such a tensor, or nothing if no machine could hold them.
+    pub fn bytes(&self) -> Option<usize> {
+        Activation::bytes_of(&self.shape, self.element)
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} of {}", self.shape, self.element)
+    }
+}
+
 /// A tensor between two segments, or at either end of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activation {
@@ -45,6 +67,11 @@ impl Activation {
     /// Bytes that a tensor of this shape and type has, or nothing if no machine could hold them.
     pub fn bytes_of(shape: &[usize], element: Element) -> Option<usize> {
         shape.iter().try_fold(element.size(), |bytes, dim| bytes.checked_mul(*dim))
+    }
+
+    /// Its shape and elements.
+    pub fn kind(&self) -> Kind {
+        Kind { shape: self.shape.clone(), element: self.element }
     }
 
     /// The tensor for the inference engine. `None` when the data does not fit the shape.

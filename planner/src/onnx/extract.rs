@@ -1,4 +1,4 @@
-//! Takes a part out of an ONNX file: the operators between two tensors, and the weights that they read.
+//! Takes a part out of an ONNX file: the operators between some tensors and others, and the weights that they read.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -10,6 +10,7 @@ use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::{GraphProto, ModelProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto};
 
 use super::ModelError;
+use super::activation::Kind;
 use super::index::{Index, decode};
 use crate::element::Element;
 
@@ -25,13 +26,13 @@ pub struct End {
     /// Its name in the ONNX file.
     pub tensor: String,
     /// Its shape and elements; an output's may be left for the inference engine to find out.
-    pub kind: Option<(Vec<usize>, Element)>,
+    pub kind: Option<Kind>,
 }
 
 impl End {
     /// A tensor of known shape.
     pub fn new(tensor: &str, shape: &[usize], element: Element) -> End {
-        End { tensor: tensor.to_owned(), kind: Some((shape.to_vec(), element)) }
+        End { tensor: tensor.to_owned(), kind: Some(Kind { shape: shape.to_vec(), element }) }
     }
 
     /// A tensor of which only the name is known.
@@ -42,7 +43,7 @@ impl End {
     fn value(&self) -> ValueInfoProto {
         let dim =
             |dim: &usize| Dimension { value: Some(dimension::Value::DimValue(*dim as i64)), ..Dimension::default() };
-        let kind = self.kind.as_ref().map(|(shape, element)| {
+        let kind = self.kind.as_ref().map(|Kind { shape, element }| {
             let shape = TensorShapeProto { dim: shape.iter().map(dim).collect() };
             let tensor = type_proto::Tensor { elem_type: i32::from(element.number()), shape: Some(shape) };
             TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() }
@@ -51,15 +52,20 @@ impl End {
     }
 }
 
+/// Names of tensors at one end of a part.
+pub fn names(ends: &[End]) -> Vec<&str> {
+    ends.iter().map(|end| end.tensor.as_str()).collect()
+}
+
 /// Which messages of the file make up a part.
-struct Part {
+struct Messages {
     nodes: Vec<Range<u64>>,
     weights: Vec<Range<u64>>,
     frame: ModelProto,
 }
 
-fn part(index: &Index, from: &End, to: &End) -> Result<Part, ModelError> {
-    let chosen = index.between(&from.tensor, &to.tensor)?;
+fn part(index: &Index, from: &[End], to: &[End]) -> Result<Messages, ModelError> {
+    let chosen = index.between(&names(from), &names(to))?;
     let mut seen = HashSet::new();
     let weights = chosen
         .iter()
@@ -69,8 +75,8 @@ fn part(index: &Index, from: &End, to: &End) -> Result<Part, ModelError> {
         .collect();
     let graph = GraphProto {
         name: "segment".to_owned(),
-        input: vec![from.value()],
-        output: vec![to.value()],
+        input: from.iter().map(End::value).collect(),
+        output: to.iter().map(End::value).collect(),
         ..GraphProto::default()
     };
     let mut rest = Vec::new();
@@ -85,21 +91,21 @@ fn part(index: &Index, from: &End, to: &End) -> Result<Part, ModelError> {
     frame.metadata_props.clear();
     frame.training_info.clear();
     let nodes = chosen.iter().map(|node| index.nodes[*node].message.clone()).collect();
-    Ok(Part { nodes, weights, frame })
+    Ok(Messages { nodes, weights, frame })
 }
 
-/// The part between two tensors, decoded.
-pub fn model(index: &Index, from: &End, to: &End) -> Result<ModelProto, ModelError> {
-    let Part { nodes, weights, mut frame } = part(index, from, to)?;
+/// The part between some tensors and others, decoded.
+pub fn model(index: &Index, from: &[End], to: &[End]) -> Result<ModelProto, ModelError> {
+    let Messages { nodes, weights, mut frame } = part(index, from, to)?;
     let graph = frame.graph.get_or_insert_default();
     graph.node = nodes.iter().map(|range| decode(&index.source, range)).collect::<Result<_, _>>()?;
     graph.initializer = weights.iter().map(|range| decode(&index.source, range)).collect::<Result<_, _>>()?;
     Ok(frame)
 }
 
-/// The part between two tensors, written as an ONNX file. One operator or weight is in memory at a time.
-pub fn write(index: &Index, from: &End, to: &End, file: &str, out: &mut impl Write) -> Result<(), ModelError> {
-    let Part { nodes, weights, mut frame } = part(index, from, to)?;
+/// The part between some tensors and others, written as an ONNX file. One operator or weight is in memory at a time.
+pub fn write(index: &Index, from: &[End], to: &[End], file: &str, out: &mut impl Write) -> Result<(), ModelError> {
+    let Messages { nodes, weights, mut frame } = part(index, from, to)?;
     let graph = frame.graph.take().unwrap_or_default();
     let fields: Vec<(u32, &Range<u64>)> = (nodes.iter().map(|range| (GRAPH_NODE, range)))
         .chain(weights.iter().map(|range| (GRAPH_INITIALIZER, range)))

@@ -8,8 +8,7 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use super::ModelError;
-use super::activation::datum_of;
-use crate::element::Element;
+use super::activation::{Kind, datum_of};
 
 /// Turns an error of the inference engine into ours.
 pub fn engine(file: &str, step: &'static str) -> impl Fn(TractError) -> ModelError {
@@ -30,12 +29,15 @@ fn guarded<T>(file: &str, step: &'static str, work: impl FnOnce() -> TractResult
     }
 }
 
-/// The decluttered graph of a model with one input of this shape.
-pub fn declutter(proto: ModelProto, file: &str, shape: &[usize], element: Element) -> Result<TypedModel, ModelError> {
+/// The decluttered graph of a model with inputs of these kinds.
+pub fn declutter(proto: ModelProto, file: &str, inputs: &[Kind]) -> Result<TypedModel, ModelError> {
     let parsed = guarded(file, "read", || {
         // Shapes noted in the file may be symbolic where the true ones, with the batch fixed, are not.
-        let parsed = onnx().with_ignore_value_info(true).model_for_proto_model(&proto)?;
-        parsed.with_input_fact(0, InferenceFact::dt_shape(datum_of(element), shape))
+        let mut parsed = onnx().with_ignore_value_info(true).model_for_proto_model(&proto)?;
+        for (index, kind) in inputs.iter().enumerate() {
+            parsed.set_input_fact(index, InferenceFact::dt_shape(datum_of(kind.element), &kind.shape))?;
+        }
+        Ok(parsed)
     })?;
     // The weights are now in the graph; their copy in the message would double the memory.
     drop(proto);
@@ -55,7 +57,7 @@ pub fn optimise(model: TypedModel, file: &str) -> Result<Arc<TypedRunnableModel>
 }
 
 /// The tensors of a decluttered graph through which alone the operators before them reach those behind
-/// them, in the order in which they are computed: the input first, the output last. (See `Index::cuts`,
+/// them, in the order in which they are computed: the input first, the output last. (See `Index::frontiers`,
 /// which does the same on the file.)
 pub fn waists(model: &TypedModel, file: &str) -> Result<Vec<OutletId>, ModelError> {
     let order = model.eval_order().map_err(engine(file, "ordered"))?;
@@ -93,12 +95,12 @@ pub fn waists(model: &TypedModel, file: &str) -> Result<Vec<OutletId>, ModelErro
     Ok(waists)
 }
 
-/// The operators between two tensors as a graph of its own, not yet optimised.
-pub fn cut(model: &TypedModel, from: OutletId, to: OutletId, file: &str) -> Result<TypedModel, ModelError> {
+/// The operators between some tensors and others as a graph of its own, not yet optimised.
+pub fn cut(model: &TypedModel, from: &[OutletId], to: &[OutletId], file: &str) -> Result<TypedModel, ModelError> {
     guarded(file, "cut", || {
         let mut part = model.clone();
-        part.set_input_outlets(&[from])?;
-        part.select_output_outlets(&[to])?;
+        part.set_input_outlets(from)?;
+        part.select_output_outlets(to)?;
         part.compact()?;
         Ok(part)
     })

@@ -22,6 +22,7 @@ mod field {
     pub const NODE_INPUT: u32 = 1;
     pub const NODE_OUTPUT: u32 = 2;
     pub const NODE_NAME: u32 = 3;
+    pub const NODE_KIND: u32 = 4;
     pub const NODE_ATTRIBUTE: u32 = 5;
     pub const ATTRIBUTE_TENSOR: u32 = 5;
     pub const ATTRIBUTE_GRAPH: u32 = 6;
@@ -35,6 +36,8 @@ mod field {
 pub struct Node {
     /// Its name, or that of its first output.
     pub name: String,
+    /// Its kind, as ONNX calls it.
+    pub kind: String,
     /// Where its message is.
     pub message: Range<u64>,
     /// Tensors it reads, those that its subgraphs read from outside among them.
@@ -133,11 +136,11 @@ impl Index {
     ///
     /// # Errors
     /// [`ModelError::NotACut`] when a path leads around `from`, [`ModelError::Dangling`] when one begins nowhere.
-    pub fn between(&self, from: &str, to: &str) -> Result<Vec<usize>, ModelError> {
+    pub fn between(&self, from: &[&str], to: &[&str]) -> Result<Vec<usize>, ModelError> {
         let mut found = HashSet::new();
-        let mut open = vec![to];
+        let mut open = to.to_vec();
         while let Some(tensor) = open.pop() {
-            if tensor == from || self.weights.contains_key(tensor) {
+            if from.contains(&tensor) || self.weights.contains_key(tensor) {
                 continue;
             }
             let Some(writer) = self.writer.get(tensor) else {
@@ -145,7 +148,7 @@ impl Index {
                 if self.inputs.iter().all(|input| input.name != tensor) {
                     return Err(ModelError::Dangling { file, tensor: other });
                 }
-                return Err(ModelError::NotACut { file, tensor: from.to_owned(), other });
+                return Err(ModelError::NotACut { file, tensor: from.join(", "), other });
             };
             if found.insert(*writer) {
                 open.extend(self.nodes[*writer].reads.iter().map(String::as_str));
@@ -155,49 +158,50 @@ impl Index {
         found.sort_unstable();
         Ok(found)
     }
-}
 
-impl Index {
-    /// The tensors through which alone everything before them reaches everything behind them, in the
-    /// file's order: `input` first, `output` last.
+    /// What is alive after each operator, in the file's order: `input` first, `output` last.
     ///
-    /// In any order of computing, a tensor is such a cut exactly if it is the only one alive right after
-    /// it has been computed. Weights, and what follows from weights alone, are not tensors in this sense.
-    pub fn cuts<'a>(&'a self, input: &'a str, output: &'a str) -> Result<Vec<&'a str>, ModelError> {
-        let chosen = self.between(input, output)?;
+    /// Weights, and what follows from weights alone, are not tensors in this sense.
+    pub fn frontiers<'a>(&'a self, input: &'a str, output: &'a str) -> Result<Vec<Frontier<'a>>, ModelError> {
+        let chosen = self.between(&[input], &[output])?;
         let mut depends = HashSet::from([input]);
         let mut readers: HashMap<&str, usize> = HashMap::new();
-        let mut alive = HashSet::from([input]);
         let mut working = Vec::new();
-        for node in chosen.iter().map(|node| &self.nodes[*node]) {
-            if node.reads.iter().any(|name| depends.contains(name.as_str())) {
-                depends.extend(node.writes.iter().map(String::as_str));
-                node.reads.iter().for_each(|name| *readers.entry(name).or_default() += 1);
+        for node in chosen {
+            let Node { reads, writes, .. } = &self.nodes[node];
+            if reads.iter().any(|name| depends.contains(name.as_str())) {
+                depends.extend(writes.iter().map(String::as_str));
+                reads.iter().for_each(|name| *readers.entry(name).or_default() += 1);
                 working.push(node);
             }
         }
         *readers.entry(output).or_default() += 1;
-        let mut cuts = vec![input];
-        for node in working {
+        let mut alive = vec![input];
+        let mut frontiers = vec![Frontier { after: None, tensors: alive.clone() }];
+        for index in working {
+            let node = &self.nodes[index];
             for name in &node.reads {
                 if let Some(left) = readers.get_mut(name.as_str()) {
                     *left -= 1;
                     if *left == 0 {
-                        alive.remove(name.as_str());
+                        alive.retain(|other| other != name);
                     }
                 }
             }
-            let written = node.writes.iter().map(String::as_str).filter(|name| readers.contains_key(name));
-            alive.extend(written);
-            let mut left = alive.iter().copied();
-            if let (Some(cut), None) = (left.next(), left.next())
-                && node.writes.iter().any(|name| name == cut)
-            {
-                cuts.push(cut);
-            }
+            alive.extend(node.writes.iter().map(String::as_str).filter(|name| readers.contains_key(name)));
+            frontiers.push(Frontier { after: Some(index), tensors: alive.clone() });
         }
-        Ok(cuts)
+        Ok(frontiers)
     }
+}
+
+/// The tensors through which everything computed so far reaches everything that is still to be computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frontier<'a> {
+    /// The operator computed last, by its index; none at the model's input.
+    pub after: Option<usize>,
+    /// The tensors alive then, in the order in which they were written.
+    pub tensors: Vec<&'a str>,
 }
 
 /// Decodes the message in `range`.
@@ -207,7 +211,8 @@ pub fn decode<M: Message + Default>(source: &Source, range: &Range<u64>) -> Resu
 }
 
 fn read_node(source: &Source, message: Range<u64>) -> Result<Node, ModelError> {
-    let mut node = Node { name: String::new(), message: message.clone(), reads: Vec::new(), writes: Vec::new() };
+    let (name, kind) = (String::new(), String::new());
+    let mut node = Node { name, kind, message: message.clone(), reads: Vec::new(), writes: Vec::new() };
     let mut fields = source.fields(message);
     while let Some(part) = fields.next()? {
         let Content::Bytes(range) = part.content else { continue };
@@ -215,6 +220,7 @@ fn read_node(source: &Source, message: Range<u64>) -> Result<Node, ModelError> {
             field::NODE_INPUT => node.reads.push(source.text(&range)?),
             field::NODE_OUTPUT => node.writes.push(source.text(&range)?),
             field::NODE_NAME => node.name = source.text(&range)?,
+            field::NODE_KIND => node.kind = source.text(&range)?,
             field::NODE_ATTRIBUTE => read_attribute(source, source.fields(range), &mut node.reads)?,
             _ => {}
         }

@@ -24,13 +24,13 @@ mod model;
 mod protobuf;
 mod segment;
 
-pub use activation::Activation;
+pub use activation::{Activation, Kind};
 pub use error::ModelError;
 pub use model::Model;
 pub use segment::{Executable, write_segment};
 
-pub(crate) use extract::End;
+pub(crate) use extract::{End, names};
 pub(crate) use graph::{cut, engine, kinds, optimise, waists};
-pub(crate) use index::Index;
+pub(crate) use index::{Frontier, Index};
 pub(crate) use memory::give_back;
-pub(crate) use segment::graph_between;
+pub(crate) use segment::part_between;

@@ -7,6 +7,7 @@ use tract_onnx::pb::tensor_shape_proto::dimension::Value;
 use tract_onnx::pb::type_proto;
 use tract_onnx::prelude::TypedModel;
 
+use super::activation::Kind;
 use super::extract::{self, End};
 use super::index::Index;
 use super::protobuf::Source;
@@ -79,9 +80,8 @@ impl Model {
 
     /// The whole model as the inference engine simplifies it.
     pub(crate) fn declutter(&self) -> Result<TypedModel, ModelError> {
-        let from = End::new(&self.input, &self.shape, self.element);
-        let proto = extract::model(&self.index, &from, &End::unknown(&self.output))?;
-        graph::declutter(proto, self.file(), &self.shape, self.element)
+        let proto = extract::model(&self.index, &[self.start()], &[End::unknown(&self.output)])?;
+        graph::declutter(proto, self.file(), &[Kind { shape: self.shape.clone(), element: self.element }])
     }
 
     /// The whole model, unsplit, ready to run.
@@ -90,8 +90,11 @@ impl Model {
     /// [`ModelError::Engine`] when the inference engine refuses the model, [`ModelError::Element`] when
     /// its output has a type that can't be sent.
     pub fn executable(&self) -> Result<Executable, ModelError> {
-        let from = End::new(&self.input, &self.shape, self.element);
-        Executable::between(&self.index, &from, &End::unknown(&self.output))
+        Executable::between(&self.index, &[self.start()], &[End::unknown(&self.output)])
+    }
+
+    fn start(&self) -> End {
+        End::new(&self.input, &self.shape, self.element)
     }
 }
 

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use tract_onnx::prelude::*;
 
-use super::activation::element_of;
+use super::activation::{Kind, element_of};
 use super::extract::{self, End};
 use super::index::Index;
 use super::memory::give_back;
 use super::protobuf::Source;
 use super::{Activation, ModelError, graph};
-use crate::element::Element;
 use crate::profile::{Cut, ModelProfile, Segment};
 
 /// A segment, ready to run on one thread.
@@ -22,9 +21,37 @@ use crate::profile::{Cut, ModelProfile, Segment};
 /// piece's is.
 #[derive(Debug, Clone)]
 pub struct Executable {
-    pieces: Vec<Arc<TypedRunnableModel>>,
-    input: (Vec<usize>, Element),
-    output: (Vec<usize>, Element),
+    steps: Vec<Step>,
+    inputs: Vec<Kind>,
+    outputs: Vec<Kind>,
+}
+
+/// A piece at work: which of the tensors before it the engine computes with, and what becomes of all of them.
+#[derive(Debug, Clone)]
+struct Step {
+    takes: Vec<usize>,
+    plan: Arc<TypedRunnableModel>,
+    gives: Vec<Given>,
+}
+
+/// Where a tensor behind a piece comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// It is one of those before the piece, which does not change it.
+    Passed(usize),
+    /// It is one of the engine's outputs.
+    Computed(usize),
+}
+
+/// A part of a model as the inference engine simplifies it, not yet optimised.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// The operators; its inputs are those tensors before it that they read.
+    pub graph: TypedModel,
+    /// Which those are.
+    pub takes: Vec<usize>,
+    /// Where each tensor behind it comes from.
+    pub gives: Vec<Given>,
 }
 
 impl Executable {
@@ -48,93 +75,153 @@ impl Executable {
         check(index, profile, segment)?;
         let mut pieces = segment
             .pieces()
-            .map(|piece| Executable::between(index, &end(&profile.cuts[piece]), &end(&profile.cuts[piece + 1])));
+            .map(|piece| Executable::between(index, &ends(&profile.cuts[piece]), &ends(&profile.cuts[piece + 1])));
         let mut whole = pieces.next().ok_or_else(|| no_such_segment(index, profile, segment))??;
         for piece in pieces {
             let piece = piece?;
-            whole.pieces.extend(piece.pieces);
-            whole.output = piece.output;
+            whole.steps.extend(piece.steps);
+            whole.outputs = piece.outputs;
         }
         Ok(whole)
     }
 
-    pub(crate) fn between(index: &Index, from: &End, to: &End) -> Result<Executable, ModelError> {
+    /// Loads the part between some tensors, whose shapes are known, and others.
+    pub(crate) fn between(index: &Index, from: &[End], to: &[End]) -> Result<Executable, ModelError> {
         let file = index.source.file.as_str();
-        let executable = graph_between(index, from, to).and_then(|model| Executable::new(model, file));
+        let executable = part_between(index, from, to).and_then(|part| Executable::new(part, from, file));
         give_back();
         executable
     }
 
-    pub(crate) fn new(model: TypedModel, file: &str) -> Result<Executable, ModelError> {
-        let kind = |outlet: OutletId| {
-            let fact = model.outlet_fact(outlet).map_err(graph::engine(file, "read"))?;
-            let (file, tensor) = (file.to_owned(), model.node(outlet.node).name.clone());
+    /// Makes a part ready to run; `from` are the tensors before it.
+    pub(crate) fn new(Part { graph, takes, gives }: Part, from: &[End], file: &str) -> Result<Executable, ModelError> {
+        let kind = |outlet: &OutletId| {
+            let fact = graph.outlet_fact(*outlet).map_err(graph::engine(file, "read"))?;
+            let (file, tensor) = (file.to_owned(), graph.node(outlet.node).name.clone());
             let Some(element) = element_of(fact.datum_type) else {
                 return Err(ModelError::Element { file, tensor, element: format!("{:?}", fact.datum_type) });
             };
             match fact.shape.as_concrete() {
-                Some(shape) => Ok((shape.to_vec(), element)),
+                Some(shape) => Ok(Kind { shape: shape.to_vec(), element }),
                 None => {
                     let dims = fact.shape.iter().map(ToString::to_string).collect::<Vec<_>>();
                     Err(ModelError::OpenShape { file, tensor, shape: dims.join(", ") })
                 }
             }
         };
-        let (input, output) = (kind(model.inputs[0])?, kind(model.outputs[0])?);
-        Ok(Executable { pieces: vec![graph::optimise(model, file)?], input, output })
+        let inputs = from.iter().map(|end| known(end, file)).collect::<Result<Vec<Kind>, _>>()?;
+        let computed = graph.outputs.iter().map(kind).collect::<Result<Vec<Kind>, _>>()?;
+        let outputs = gives.iter().map(|given| match given {
+            Given::Passed(index) => inputs[*index].clone(),
+            Given::Computed(index) => computed[*index].clone(),
+        });
+        let outputs = outputs.collect();
+        let step = Step { takes, plan: graph::optimise(graph, file)?, gives };
+        Ok(Executable { steps: vec![step], inputs, outputs })
     }
 
-    /// Shape and elements of the tensor it takes.
-    pub fn input(&self) -> (&[usize], Element) {
-        (&self.input.0, self.input.1)
+    /// The kinds of the tensors it takes.
+    pub fn inputs(&self) -> &[Kind] {
+        &self.inputs
     }
 
-    /// Shape and elements of the tensor it gives.
-    pub fn output(&self) -> (&[usize], Element) {
-        (&self.output.0, self.output.1)
+    /// The kinds of the tensors it gives.
+    pub fn outputs(&self) -> &[Kind] {
+        &self.outputs
     }
 
-    /// Computes the segment's output.
+    /// Computes the segment's outputs.
     ///
     /// # Errors
-    /// [`ModelError::WrongInput`] when `input` is not of the shape and type that the segment takes,
+    /// [`ModelError::WrongInput`] when `inputs` are not of the shapes and types that the segment takes,
     /// [`ModelError::Engine`] when computing fails.
-    pub fn run(&mut self, input: &Activation) -> Result<Activation, ModelError> {
-        let tensor = Some(input).filter(|input| (&input.shape, input.element) == (&self.input.0, self.input.1));
-        let tensor = tensor.and_then(Activation::to_tensor).ok_or_else(|| ModelError::WrongInput {
-            expected: format!("{:?} of {}", self.input.0, self.input.1),
-            given: format!("{:?} of {} in {} bytes", input.shape, input.element, input.data.len()),
+    pub fn run(&mut self, inputs: &[Activation]) -> Result<Vec<Activation>, ModelError> {
+        let fit = inputs.iter().map(Activation::kind).eq(self.inputs.iter().cloned());
+        let values = Some(inputs).filter(|_| fit).and_then(|inputs| inputs.iter().map(Activation::to_tensor).collect());
+        let values: Vec<Tensor> = values.ok_or_else(|| ModelError::WrongInput {
+            expected: listed(self.inputs.iter().map(Kind::to_string)),
+            given: listed(inputs.iter().map(|input| format!("{} in {} bytes", input.kind(), input.data.len()))),
         })?;
-        let failed = graph::engine("the segment", "run");
-        let nothing = || ModelError::Engine {
-            file: "the segment".to_owned(),
-            step: "run",
-            reason: "it gave no tensor that can be sent".to_owned(),
-        };
-        let mut value = tensor.into_tvalue();
-        for piece in &self.pieces {
-            value = piece.run(tvec!(value)).map_err(&failed)?.into_iter().next().ok_or_else(nothing)?;
+        let mut values: Vec<TValue> = values.into_iter().map(Tensor::into_tvalue).collect();
+        for step in &self.steps {
+            values = step.run(values)?;
         }
-        Activation::from_value(&value).ok_or_else(nothing)
+        values.iter().map(Activation::from_value).collect::<Option<_>>().ok_or_else(nothing)
     }
 
     /// What it runs, one after the other.
-    pub(crate) fn pieces(&self) -> &[Arc<TypedRunnableModel>] {
-        &self.pieces
+    pub(crate) fn plans(&self) -> impl Iterator<Item = &TypedRunnableModel> {
+        self.steps.iter().map(|step| &*step.plan)
     }
 }
 
-/// The decluttered graph between two tensors, from the operators and weights between them alone.
-pub(crate) fn graph_between(index: &Index, from: &End, to: &End) -> Result<TypedModel, ModelError> {
-    let file = index.source.file.as_str();
-    let Some((shape, element)) = &from.kind else {
-        let what = format!("{:?} has no shape", from.tensor);
-        return Err(ModelError::ProfileMismatch { file: file.to_owned(), what });
-    };
-    graph::declutter(extract::model(index, from, to)?, file, shape, *element)
+impl Step {
+    fn run(&self, values: Vec<TValue>) -> Result<Vec<TValue>, ModelError> {
+        // What no one needs any more is handed over, so that the engine may reuse its memory.
+        let mut values: Vec<Option<TValue>> = values.into_iter().map(Some).collect();
+        let passed = |index: usize| self.gives.contains(&Given::Passed(index));
+        let take = |values: &mut Vec<Option<TValue>>, index: usize| {
+            let value = values.get_mut(index).ok_or_else(nothing)?;
+            if passed(index) { value.clone() } else { value.take() }.ok_or_else(nothing)
+        };
+        let taken = self.takes.iter().map(|index| take(&mut values, *index)).collect::<Result<TVec<TValue>, _>>()?;
+        let computed = self.plan.run(taken).map_err(graph::engine("the segment", "run"))?;
+        let given = self.gives.iter().map(|given| match given {
+            Given::Passed(index) => values.get(*index).cloned().flatten(),
+            Given::Computed(index) => computed.get(*index).cloned(),
+        });
+        given.collect::<Option<_>>().ok_or_else(nothing)
+    }
 }
 
-/// Writes a segment as an ONNX file of its own, for a device that does not have the model.
+fn nothing() -> ModelError {
+    ModelError::Engine {
+        file: "the segment".to_owned(),
+        step: "run",
+        reason: "it gave no tensor that can be sent".to_owned(),
+    }
+}
+
+fn listed(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(" and ")
+}
+
+fn known(end: &End, file: &str) -> Result<Kind, ModelError> {
+    end.kind.clone().ok_or_else(|| ModelError::ProfileMismatch {
+        file: file.to_owned(),
+        what: format!("{:?} has no shape", end.tensor),
+    })
+}
+
+/// The part between some tensors, whose shapes are known, and others: from the operators and weights between them alone.
+pub(crate) fn part_between(index: &Index, from: &[End], to: &[End]) -> Result<Part, ModelError> {
+    let file = index.source.file.as_str();
+    let (takes, gives, computed) = routes(index, from, to)?;
+    let read: Vec<End> = takes.iter().map(|index| from[*index].clone()).collect();
+    let kinds = read.iter().map(|end| known(end, file)).collect::<Result<Vec<Kind>, _>>()?;
+    let graph = graph::declutter(extract::model(index, &read, &computed)?, file, &kinds)?;
+    Ok(Part { graph, takes, gives })
+}
+
+/// Which of the tensors before a part are read, where those behind it come from, and which of them are computed.
+fn routes(index: &Index, from: &[End], to: &[End]) -> Result<(Vec<usize>, Vec<Given>, Vec<End>), ModelError> {
+    let mut computed: Vec<End> = Vec::new();
+    let gives = to.iter().map(|end| match from.iter().position(|other| other.tensor == end.tensor) {
+        Some(passed) => Given::Passed(passed),
+        None => {
+            computed.push(end.clone());
+            Given::Computed(computed.len() - 1)
+        }
+    });
+    let gives = gives.collect();
+    let nodes = index.between(&extract::names(from), &extract::names(&computed))?;
+    let reads = |end: &End| nodes.iter().any(|node| index.nodes[*node].reads.contains(&end.tensor));
+    let takes = (0..from.len()).filter(|index| reads(&from[*index])).collect();
+    Ok((takes, gives, computed))
+}
+
+/// Writes a segment as an ONNX file of its own, for a device that does not have the model. Its inputs are those tensors
+/// before it that it reads, its outputs those behind it that it computes.
 ///
 /// # Errors
 /// Those of [`Executable::load`], and [`ModelError::Write`].
@@ -146,12 +233,14 @@ pub fn write_segment(
 ) -> Result<(), ModelError> {
     let index = Index::new(Source::open(path)?)?;
     check(&index, profile, segment)?;
-    let (from, to) = (end(&profile.cuts[segment.from]), end(&profile.cuts[segment.to]));
-    extract::write(&index, &from, &to, &format!("{}..{}", segment.from, segment.to), out)
+    let (from, to) = (ends(&profile.cuts[segment.from]), ends(&profile.cuts[segment.to]));
+    let (takes, _, computed) = routes(&index, &from, &to)?;
+    let read: Vec<End> = takes.iter().map(|index| from[*index].clone()).collect();
+    extract::write(&index, &read, &computed, &format!("{}..{}", segment.from, segment.to), out)
 }
 
-fn end(cut: &Cut) -> End {
-    End::new(&cut.tensor, &cut.shape, cut.element)
+fn ends(cut: &Cut) -> Vec<End> {
+    cut.tensors.iter().map(|tensor| End::new(&tensor.name, &tensor.shape, tensor.element)).collect()
 }
 
 fn check(index: &Index, profile: &ModelProfile, segment: Segment) -> Result<(), ModelError> {

@@ -1,6 +1,7 @@
 //! Measures a model: where it can be cut, and what lies between the cuts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,18 +12,20 @@ use tract_onnx::tract_core::ops::konst::Const;
 use super::candidates::{Found, find};
 use super::input::input;
 use super::process::{empty_process, host};
-use super::{Cut, ModelProfile, PROFILE_VERSION, Piece};
+use super::{Cut, LiveTensor, ModelProfile, PROFILE_VERSION, Piece};
 use crate::codec::Codec;
-use crate::digest::{digest, digest_file};
-use crate::onnx::{Activation, End, Executable, Index, Model, ModelError, engine, give_back, graph_between};
+use crate::digest::digest_file;
+use crate::onnx::{
+    Activation, End, Executable, Index, Kind, Model, ModelError, engine, give_back, names, part_between,
+};
 use crate::units::ByteSize;
 
-/// How many bytes a codec makes of a tensor.
-pub type Encoder<'a> = (Codec, &'a dyn Fn(&Activation) -> usize);
+/// How many bytes a codec makes of the tensors of a cut.
+pub type Encoder<'a> = (Codec, &'a dyn Fn(&[Activation]) -> usize);
 
 /// Seed of the input that is measured with.
 const SEED: u64 = 0;
-/// Runs of which the median is taken, after one that is not counted.
+/// Runs of which the lower quartile is taken, after one that is not counted.
 const RUNS: usize = 7;
 /// A piece is not worth a cut of its own if it takes less than this part of the model's time …
 const SHORT: f64 = 0.02;
@@ -44,8 +47,8 @@ struct Loaded {
 /// `encoders` are the codecs to measure each cut with.
 ///
 /// Only cuts are offered at which a split model is bit-identical to the unsplit one: that has been tried
-/// for each. A cut is left out if the next one is at least as good a place: if what lies between takes
-/// hardly any time or memory and does not enlarge the tensor (an activation function, a reshape).
+/// for each. A cut is left out if a neighbour is at least as good a place: if what lies between takes
+/// hardly any time or memory, and what crosses there is no larger (an activation function, a reshape).
 ///
 /// Takes about as long as some dozens of inferences; needs an otherwise idle host.
 ///
@@ -63,7 +66,7 @@ pub fn measure(
     let found = find(&model, &image)?;
     let mut pieces = load_all(&model.index, &found)?;
     let times = times(&mut pieces, &image)?;
-    let encoded: Vec<BTreeMap<Codec, ByteSize>> = found.iter().map(|cut| encode(&cut.value, encoders)).collect();
+    let encoded: Vec<BTreeMap<Codec, ByteSize>> = found.iter().map(|cut| encode(&cut.values, encoders)).collect();
     let mut keep = worth_having(&pieces, &times, &encoded);
     drop(pieces);
     keep_exact(&model.index, &found, &mut keep)?;
@@ -72,12 +75,11 @@ pub fn measure(
     // Operators are merged across a cut that is gone, so what is left is loaded and timed anew.
     let mut pieces = load_all(&model.index, &found)?;
     let times = self::times(&mut pieces, &image)?;
-    let cuts = found.into_iter().zip(encoded).map(|(cut, encoded)| Cut {
-        tensor: cut.tensor,
-        element: cut.value.element,
-        shape: cut.value.shape,
-        encoded,
-    });
+    let live = |(name, value): (String, Activation)| LiveTensor { name, shape: value.shape, element: value.element };
+    let cuts = found
+        .into_iter()
+        .zip(encoded)
+        .map(|(cut, encoded)| Cut { tensors: cut.tensors.into_iter().zip(cut.values).map(live).collect(), encoded });
     let measured = pieces.iter().zip(times).map(|(piece, time)| Piece {
         operators: piece.operators.clone(),
         parameters: ByteSize::from_bytes(piece.parameters),
@@ -106,10 +108,12 @@ pub fn measure(
 /// # Errors
 /// If the file can't be read or run, or is not the one that was profiled.
 pub fn reference(path: &Path, profile: &ModelProfile, inputs: u32, seed: u64) -> Result<Vec<Activation>, ModelError> {
-    let shape = profile.cuts.first().map(|cut| cut.shape.as_slice());
-    let mut model = Model::open(path, shape)?.executable()?;
-    let (shape, element) = (model.input().0.to_vec(), model.input().1);
-    (0..inputs).map(|index| model.run(&input(&shape, element, seed, index))).collect()
+    let shape = profile.cuts.first().and_then(|cut| cut.tensors.first()).map(|tensor| tensor.shape.as_slice());
+    let model = Model::open(path, shape)?;
+    let mut unsplit = model.executable()?;
+    let one = |index| unsplit.run(&[input(model.shape(), model.element(), seed, index)]);
+    let outputs = (0..inputs).map(one).collect::<Result<Vec<_>, _>>()?;
+    Ok(outputs.into_iter().flatten().collect())
 }
 
 /// Puts the cuts back that lie within a piece which, merged, no longer gives the unsplit model's bytes.
@@ -117,29 +121,24 @@ fn keep_exact(index: &Index, found: &[Found], keep: &mut BTreeSet<usize>) -> Res
     let ends: Vec<usize> = keep.iter().copied().collect();
     for pair in ends.windows(2).filter(|pair| pair[0] + 1 < pair[1]) {
         let (start, end) = (&found[pair[0]], &found[pair[1]]);
-        let value = Executable::between(index, &known(start), &known(end))?.run(&start.value)?;
-        if digest(&value.data) != digest(&end.value.data) {
+        if Executable::between(index, &start.ends(), &end.ends())?.run(&start.values)? != end.values {
             keep.extend(pair[0]..pair[1]);
         }
     }
     Ok(())
 }
 
-fn known(cut: &Found) -> End {
-    End::new(&cut.tensor, &cut.value.shape, cut.value.element)
-}
-
 fn load_all(index: &Index, found: &[Found]) -> Result<Vec<Loaded>, ModelError> {
-    found.windows(2).map(|ends| load(index, &known(&ends[0]), &known(&ends[1]))).collect()
+    found.windows(2).map(|pair| load(index, &pair[0].ends(), &pair[1].ends())).collect()
 }
 
-fn load(index: &Index, from: &End, to: &End) -> Result<Loaded, ModelError> {
+fn load(index: &Index, from: &[End], to: &[End]) -> Result<Loaded, ModelError> {
     let file = index.source.file.as_str();
-    let graph = graph_between(index, from, to)?;
-    let (parameters, flops) = (constant_bytes(&graph), flops(&graph).map_err(engine(file, "counted"))?);
-    let operators = index.between(&from.tensor, &to.tensor)?.into_iter().map(|node| index.nodes[node].name.clone());
-    let operators = operators.collect();
-    let executable = Executable::new(graph, file)?;
+    let part = part_between(index, from, to)?;
+    let (parameters, flops) = (constant_bytes(&part.graph), flops(&part.graph).map_err(engine(file, "counted"))?);
+    let operators = index.between(&names(from), &names(to))?;
+    let operators = operators.into_iter().map(|node| index.nodes[node].name.clone()).collect();
+    let executable = Executable::new(part, from, file)?;
     let activations = activation_peak(&executable).map_err(engine(file, "counted"))?;
     Ok(Loaded { executable, operators, parameters, activations, flops })
 }
@@ -169,54 +168,70 @@ fn flops(graph: &TypedModel) -> tract_onnx::prelude::TractResult<u64> {
 /// Most bytes of activations alive at once, and the copies of input and output that are on their way in and out.
 fn activation_peak(executable: &Executable) -> tract_onnx::prelude::TractResult<u64> {
     let mut peak = 0;
-    for plan in executable.pieces() {
+    for plan in executable.plans() {
         let steps = plan.model().eval_tmp_memory_usage(plan.order_without_consts(), |node| !node.op_is::<Const>())?;
         peak = steps.into_iter().filter_map(|(_, bytes)| bytes.to_i64().ok()).fold(peak, i64::max);
     }
-    let ends = [executable.input(), executable.output()];
-    let copies: usize = ends.into_iter().filter_map(|(shape, element)| Activation::bytes_of(shape, element)).sum();
+    let copies: usize = executable.inputs().iter().chain(executable.outputs()).filter_map(Kind::bytes).sum();
     Ok(peak.max(0) as u64 + copies as u64)
 }
 
-/// Time of each piece: the median over whole passes, so that each piece finds the caches as the pieces
-/// before it leave them.
+/// Time of each piece over whole passes, so that each piece finds the caches as the pieces before it leave them: the lower
+/// quartile, since whatever else a host does only ever adds to it.
 fn times(pieces: &mut [Loaded], image: &Activation) -> Result<Vec<Duration>, ModelError> {
     let mut runs = vec![Vec::with_capacity(RUNS); pieces.len()];
     for run in 0..=RUNS {
-        let mut value = image.clone();
+        let mut values = vec![image.clone()];
         for (piece, times) in pieces.iter_mut().zip(&mut runs) {
             let start = Instant::now();
-            value = piece.executable.run(&value)?;
+            values = piece.executable.run(&values)?;
             if run > 0 {
                 times.push(start.elapsed());
             }
         }
     }
-    let median = |mut times: Vec<Duration>| {
+    let quartile = |mut times: Vec<Duration>| {
         times.sort_unstable();
-        times[times.len() / 2]
+        times[times.len() / 4]
     };
-    Ok(runs.into_iter().map(median).collect())
+    Ok(runs.into_iter().map(quartile).collect())
 }
 
-fn encode(value: &Activation, encoders: &[Encoder<'_>]) -> BTreeMap<Codec, ByteSize> {
-    encoders.iter().map(|(codec, bytes)| (*codec, ByteSize::from_bytes(bytes(value) as u64))).collect()
+fn encode(values: &[Activation], encoders: &[Encoder<'_>]) -> BTreeMap<Codec, ByteSize> {
+    encoders.iter().map(|(codec, bytes)| (*codec, ByteSize::from_bytes(bytes(values) as u64))).collect()
 }
 
-/// The cuts that are not dominated by the next one.
+/// The cuts that are not dominated by a neighbour: by one that is as good a place, with hardly anything in between.
+///
+/// A cut that is dropped makes the pieces around it one, so what lies between is summed up from the last that is kept.
 fn worth_having(pieces: &[Loaded], times: &[Duration], encoded: &[BTreeMap<Codec, ByteSize>]) -> BTreeSet<usize> {
     let time: Duration = times.iter().sum();
     let parameters: u64 = pieces.iter().map(|piece| piece.parameters).sum();
-    let dominated = |cut: usize| {
-        let smaller = encoded[cut].iter().all(|(codec, bytes)| {
-            let next = encoded[cut + 1].get(codec).map_or(u64::MAX, |next| next.bytes());
-            next as f64 <= bytes.bytes() as f64 * LARGER
-        });
-        let raw = |(shape, element)| Activation::bytes_of(shape, element);
-        smaller
-            && raw(pieces[cut].executable.output()) <= raw(pieces[cut].executable.input())
-            && times[cut].as_secs_f64() < time.as_secs_f64() * SHORT
-            && (pieces[cut].parameters as f64) <= parameters as f64 * LIGHT
+    let hardly_anything = |pieces_between: Range<usize>| {
+        let took: Duration = times[pieces_between.clone()].iter().sum();
+        let held: u64 = pieces[pieces_between].iter().map(|piece| piece.parameters).sum();
+        took.as_secs_f64() < time.as_secs_f64() * SHORT && (held as f64) <= parameters as f64 * LIGHT
     };
-    (0..=pieces.len()).filter(|cut| *cut == 0 || *cut == pieces.len() || !dominated(*cut)).collect()
+    let no_larger = |cut: usize, than: usize| {
+        encoded[cut].iter().all(|(codec, bytes)| {
+            let other = encoded[than].get(codec).map_or(u64::MAX, |other| other.bytes());
+            bytes.bytes() as f64 <= other as f64 * LARGER
+        })
+    };
+    let mut kept = vec![0];
+    for cut in 1..=pieces.len() {
+        // Those before it that it is as good as are not needed beside it …
+        while let [_, .., last] = kept.as_slice()
+            && hardly_anything(*last..cut)
+            && no_larger(cut, *last)
+        {
+            kept.pop();
+        }
+        // … and it is not, beside one that is better.
+        let dominated = kept.last().is_some_and(|last| hardly_anything(*last..cut) && no_larger(*last, cut));
+        if !dominated || cut == pieces.len() {
+            kept.push(cut);
+        }
+    }
+    kept.into_iter().collect()
 }

@@ -8,6 +8,7 @@ mod input;
 mod measure;
 mod nominal;
 mod process;
+mod unsplit;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,7 +25,7 @@ pub use measure::{Encoder, measure, reference};
 pub use nominal::nominal;
 
 /// Version of the stored form of a [`ModelProfile`]; a cached profile of another version is measured again.
-pub const PROFILE_VERSION: u32 = 2;
+pub const PROFILE_VERSION: u32 = 3;
 
 /// What is known of a model before it is planned: where it can be cut and what lies between the cuts.
 ///
@@ -45,7 +46,7 @@ pub struct ModelProfile {
     /// How a segment's memory follows from its weights and activations.
     #[serde(default)]
     pub footprint: Footprint,
-    /// The tensors at which the model can be cut, in the order in which they are computed.
+    /// The places at which the model can be cut, in the order in which they are computed.
     pub cuts: Vec<Cut>,
     /// What lies between neighbouring cuts.
     pub pieces: Vec<Piece>,
@@ -62,17 +63,31 @@ pub enum Footprint {
     Bare,
 }
 
-/// A tensor at which a model can be cut: everything before it reaches everything behind it through this tensor alone.
+/// A place at which a model can be cut: everything before it reaches everything behind it through these tensors alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cut {
+    /// The tensors that cross it: most often one; inside a residual or an inception block several.
+    pub tensors: Vec<LiveTensor>,
+    /// Their size together encoded by each codec, measured on the activation of a seeded input.
+    pub encoded: BTreeMap<Codec, ByteSize>,
+}
+
+/// A tensor that crosses a cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveTensor {
     /// The tensor's name in the ONNX file.
-    pub tensor: String,
+    pub name: String,
     /// Its shape, with a batch of one.
     pub shape: Vec<usize>,
     /// The type of its elements.
     pub element: Element,
-    /// Its size encoded by each codec, measured on the activation of a seeded input.
-    pub encoded: BTreeMap<Codec, ByteSize>,
+}
+
+impl Cut {
+    /// The names of its tensors: `"a"`, `"a + b"`.
+    pub fn name(&self) -> String {
+        self.tensors.iter().map(|tensor| tensor.name.as_str()).collect::<Vec<_>>().join(" + ")
+    }
 }
 
 /// The part of a model between two neighbouring cuts: the smallest segment there is.

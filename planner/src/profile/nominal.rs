@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Cut, Footprint, ModelProfile, PROFILE_VERSION, Piece};
+use super::{Cut, Footprint, LiveTensor, ModelProfile, PROFILE_VERSION, Piece};
 use crate::codec::Codec;
 use crate::element::Element;
 use crate::units::ByteSize;
@@ -78,9 +78,7 @@ impl Open {
 fn cut(graph: &LayerGraph, layer: usize) -> Cut {
     let layer = &graph.layers[layer];
     Cut {
-        tensor: layer.name.clone(),
-        shape: layer.shape.clone(),
-        element: Element::Float32,
+        tensors: vec![LiveTensor { name: layer.name.clone(), shape: layer.shape.clone(), element: Element::Float32 }],
         encoded: BTreeMap::from([(Codec::Raw, ByteSize::from_bytes(FLOAT * layer.elements()))]),
     }
 }

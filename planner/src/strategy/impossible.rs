@@ -102,7 +102,7 @@ pub(super) fn check(problem: &Problem<'_>) -> Result<Vec<usize>, PlanError> {
     let need = |piece: usize| profile.memory(Segment { from: piece, to: piece + 1 });
     match (0..profile.pieces.len()).max_by_key(|piece| need(*piece)) {
         Some(piece) if need(piece) > most => {
-            let tensor = |cut: usize| profile.cuts[cut].tensor.clone();
+            let tensor = |cut: usize| profile.cuts[cut].name();
             let operators = profile.pieces.get(piece).map(Piece::named).unwrap_or_default();
             Err(PlanError::PieceTooLarge {
                 from: tensor(piece),

@@ -8,7 +8,7 @@ use planner::cluster::wifi::WifiSquare;
 use planner::cluster::{Cluster, Device, Path};
 use planner::codec::Codec;
 use planner::plan::Plan;
-use planner::profile::{Cut, ModelProfile, PROFILE_VERSION, Piece};
+use planner::profile::{Cut, LiveTensor, ModelProfile, PROFILE_VERSION, Piece};
 use planner::strategy::Problem;
 use planner::units::ByteSize;
 use rand_core::{Rng, SeedableRng};
@@ -38,9 +38,11 @@ impl Dice {
 /// A model of `pieces` pieces; tensors of 4 to 800 kB, times of 0.5 to 8 ms, 0.1 to 4 MiB of weights.
 pub fn model(pieces: usize, dice: &mut Dice) -> ModelProfile {
     let cut = |index: usize, dice: &mut Dice| Cut {
-        tensor: format!("t{index}"),
-        shape: vec![1],
-        element: planner::element::Element::Float32,
+        tensors: vec![LiveTensor {
+            name: format!("t{index}"),
+            shape: vec![1],
+            element: planner::element::Element::Float32,
+        }],
         encoded: BTreeMap::from([(Codec::Raw, ByteSize::from_bytes(dice.between(4_000, 800_000)))]),
     };
     let piece = |dice: &mut Dice| Piece {

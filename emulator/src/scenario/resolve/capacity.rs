@@ -1,6 +1,6 @@
 //! Whether a model can fit into a cluster's memory at all, whatever the plan.
 
-use planner::profile::{ModelProfile, Segment};
+use planner::profile::{Cut, ModelProfile, Segment};
 use planner::units::ByteSize;
 
 use crate::scenario::{Role, Scenario};
@@ -73,7 +73,7 @@ pub fn check_capacity(scenario: &Scenario, profile: &ModelProfile) -> Vec<Shorta
     if need > room {
         shortages.push(Shortage::Whole { model: model.clone(), need, room, workers: workers.len() });
     }
-    let tensor = |cut: usize| profile.cuts.get(cut).map(|cut| cut.tensor.clone()).unwrap_or_default();
+    let tensor = |cut: usize| profile.cuts.get(cut).map(Cut::name).unwrap_or_default();
     let largest = (0..profile.pieces.len())
         .map(|piece| (profile.memory(Segment { from: piece, to: piece + 1 }), piece))
         .max_by_key(|(memory, _)| *memory);

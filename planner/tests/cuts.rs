@@ -1,0 +1,70 @@
+//! Where models can be cut: one tensor between blocks, several inside them, and never a bit of difference.
+
+use planner::codec::Codec;
+use planner::onnx::{Activation, Executable, Model, write_segment};
+use planner::profile::{ModelProfile, Segment, input, measure};
+use planner::zoo;
+
+fn bytes(cut: &[Activation]) -> usize {
+    cut.iter().map(|tensor| tensor.data.len()).sum()
+}
+
+struct Measured {
+    _folder: tempfile::TempDir,
+    path: std::path::PathBuf,
+    profile: ModelProfile,
+    image: Activation,
+    output: Activation,
+}
+
+fn measured(name: &str) -> Measured {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.onnx");
+    zoo::write(name, 1, &path).expect("a model");
+    let profile = measure(&path, name, None, &[(Codec::Raw, &bytes)]).expect("a profile");
+    let model = Model::open(&path, None).expect("a model");
+    let image = input(model.shape(), model.element(), 5, 0);
+    let output = model.executable().and_then(|mut unsplit| unsplit.run(std::slice::from_ref(&image)));
+    let output = output.expect("an output").remove(0);
+    Measured { _folder: folder, path, profile, image, output }
+}
+
+/// Runs the segments between some cuts, one after the other, each as a device gets it that does not have the model.
+fn run(measured: &Measured, cuts: &[usize]) -> Vec<Activation> {
+    let mut values = vec![measured.image.clone()];
+    for ends in cuts.windows(2) {
+        let segment = Segment { from: ends[0], to: ends[1] };
+        let mut file = Vec::new();
+        write_segment(&measured.path, &measured.profile, segment, &mut file).expect("a segment");
+        let loaded = Executable::from_bytes(file, &measured.profile, segment);
+        values = loaded.and_then(|mut segment| segment.run(&values)).expect("values");
+    }
+    values
+}
+
+#[test]
+fn a_model_split_at_all_its_cuts_or_at_any_gives_the_unsplit_models_bytes() {
+    for name in ["tiny-cnn", "mobilenet-v2", "resnet50"] {
+        let measured = measured(name);
+        let last = measured.profile.pieces.len();
+        let several = measured.profile.cuts.iter().filter(|cut| cut.tensors.len() > 1).count();
+        println!("{name}: {} cuts, {several} of them of several tensors", last + 1);
+        assert!(several > 0 || name == "tiny-cnn", "{name} has residual blocks");
+        assert_eq!(run(&measured, &(0..=last).collect::<Vec<_>>()), [measured.output.clone()], "{name}, every piece");
+        for cut in (1..last).step_by(last / 5) {
+            assert_eq!(run(&measured, &[0, cut, last]), [measured.output.clone()], "{name}, cut {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_inside_a_block_makes_room_for_small_devices() {
+    let profile = measured("resnet50").profile;
+    let most = |pieces: &mut dyn Iterator<Item = u64>| pieces.max().expect("a piece");
+    let finest = most(&mut profile.pieces.iter().map(|piece| piece.parameters.bytes()));
+    let single: Vec<usize> = (0..profile.cuts.len()).filter(|cut| profile.cuts[*cut].tensors.len() == 1).collect();
+    let held = |ends: &[usize]| profile.pieces[ends[0]..ends[1]].iter().map(|piece| piece.parameters.bytes()).sum();
+    let coarse = most(&mut single.windows(2).map(held));
+    println!("largest piece: {} MiB, between single tensors {} MiB", finest >> 20, coarse >> 20);
+    assert!(finest * 2 <= coarse, "{finest} of {coarse}");
+}
