@@ -142,3 +142,15 @@ fn the_zoo_is_listed_with_what_each_model_costs() {
         assert!(line.contains(parameters), "{told}");
     }
 }
+
+#[test]
+fn a_model_is_inspected_cut_by_cut_and_operator_by_operator() {
+    let told = User::new().run(&["model", "inspect", "mobilenet-v2", "--operators"]).expect(0).stdout;
+    let (cuts, operators) = told.split_once("the engine's operator").expect("two tables");
+    let inner = cuts.lines().find(|line| line.contains("block_1_project_BN + block_2"));
+    assert!(inner.is_some_and(|line| line.contains("1×24×56×56 + 1×144×56×56")), "{told}");
+    let times = operators.lines().filter_map(|line| line.split_whitespace().last()?.parse::<f64>().ok());
+    let (count, milliseconds) = times.fold((0, 0.0), |(count, sum), time| (count + 1, sum + time));
+    println!("{count} operators, {milliseconds:.1} ms");
+    assert!(count > 52 && milliseconds > 0.0, "MobileNetV2 has 52 convolutions: {told}");
+}

@@ -396,6 +396,7 @@ fn a_model_that_no_plan_can_fit_is_told_where_it_is_named() {
         activations: ByteSize::from_mib(2),
         flops: 0,
         time: MILLI,
+        timings: Vec::new(),
     };
     let profile = ModelProfile {
         version: PROFILE_VERSION,

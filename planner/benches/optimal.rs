@@ -34,6 +34,7 @@ fn model(pieces: usize, random: &mut Pcg64) -> ModelProfile {
         activations: ByteSize::from_bytes(between(random, 100 << 10, 2 << 20)),
         flops: 0,
         time: Duration::from_micros(between(random, 500, 8_000)),
+        timings: Vec::new(),
     };
     ModelProfile {
         version: PROFILE_VERSION,

@@ -394,6 +394,7 @@ mod tests {
             activations: ByteSize::from_mib(1),
             flops: 0,
             time: Duration::from_millis(millis),
+            timings: Vec::new(),
         };
         let profile = ModelProfile {
             version: PROFILE_VERSION,

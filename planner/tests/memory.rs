@@ -48,7 +48,12 @@ fn peak_mib(model: &Path, profile: &Path, segment: Segment) -> f64 {
 fn a_segment_needs_about_the_memory_that_the_profile_predicts() {
     let folder = tempfile::tempdir().expect("a folder");
     let raw = |cut: &[Activation]| cut.iter().map(|tensor| tensor.data.len()).sum();
-    for name in ["mobilenet-v2", "resnet50"] {
+    let full = std::env::var_os("EMU_FULL").is_some_and(|full| full == "1");
+    if !full {
+        println!("skipped: the rest of the zoo takes minutes; EMU_FULL=1 tries it, too");
+    }
+    let names = if full { zoo::NAMES.to_vec() } else { vec!["mobilenet-v2", "resnet50"] };
+    for name in names {
         let model = folder.path().join(format!("{name}.onnx"));
         zoo::write(name, 1, &model).expect("a model");
         let profile = measure(&model, name, None, &[(Codec::Raw, &raw)]).expect("a profile");
@@ -70,7 +75,7 @@ fn a_segment_needs_about_the_memory_that_the_profile_predicts() {
                 (predicted / needed - 1.0) * 100.0
             );
             assert!(needed <= predicted * 1.1, "{name} {from}..{to} needs more than predicted");
-            assert!(needed >= predicted * 0.4, "{name} {from}..{to} needs far less than predicted");
+            assert!(needed >= predicted * 0.3, "{name} {from}..{to} needs far less than predicted");
         }
     }
 }

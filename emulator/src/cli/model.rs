@@ -41,6 +41,9 @@ enum ModelCommand {
         /// Shape of the file's input, such as `1,3,48,320`, where the file leaves more open than the batch.
         #[arg(long, value_delimiter = ',')]
         shape: Option<Vec<usize>>,
+        /// Also list what the inference engine runs, operator by operator, and how long each takes here.
+        #[arg(long)]
+        operators: bool,
     },
     /// Puts a model, its profile and its reference outputs into the cache.
     #[command(hide = true)]
@@ -70,11 +73,11 @@ pub fn run(arguments: ModelArgs) -> Exit {
             Ok(())
         }
         ModelCommand::Make { name, file, seed } => make(&name, file, seed),
-        ModelCommand::Inspect { model, shape } => {
+        ModelCommand::Inspect { model, shape, operators } => {
             let file = !planner::zoo::NAMES.contains(&model.as_str())
                 && (shape.is_some() || model.contains(['/', '.']) || Path::new(&model).exists());
             let source = source(&model, file, shape);
-            model::prepare_here(&source, Inputs { count: 1, seed: 1 }).map(|prepared| inspect(&prepared))
+            model::prepare_here(&source, Inputs { count: 1, seed: 1 }).map(|prepared| inspect(&prepared, operators))
         }
         ModelCommand::Prepare { model, file, shape, inputs, seed } => {
             model::prepare_here(&source(&model, file, shape), Inputs { count: inputs, seed }).map(|_| ())
@@ -140,7 +143,7 @@ fn make(name: &str, file: Option<PathBuf>, seed: u64) -> Result<(), ModelError> 
     Ok(())
 }
 
-fn inspect(prepared: &Prepared) {
+fn inspect(prepared: &Prepared, operators: bool) {
     let profile: &ModelProfile = &prepared.profile;
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -159,6 +162,9 @@ fn inspect(prepared: &Prepared) {
     }
     right(&mut table, &[0, 3, 4, 5, 6, 7, 8]);
     println!("{table}");
+    if operators {
+        println!("\n{}", operator_table(profile));
+    }
     let whole = profile.whole();
     println!(
         "\n{}: {} cuts, {:.1} ms on {}, {:.0} MiB in one process",
@@ -168,4 +174,19 @@ fn inspect(prepared: &Prepared) {
         profile.host,
         profile.memory(whole).mib()
     );
+}
+
+/// What the inference engine runs. The piece is told by the cut behind it, as in the table of cuts.
+fn operator_table(profile: &ModelProfile) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["cut", "the engine's operator", "kind", "ms"]);
+    for (piece, timing) in (profile.pieces.iter().enumerate())
+        .flat_map(|(piece, held)| held.timings.iter().map(move |timing| (piece, timing)))
+    {
+        let millis = format!("{:.3}", timing.time.as_secs_f64() * 1e3);
+        table.add_row([(piece + 1).to_string(), timing.name.clone(), timing.kind.clone(), millis]);
+    }
+    right(&mut table, &[0, 3]);
+    table
 }

@@ -34,6 +34,9 @@ struct Step {
     gives: Vec<Given>,
 }
 
+/// Has the inference engine run a piece.
+pub(crate) type Run<'a> = dyn FnMut(&Arc<TypedRunnableModel>, TVec<TValue>) -> TractResult<TVec<TValue>> + 'a;
+
 /// Where a tensor behind a piece comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Given {
@@ -136,6 +139,11 @@ impl Executable {
     /// [`ModelError::WrongInput`] when `inputs` are not of the shapes and types that the segment takes,
     /// [`ModelError::Engine`] when computing fails.
     pub fn run(&mut self, inputs: &[Activation]) -> Result<Vec<Activation>, ModelError> {
+        self.run_with(inputs, &mut |plan, values| plan.run(values))
+    }
+
+    /// Computes the segment's outputs; `run` has the engine run a piece.
+    pub(crate) fn run_with(&mut self, inputs: &[Activation], run: &mut Run<'_>) -> Result<Vec<Activation>, ModelError> {
         let fit = inputs.iter().map(Activation::kind).eq(self.inputs.iter().cloned());
         let values = Some(inputs).filter(|_| fit).and_then(|inputs| inputs.iter().map(Activation::to_tensor).collect());
         let values: Vec<Tensor> = values.ok_or_else(|| ModelError::WrongInput {
@@ -144,7 +152,7 @@ impl Executable {
         })?;
         let mut values: Vec<TValue> = values.into_iter().map(Tensor::into_tvalue).collect();
         for step in &self.steps {
-            values = step.run(values)?;
+            values = step.run(values, run)?;
         }
         values.iter().map(Activation::from_value).collect::<Option<_>>().ok_or_else(nothing)
     }
@@ -156,7 +164,7 @@ impl Executable {
 }
 
 impl Step {
-    fn run(&self, values: Vec<TValue>) -> Result<Vec<TValue>, ModelError> {
+    fn run(&self, values: Vec<TValue>, run: &mut Run<'_>) -> Result<Vec<TValue>, ModelError> {
         // What no one needs any more is handed over, so that the engine may reuse its memory.
         let mut values: Vec<Option<TValue>> = values.into_iter().map(Some).collect();
         let passed = |index: usize| self.gives.contains(&Given::Passed(index));
@@ -165,7 +173,7 @@ impl Step {
             if passed(index) { value.clone() } else { value.take() }.ok_or_else(nothing)
         };
         let taken = self.takes.iter().map(|index| take(&mut values, *index)).collect::<Result<TVec<TValue>, _>>()?;
-        let computed = self.plan.run(taken).map_err(graph::engine("the segment", "run"))?;
+        let computed = run(&self.plan, taken).map_err(graph::engine("the segment", "run"))?;
         let given = self.gives.iter().map(|given| match given {
             Given::Passed(index) => values.get(*index).cloned().flatten(),
             Given::Computed(index) => computed.get(*index).cloned(),

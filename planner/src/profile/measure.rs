@@ -12,6 +12,7 @@ use tract_onnx::tract_core::ops::konst::Const;
 use super::candidates::{Found, find};
 use super::input::input;
 use super::process::{empty_process, host};
+use super::timing::timings;
 use super::{Cut, LiveTensor, ModelProfile, PROFILE_VERSION, Piece};
 use crate::codec::Codec;
 use crate::digest::digest_file;
@@ -76,16 +77,20 @@ pub fn measure(
     let mut pieces = load_all(&model.index, &found)?;
     let times = self::times(&mut pieces, &image)?;
     let live = |(name, value): (String, Activation)| LiveTensor { name, shape: value.shape, element: value.element };
+    let timings = (pieces.iter_mut().zip(&found))
+        .map(|(piece, start)| timings(&mut piece.executable, &start.values))
+        .collect::<Result<Vec<_>, _>>()?;
     let cuts = found
         .into_iter()
         .zip(encoded)
         .map(|(cut, encoded)| Cut { tensors: cut.tensors.into_iter().zip(cut.values).map(live).collect(), encoded });
-    let measured = pieces.iter().zip(times).map(|(piece, time)| Piece {
+    let measured = pieces.iter().zip(times).zip(timings).map(|((piece, time), timings)| Piece {
         operators: piece.operators.clone(),
         parameters: ByteSize::from_bytes(piece.parameters),
         activations: ByteSize::from_bytes(piece.activations),
         flops: piece.flops,
         time,
+        timings,
     });
     let profile = ModelProfile {
         version: PROFILE_VERSION,

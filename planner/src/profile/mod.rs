@@ -8,6 +8,7 @@ mod input;
 mod measure;
 mod nominal;
 mod process;
+mod timing;
 mod unsplit;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub use measure::{Encoder, measure, reference};
 pub use nominal::nominal;
 
 /// Version of the stored form of a [`ModelProfile`]; a cached profile of another version is measured again.
-pub const PROFILE_VERSION: u32 = 3;
+pub const PROFILE_VERSION: u32 = 4;
 
 /// What is known of a model before it is planned: where it can be cut and what lies between the cuts.
 ///
@@ -102,6 +103,21 @@ pub struct Piece {
     /// Floating-point operations of one inference (a multiply-add counts two).
     pub flops: u64,
     /// Time of one inference on [`ModelProfile::host`], one thread, otherwise idle.
+    #[serde(with = "crate::units::duration")]
+    pub time: Duration,
+    /// What the inference engine makes of the operators, in the order in which it runs.
+    #[serde(default)]
+    pub timings: Vec<Timing>,
+}
+
+/// How long the inference engine takes for one of its own operators, into which it merges and splits those of the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// The engine's name for it, which begins like that of an operator of the file.
+    pub name: String,
+    /// Its kind, as the engine calls it.
+    pub kind: String,
+    /// Time it takes for one inference.
     #[serde(with = "crate::units::duration")]
     pub time: Duration,
 }

@@ -71,6 +71,7 @@ impl Open {
             activations: ByteSize::from_bytes(self.activations),
             flops: self.flops,
             time: Duration::from_secs_f64(self.flops as f64 / flops_per_s),
+            timings: Vec::new(),
         }
     }
 }

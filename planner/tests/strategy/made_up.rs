@@ -51,6 +51,7 @@ pub fn model(pieces: usize, dice: &mut Dice) -> ModelProfile {
         activations: ByteSize::from_bytes(dice.between(100 << 10, 2 << 20)),
         flops: 1,
         time: Duration::from_micros(dice.between(500, 8_000)),
+        timings: Vec::new(),
     };
     ModelProfile {
         version: PROFILE_VERSION,
