@@ -20,6 +20,7 @@ use node::config::{ClientConfig, Deploy, DispatcherConfig, Load, NodeConfig, Rol
 use node::digest::digest;
 use node::telemetry::{Command, Event, Stamped};
 use node::wire::codec::{Tensor, encode};
+use node::wire::secret::Secret;
 use planner::cluster::{Cluster, Device, Energy, Path};
 use planner::codec::Codec;
 use planner::plan::Plan;
@@ -290,10 +291,12 @@ fn configs(
             slowdown: wanted.slowdown,
         }),
     };
+    let secret = Secret::draw().unwrap();
     let config = |node| NodeConfig {
         name: name(node),
         address: address(node),
-        state: state.clone(),
+        secret: secret.clone(),
+        state: state.join(node.to_string()),
         bandwidth: Default::default(),
         role: role(node),
     };
