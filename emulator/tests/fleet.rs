@@ -20,8 +20,8 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use nix::unistd::{gethostname, sethostname};
 use node::config::{NodeConfig, RoleConfig, WorkerConfig};
-use node::wire::secret::Secret;
 use node::telemetry::{Command, Event, Stamped};
+use node::wire::secret::Secret;
 use planner::units::ByteSize;
 use support::{Actor, Named, PATIENCE, eventually, mark};
 

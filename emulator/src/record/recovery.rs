@@ -115,8 +115,7 @@ fn suspicion<'a>(
     let alone = |suspicion: &&Suspicion| {
         tally.faults.iter().all(|(other, seen)| *other == index || !in_effect(seen, suspicion.at))
     };
-    let mut during: Vec<&Suspicion> =
-        suspicions.iter().filter(|s| s.at >= *fired && in_effect(seen, s.at)).collect();
+    let mut during: Vec<&Suspicion> = suspicions.iter().filter(|s| s.at >= *fired && in_effect(seen, s.at)).collect();
     during.sort_by_key(|suspicion| suspicion.at);
     let named = during.iter().copied().find(names_it);
     named.or_else(|| during.iter().copied().find(alone))

@@ -31,9 +31,8 @@ pub fn connect(shared: &Arc<Shared>, node: usize, session: u64, sender: Sender<H
     let failed = sender.clone();
     let (shared, tuning) = (shared.clone(), tuning(shared));
     let attempt = move || {
-        let connected = shared
-            .address(node, CONTROL_PORT)
-            .map(|address| shared.join(address, Port::Control, LIMIT, tuning));
+        let connected =
+            shared.address(node, CONTROL_PORT).map(|address| shared.join(address, Port::Control, LIMIT, tuning));
         let happening = match connected {
             Some(Ok(stream)) => Happening::ControlMade { node, session, stream },
             Some(Err(error)) => {

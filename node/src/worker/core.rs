@@ -271,7 +271,8 @@ impl Running {
     fn greet(&mut self, worker: u32, to: SocketAddr, interval: Duration, missed: u32) {
         self.core.interval.set(interval);
         let interval = self.core.interval.get();
-        let heart = Heart::start(self.identity.clone(), (self.core.own, to), worker, interval, self.core.secret.clone());
+        let heart =
+            Heart::start(self.identity.clone(), (self.core.own, to), worker, interval, self.core.secret.clone());
         let Some(session) = &mut self.session else { return };
         session.worker = worker;
         session.missed = missed.max(1);

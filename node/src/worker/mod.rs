@@ -76,7 +76,8 @@ fn serve(
     inbound::accept(data, secret.clone(), interval.clone(), sender.clone(), telemetry.clone()).map_err(threads)?;
     let processor = Processor::start().map_err(threads)?;
     let secret = secret.clone();
-    let core = Core { own, secret, profile, slowdown, processor, loader, telemetry: telemetry.clone(), sender, interval };
+    let core =
+        Core { own, secret, profile, slowdown, processor, loader, telemetry: telemetry.clone(), sender, interval };
     thread::Builder::new().name("core".into()).spawn(move || core.run(&inputs)).map_err(threads)?;
     telemetry.tell(Event::Ready);
     Ok(())

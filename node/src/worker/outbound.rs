@@ -16,7 +16,14 @@ use crate::wire::secret::Secret;
 use crate::wire::stream::FrameWriter;
 
 /// Connects to `hop` and says `hello`; the core is told how it went.
-pub fn connect((own, secret): (IpAddr, &Secret), hop: &NextHop, limit: Duration, hello: Frame, attempt: u64, core: &Sender<Input>) {
+pub fn connect(
+    (own, secret): (IpAddr, &Secret),
+    hop: &NextHop,
+    limit: Duration,
+    hello: Frame,
+    attempt: u64,
+    core: &Sender<Input>,
+) {
     let (next, address, sender, secret) = (hop.node, hop.address, core.clone(), secret.clone());
     let connect = move || {
         let connected = connection::connect(own, address, limit, Tuning::data()).map_err(|error| error.to_string());

@@ -114,7 +114,8 @@ impl Ledger {
     /// A ledger with the requests of `known`, which came over no connection that is still there. It keeps the last
     /// `keep` answers.
     pub fn new(keep: usize, known: &Recovered) -> Ledger {
-        let entry = |payload: &Bytes| Entry { client: 0, payload: payload.clone(), state: State::Waiting, forgotten: false };
+        let entry =
+            |payload: &Bytes| Entry { client: 0, payload: payload.clone(), state: State::Waiting, forgotten: false };
         let kept = |(ticket, answer): (&u64, &Answer)| Kept { ticket: *ticket, answer: answer.clone(), over: 0 };
         let kept: VecDeque<Kept> = known.answered.iter().map(kept).collect();
         Ledger {

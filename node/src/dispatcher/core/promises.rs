@@ -124,8 +124,7 @@ impl Core {
             Some(failure) if failure.attempt.is_some_and(|attempt| mark < attempt) => return,
             Some(failure) => (failure.retry, failure.attempt) = (self.now + RETRY, None),
             None => {
-                self.promises.failed =
-                    Some(Failure { reason: reason.clone(), retry: self.now + RETRY, attempt: None });
+                self.promises.failed = Some(Failure { reason: reason.clone(), retry: self.now + RETRY, attempt: None });
                 self.report(Event::JournalFailed { reason: reason.clone() });
             }
         }

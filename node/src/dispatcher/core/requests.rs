@@ -71,10 +71,17 @@ impl Core {
         if request >= REQUESTS {
             return Some(format!("requests are numbered below {REQUESTS}"));
         }
-        let Phase::Stranded { reason } = &self.phase else { return None };
-        let queue = self.settings.queue;
-        let full = self.ledger.waiting() >= queue && self.ledger.is_new(self.ticket(request));
-        full.then(|| format!("no plan is possible ({reason}), and {queue} requests wait for one already"))
+        let (waiting, queue) = (self.ledger.waiting(), self.settings.queue);
+        if waiting < queue || !self.ledger.is_new(self.ticket(request)) {
+            return None;
+        }
+        match &self.phase {
+            Phase::Stranded { reason } => {
+                Some(format!("no plan is possible ({reason}), and {queue} requests wait for one already"))
+            }
+            // It was let come to be refused, and a plan is sought again: that may happen once, not again and again.
+            _ => (waiting >= queue + TO_REFUSE).then(|| format!("{waiting} requests wait for a plan already")),
+        }
     }
 
     /// The client has an answer.

@@ -50,7 +50,8 @@ impl Recovered {
 
     /// The records that say the same.
     pub fn records(&self) -> impl Iterator<Item = Record> {
-        let open = self.open.iter().map(|(ticket, payload)| Record::Accepted { ticket: *ticket, payload: payload.clone() });
+        let open =
+            self.open.iter().map(|(ticket, payload)| Record::Accepted { ticket: *ticket, payload: payload.clone() });
         let answered = |(ticket, answer): (&u64, &Answer)| Record::Answered { ticket: *ticket, answer: answer.clone() };
         open.chain(self.answered.iter().map(answered))
     }

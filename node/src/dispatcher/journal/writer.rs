@@ -87,7 +87,11 @@ impl Writer {
             self.write(record)?;
             promised |= record.is_a_promise();
         }
-        if promised { self.sync()? } else { self.file.flush()? }
+        if promised {
+            self.sync()?
+        } else {
+            self.file.flush()?
+        }
         self.clean()
     }
 
@@ -179,6 +183,8 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
+    use rand_core::{Rng, SeedableRng};
+    use rand_pcg::Pcg64;
 
     use super::super::recovery::recover;
     use super::*;
@@ -267,5 +273,97 @@ mod tests {
         fs::remove_dir(segment::path(folder.path(), 2)).unwrap();
         let read = recover(folder.path()).unwrap();
         assert_eq!(read.open.keys().collect::<Vec<_>>(), [&1]);
+    }
+
+    /// A journal as a dispatcher writes it, and after each batch what was promised by then and how long the files were.
+    fn story(folder: &Path) -> Vec<(u64, u64, Recovered)> {
+        let mut known = Recovered::default();
+        let mut writer = Writer::begin(folder, &known, 3000).unwrap();
+        let mut promised = Vec::new();
+        for ticket in 0..80 {
+            let mut batch = vec![accepted(ticket, 10 + (ticket as usize * 37) % 300)];
+            if ticket % 9 == 0 {
+                batch.push(Record::Epoch(ticket as u32 / 9 + 1));
+            }
+            if ticket > 4 && ticket % 3 > 0 {
+                batch.push(answered(ticket - 4));
+            }
+            if ticket > 40 {
+                batch.push(Record::Settled { ticket: ticket - 30 });
+            }
+            writer.append(&batch).unwrap();
+            batch.into_iter().for_each(|record| known.take(record));
+            let current = writer.segments.back().unwrap().number;
+            promised.push((current, writer.length, known.clone()));
+        }
+        promised
+    }
+
+    fn copy(from: &Path, to: &Path) {
+        for (_, path) in segment::list(to).unwrap() {
+            fs::remove_file(path).unwrap();
+        }
+        for (_, path) in segment::list(from).unwrap() {
+            fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+
+    #[test]
+    fn killed_at_two_hundred_bytes_of_the_log_everything_promised_survives() {
+        let (folder, copied) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let promised = story(folder.path());
+        let newest = segment::list(folder.path()).unwrap().pop().unwrap();
+        let length = fs::metadata(&newest.1).unwrap().len();
+        let mut random = Pcg64::seed_from_u64(4);
+        for _ in 0..200 {
+            let at = random.next_u64() % (length + 1);
+            copy(folder.path(), copied.path());
+            let last = segment::path(copied.path(), newest.0);
+            OpenOptions::new().write(true).open(&last).unwrap().set_len(at).unwrap();
+            let read = recover(copied.path()).unwrap();
+            assert_eq!(read.damage, [""; 0], "a torn tail is no damage");
+            // Whoever was told of a promise was told it when the files were no longer than this.
+            let told = promised.iter().rev().find(|(segment, end, _)| (*segment, *end) <= (newest.0, at));
+            let told = &told.expect("the segments before it").2;
+            for (ticket, payload) in &told.open {
+                // It may have been answered or settled since.
+                let there = read.open.get(ticket) == Some(payload) || read.answered.contains_key(ticket);
+                assert!(there || *ticket < 50, "{ticket} at {at}");
+            }
+            for ticket in told.answered.keys() {
+                // Or settled since.
+                assert!(read.answered.contains_key(ticket) || *ticket < 50, "the answer to {ticket} at {at}");
+            }
+            assert!(read.standing.epoch >= told.standing.epoch);
+            // What was read can be gone on with.
+            let mut writer = Writer::begin(copied.path(), &read, 3000).unwrap();
+            writer.append(&[accepted(1000, 20)]).unwrap();
+            let again = recover(copied.path()).unwrap();
+            assert!(again.open.contains_key(&1000) && again.open.len() == read.open.len() + 1);
+        }
+    }
+
+    #[test]
+    fn damaged_at_two_hundred_bytes_of_the_log_all_other_records_survive_and_it_is_told() {
+        let (folder, copied) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (_, _, known) = story(folder.path()).pop().unwrap();
+        let segments = segment::list(folder.path()).unwrap();
+        let mut random = Pcg64::seed_from_u64(5);
+        for _ in 0..200 {
+            let number = segments[random.next_u64() as usize % segments.len()].0;
+            copy(folder.path(), copied.path());
+            let path = segment::path(copied.path(), number);
+            let mut bytes = fs::read(&path).unwrap();
+            let at = random.next_u64() as usize % bytes.len();
+            bytes[at] ^= 1 << (random.next_u64() % 8);
+            fs::write(&path, &bytes).unwrap();
+            let read = recover(copied.path()).unwrap();
+            assert!(!read.damage.is_empty() || read.torn > 0, "bit {at} of {number}");
+            // One record is gone: one request at most is not known, or known though it is settled or answered.
+            let tickets =
+                |known: &Recovered| known.open.keys().chain(known.answered.keys()).copied().collect::<BTreeSet<_>>();
+            assert!(tickets(&read).symmetric_difference(&tickets(&known)).count() <= 1, "bit {at} of {number}");
+            assert!(read.standing.epoch + 1 >= known.standing.epoch);
+        }
     }
 }

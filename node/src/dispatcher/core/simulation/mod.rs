@@ -147,7 +147,7 @@ impl World {
                 break;
             }
         }
-        assert!(self.unanswered.is_empty(), "{:?} have no answer; {:?}", self.unanswered, self.core.phase);
+        assert!(self.unanswered.is_empty(), "{:?} have no answer; {:#?}", self.unanswered, self.core);
         assert_eq!(self.answers.len() as u64, self.offered);
         // And all of it is acknowledged in the end: nothing has to be remembered.
         self.client_leaves();

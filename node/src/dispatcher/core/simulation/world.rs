@@ -185,8 +185,9 @@ impl World {
         }
         self.stranded |= matches!(self.core.phase, Phase::Stranded { .. });
         // Three chains of four stages at most. What was in them waits again after a crash.
-        let more = if self.stranded { TO_REFUSE } else { 0 } + if self.crashes > 0 { 30 + QUEUE } else { 0 };
-        assert!(self.core.ledger.waiting() + self.credit <= QUEUE + more, "the queue is bounded");
+        let more = if self.stranded { 2 * TO_REFUSE } else { 0 } + if self.crashes > 0 { 30 + QUEUE } else { 0 };
+        let (waiting, credit) = (self.core.ledger.waiting(), self.credit);
+        assert!(waiting + credit <= QUEUE + more, "{waiting} wait and {credit} may come, with {:?}", self.core.phase);
         // A client that comes back asks for what is kept as well.
         let held = self.core.order.as_ref().map_or(0, |order| order.held());
         assert!(held <= 2 * 30 + QUEUE + more, "{held} answers are held back");
@@ -245,6 +246,8 @@ impl World {
             Output::Answer { request, answer: Answer::Refused { .. } } => {
                 assert!(self.stranded, "without a reason");
                 self.in_order.iter_mut().for_each(|line| line.retain(|other| *other != request));
+                // It is not remembered: a copy of it would be refused again.
+                self.sent.retain(|other| *other != request);
                 self.to_client.push_back(request);
             }
             Output::Answer { request, answer: Answer::Result { epoch, payload } } => {
@@ -521,6 +524,8 @@ impl World {
         self.feeds.clear();
         self.feed_inputs.clear();
         for it in self.nodes.iter_mut().skip(1) {
+            // Its heartbeats to the process before count, but they stop while it changes over, which may take it long here.
+            it.blameless = false;
             it.outbox.clear();
             it.inbox.clear();
             it.inbox.extend(it.session.map(ToNode::Closed));
