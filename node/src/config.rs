@@ -149,7 +149,8 @@ pub struct DispatcherConfig {
     pub window: Option<u32>,
     /// Whether answers go out in the order in which the requests were admitted.
     pub order: bool,
-    /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from.
+    /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from,
+    /// or refused while there is no plan.
     pub queue: u32,
 }
 

@@ -56,7 +56,7 @@ impl Core {
                 let epoch = self.standing.epoch.saturating_add(1);
                 self.record(Record::Epoch(epoch));
                 self.phase = Phase::Entering { mark: self.promises.mark(), epoch, plan, took };
-                if self.promises.has_failed() {
+                if self.promises.is_given_up() {
                     self.enter_epoch();
                 }
             }

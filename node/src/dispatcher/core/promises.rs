@@ -17,8 +17,9 @@ const RETRY: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Promises {
     begun: bool,
-    /// The newest mark.
+    /// The newest mark, and the one up to which all is in the journal.
     mark: u64,
+    done: u64,
     failed: Option<Failure>,
     /// Accepted requests, with the client's connection and the mark up to which the journal must be written.
     awaiting: VecDeque<(u64, u64, u64)>,
@@ -43,9 +44,9 @@ impl Promises {
         self.mark
     }
 
-    /// Whether the journal can't be written.
-    pub fn has_failed(&self) -> bool {
-        self.failed.is_some()
+    /// Whether there is nothing to wait for: the journal can't be written, and that is not being tried.
+    pub fn is_given_up(&self) -> bool {
+        self.failed.as_ref().is_some_and(|failure| failure.attempt.is_none())
     }
 
     /// The client's connection is another one: what was to be said over the old one is not.
@@ -97,11 +98,15 @@ impl Core {
                 let volatile = Some(failure.reason.clone());
                 self.outputs.push(Output::Accepted { request, volatile });
             }
+            None if self.promises.done >= self.promises.mark => {
+                self.outputs.push(Output::Accepted { request, volatile: None });
+            }
             None => self.promises.awaiting.push_back((self.promises.mark, client, request)),
         }
     }
 
     pub(super) fn journaled(&mut self, mark: u64) {
+        self.promises.done = self.promises.done.max(mark);
         if let Some(failure) = &self.promises.failed
             && failure.attempt.is_some_and(|attempt| mark >= attempt)
         {
