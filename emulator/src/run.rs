@@ -67,6 +67,9 @@ pub enum RunError {
     /// This program can't find itself.
     #[error("this program's own file can't be found")]
     Program(#[source] std::io::Error),
+    /// The system gives no random bytes.
+    #[error("no secret can be drawn for the run: {0}")]
+    Random(#[source] std::io::Error),
     /// The dispatcher finds no plan.
     #[error("the cluster can't run this model: {0}")]
     Unplannable(String),

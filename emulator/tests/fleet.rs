@@ -21,6 +21,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{gethostname, sethostname};
 use node::config::{NodeConfig, RoleConfig, WorkerConfig};
 use node::telemetry::{Command, Event, Stamped};
+use node::wire::secret::Secret;
 use planner::units::ByteSize;
 use support::{Actor, Named, PATIENCE, eventually, mark};
 
@@ -131,6 +132,7 @@ impl<'a> Cluster<'a> {
             config: NodeConfig {
                 name: name.to_owned(),
                 address: [10, 0, 0, 1].into(),
+                secret: Secret::draw().expect("random bytes"),
                 state: PathBuf::new(),
                 bandwidth: Default::default(),
                 role: RoleConfig::Worker(worker),

@@ -53,6 +53,38 @@ fn a_partition_heals_and_nothing_is_lost() {
 }
 
 #[test]
+fn the_dispatcher_is_killed_twice_once_with_three_workers_and_nothing_is_lost() {
+    let user = User::new();
+    let summary = user.run(&["run", &shipped("dispatcher_crash"), "--json"]).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    let requests = &summary["requests"];
+    assert_eq!(requests["completed"], requests["offered"], "{requests:#}");
+    assert_eq!(requests["checked"], requests["completed"], "{requests:#}");
+    let epochs: Vec<u64> =
+        summary["plans"].as_array().unwrap().iter().map(|plan| plan["epoch"].as_u64().unwrap()).collect();
+    assert!(epochs.len() >= 3 && epochs.is_sorted(), "{epochs:?}");
+    for fault in summary["faults"].as_array().unwrap() {
+        assert_eq!(fault["detected_by"], "connection", "{fault:#}");
+        let at = |column: &str| fault[column].as_f64().unwrap_or_else(|| panic!("{column} is missing: {fault:#}"));
+        assert!(at("fired_s") <= at("detected_s") && at("detected_s") <= at("recovered_s"), "{fault:#}");
+        // Nothing is answered while there is no dispatcher.
+        if fault["target"] == "n01" {
+            assert!(at("recovered_s") >= at("healed_s"), "{fault:#}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_is_cut_off_or_loses_its_dispatcher_asks_again_and_gets_each_answer_once() {
+    let user = User::new();
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/client_cut.toml");
+    let summary = user.run(&["run", scenario, "--json"]).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    let requests = &summary["requests"];
+    assert_eq!(requests["completed"], requests["offered"], "{requests:#}");
+}
+
+#[test]
 fn the_scaling_cluster_runs_at_each_of_its_sizes() {
     let user = User::new();
     for nodes in [5, 10, 15, 20] {

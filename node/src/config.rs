@@ -11,6 +11,8 @@ use planner::strategy::{Objective, Replicas, StrategyKind};
 use planner::units::duration;
 use serde::{Deserialize, Serialize};
 
+use crate::wire::secret::Secret;
+
 /// Port on which a worker takes the dispatcher's control connection (TCP).
 pub const CONTROL_PORT: u16 = 7001;
 /// Port on which a worker takes tensors from the stage before it, and the dispatcher from the last (TCP).
@@ -33,6 +35,8 @@ pub struct NodeConfig {
     pub name: String,
     /// Its own address, which it listens on and sends from.
     pub address: IpAddr,
+    /// The secret that all nodes of a run share: who does not know it can't join.
+    pub secret: Secret,
     /// A folder it may write to.
     pub state: PathBuf,
     /// How rates between nodes become known.
@@ -145,7 +149,8 @@ pub struct DispatcherConfig {
     pub window: Option<u32>,
     /// Whether answers go out in the order in which the requests were admitted.
     pub order: bool,
-    /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from.
+    /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from,
+    /// or refused while there is no plan.
     pub queue: u32,
 }
 

@@ -4,7 +4,7 @@
 //!   shortly afterwards that the heartbeats can't have shown it), that names what the fault hit: a
 //!   node it hit, or for a fault of the network a node or path between the nodes it hit. A suspicion
 //!   of something else counts when no other fault was in effect: a broken link between switches is
-//!   seen by those who speak across it.
+//!   seen by those who speak across it. That the dispatcher is gone, its client and its workers tell.
 //! - **Recovered**: the first result that came through a plan deployed after the detection. If what
 //!   was suspected held no stage, the detection itself: nothing had to be recovered. A fault that was
 //!   never detected is recovered from at the first result after it was healed.
@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use node::clock::Instant;
+use node::telemetry::Detection;
 
 use super::tally::{FaultSeen, Suspicion, Tally};
 use crate::scenario::{FaultKind, Role, Scenario};
@@ -50,7 +51,8 @@ pub fn first_result(arrivals: &Arrivals, at: Instant, epoch: u32) -> Option<Inst
 /// How the pipeline got over the fault with this index.
 pub fn recovery(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, index: usize) -> Recovery {
     let Some(seen) = tally.faults.get(&index) else { return Recovery::default() };
-    let Some(suspicion) = suspicion(scenario, tally, index, seen) else {
+    let suspicions = suspicions(scenario, tally);
+    let Some(suspicion) = suspicion(scenario, tally, &suspicions, index, seen) else {
         let recovered = seen.healed.and_then(|healed| first_result(arrivals, healed, 0));
         return Recovery { recovered, ..Recovery::default() };
     };
@@ -75,8 +77,26 @@ fn told(suspicion: &Suspicion) -> &'static str {
     }
 }
 
+/// What the dispatcher took for broken, and what others missed the dispatcher for: it can't suspect itself.
+fn suspicions(scenario: &Scenario, tally: &Tally) -> Vec<Suspicion> {
+    let dispatcher = &scenario.nodes[scenario.node_with(Role::Dispatcher)].name;
+    let missed = tally.dispatcher_lost.iter().map(|(at, by)| Suspicion {
+        at: *at,
+        node: dispatcher.clone(),
+        to: Some(by.clone()),
+        by: Some(Detection::Connection),
+    });
+    tally.suspicions.iter().cloned().chain(missed).collect()
+}
+
 /// The suspicion that a fault raised.
-fn suspicion<'a>(scenario: &Scenario, tally: &'a Tally, index: usize, seen: &FaultSeen) -> Option<&'a Suspicion> {
+fn suspicion<'a>(
+    scenario: &Scenario,
+    tally: &Tally,
+    suspicions: &'a [Suspicion],
+    index: usize,
+    seen: &FaultSeen,
+) -> Option<&'a Suspicion> {
     let (fired, _, nodes) = seen.fired.as_ref()?;
     let grace = scenario.plan.heartbeat * scenario.plan.missed_heartbeats + GRACE;
     let in_effect = |seen: &FaultSeen, at: Instant| {
@@ -87,14 +107,15 @@ fn suspicion<'a>(scenario: &Scenario, tally: &'a Tally, index: usize, seen: &Fau
     let of_a_node = scenario.faults.get(index).is_some_and(|fault| is_of_a_node(&fault.kind));
     let names_it = |suspicion: &&Suspicion| match (&suspicion.to, of_a_node) {
         (None, _) => hit(&suspicion.node),
+        // Who misses the dispatcher is not to blame for it.
+        (Some(_), true) if suspicion.by.is_some() => hit(&suspicion.node),
         (Some(to), true) => hit(&suspicion.node) || hit(to),
         (Some(to), false) => hit(&suspicion.node) && hit(to),
     };
     let alone = |suspicion: &&Suspicion| {
         tally.faults.iter().all(|(other, seen)| *other == index || !in_effect(seen, suspicion.at))
     };
-    let mut during: Vec<&Suspicion> =
-        tally.suspicions.iter().filter(|s| s.at >= *fired && in_effect(seen, s.at)).collect();
+    let mut during: Vec<&Suspicion> = suspicions.iter().filter(|s| s.at >= *fired && in_effect(seen, s.at)).collect();
     during.sort_by_key(|suspicion| suspicion.at);
     let named = during.iter().copied().find(names_it);
     named.or_else(|| during.iter().copied().find(alone))
@@ -113,5 +134,6 @@ fn held_a_stage(scenario: &Scenario, tally: &Tally, suspicion: &Suspicion) -> bo
             scenario.nodes[index].role == Role::Dispatcher || plan.plan.stages.iter().any(|stage| stage.node == index)
         })
     };
-    holds(&suspicion.node) && suspicion.to.as_ref().is_none_or(holds)
+    let misses_the_dispatcher = suspicion.to.is_some() && suspicion.by.is_some();
+    misses_the_dispatcher || holds(&suspicion.node) && suspicion.to.as_ref().is_none_or(holds)
 }

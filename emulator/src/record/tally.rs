@@ -37,6 +37,8 @@ pub struct Tally {
     pub plans: BTreeMap<u32, PlanSeen>,
     /// What the dispatcher took for broken.
     pub suspicions: Vec<Suspicion>,
+    /// When a client or worker missed the dispatcher, and who it was.
+    pub dispatcher_lost: Vec<(Instant, String)>,
     /// What became of the scenario's faults, by index.
     pub faults: BTreeMap<usize, FaultSeen>,
     /// What stages did, by epoch and place in the pipeline.
@@ -168,7 +170,7 @@ impl Tally {
     pub fn push(&mut self, entry: &Entry) {
         self.last = self.last.max(entry.at());
         match entry {
-            Entry::Node { at, event, .. } => self.node(*at, event),
+            Entry::Node { at, node, event } => self.node(*at, node, event),
             Entry::Run { at, event } => self.run(*at, event),
         }
     }
@@ -181,7 +183,7 @@ impl Tally {
         self.faults.entry(index).or_default()
     }
 
-    fn node(&mut self, at: Instant, event: &Event) {
+    fn node(&mut self, at: Instant, teller: &str, event: &Event) {
         match event {
             Event::Offered { request: number, input, scheduled } => {
                 let request = self.request(*number);
@@ -222,7 +224,15 @@ impl Tally {
                 seen.processed += 1;
                 seen.computed += finished.since(*started);
             }
+            Event::Resumed { damage, .. } => {
+                damage.iter().for_each(|what| self.warn(format!("the dispatcher's journal was damaged: {what}")));
+            }
+            Event::JournalFailed { reason } => {
+                self.warn(format!("the dispatcher could not write its journal, and promised less: {reason}"));
+            }
+            Event::DispatcherLost => self.dispatcher_lost.push((at, teller.to_owned())),
             Event::Ready
+            | Event::JournalRestored
             | Event::Drained { .. }
             | Event::Rejoined { .. }
             | Event::ChainLost { .. }

@@ -1,6 +1,7 @@
 //! Starts a process on every node, each with what it has to know.
 
 use node::config::{ClientConfig, DispatcherConfig, NodeConfig, RoleConfig, WorkerConfig};
+use node::wire::secret::Secret;
 
 use super::results::Results;
 use super::{Host, RunError};
@@ -21,12 +22,15 @@ pub(super) fn fleet<'a>(
 ) -> Result<Fleet<'a>, RunError> {
     let program = Program { path: host.program.to_owned(), arguments: vec!["node".to_owned()] };
     let mut fleet = Fleet::new(program, &results.nodes_folder(), host.sandbox, host.groups)?;
+    // Of this run only: it is in the nodes' configurations, and worth nothing afterwards.
+    let secret = Secret::draw().map_err(RunError::Random)?;
     for (number, node) in scenario.nodes.iter().enumerate() {
         let namespace = fabric.namespace(number)?;
         fleet.launch(Launch {
             config: NodeConfig {
                 name: node.name.clone(),
                 address: fabric.address(number),
+                secret: secret.clone(),
                 state: Default::default(),
                 bandwidth: scenario.plan.bandwidth,
                 role: role(scenario, node, model, fabric),

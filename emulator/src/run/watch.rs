@@ -257,6 +257,11 @@ impl<'a> Watch<'a> {
                 };
                 self.tell(at, &format!("dispatcher suspects {node}: {by}"));
             }
+            Event::Resumed { open, answered, .. } => {
+                self.tell(at, &format!("dispatcher resumes with {open} requests to run and {answered} to answer"));
+            }
+            Event::JournalFailed { reason } => self.tell(at, &format!("dispatcher can't write its journal: {reason}")),
+            Event::JournalRestored => self.tell(at, "dispatcher writes its journal again"),
             Event::PathSuspected { from, to } => self.tell(at, &format!("dispatcher suspects the path {from} to {to}")),
             Event::Rejoined { node } => self.tell(at, &format!("{node} is back")),
             Event::Deployed { epoch, took, .. } if self.load_began.is_some() => {
@@ -350,11 +355,14 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Whether a dispatcher says that it misses nodes, after all were asked to end: whichever ends before it looks dead.
+/// Whether a node says that it misses others, after all were asked to end: whichever ends before it looks dead.
 fn misses_those_who_leave(heard: &Heard, asked: Instant) -> bool {
     matches!(heard, Heard::Said(Stamped {
         at,
-        event: Event::NodeSuspected { .. } | Event::PathSuspected { .. } | Event::Unplannable { .. },
+        event: Event::NodeSuspected { .. }
+            | Event::PathSuspected { .. }
+            | Event::DispatcherLost
+            | Event::Unplannable { .. },
     }) if *at >= asked)
 }
 

@@ -1,6 +1,6 @@
-//! What was offered and has no answer, and in which order it is to be sent.
+//! What was offered and has no answer, in which order it is to be sent, and which answers are to be acknowledged.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The desk. Nothing on it waits but [`Desk::next`].
@@ -18,9 +18,29 @@ struct State {
     open: BTreeMap<u64, bool>,
     /// What is to be sent on the present connection.
     queue: VecDeque<u64>,
+    /// Answered requests from the floor on, the floor being the first without an answer: the dispatcher may not know.
+    answered: BTreeSet<u64>,
+    /// What is to be acknowledged on the present connection.
+    acknowledge: VecDeque<u64>,
     /// Number of the present connection.
     connection: u64,
     broken: bool,
+}
+
+/// What is to be sent next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// That this request's answer is here.
+    Acknowledge(u64),
+    /// This request.
+    Send(u64),
+}
+
+impl State {
+    /// All requests before it are answered.
+    fn floor(&self) -> u64 {
+        self.open.first_key_value().map_or(self.offered, |(request, _)| *request)
+    }
 }
 
 impl Desk {
@@ -40,7 +60,16 @@ impl Desk {
 
     /// An answer has come; `false` if the request had one.
     pub fn answer(&self, request: u64) -> bool {
-        self.lock().open.remove(&request).is_some()
+        let mut state = self.lock();
+        let first = state.open.remove(&request).is_some();
+        if request < state.offered {
+            state.answered.insert(request);
+            let floor = state.floor();
+            state.answered = state.answered.split_off(&floor);
+            state.acknowledge.push_back(request);
+            self.changed.notify_one();
+        }
+        first
     }
 
     /// Offers no more.
@@ -58,13 +87,15 @@ impl Desk {
         self.lock().open.len() as u64
     }
 
-    /// A new connection begins, on which everything without an answer is to be sent; returns its number.
-    pub fn connected(&self) -> u64 {
+    /// A new connection begins, on which everything without an answer is to be sent; returns its number, and that of
+    /// the request before which all are answered. Answers from there on are acknowledged once more.
+    pub fn connected(&self) -> (u64, u64) {
         let mut state = self.lock();
         state.connection += 1;
         state.broken = false;
         state.queue = state.open.keys().copied().collect();
-        state.connection
+        state.acknowledge = state.answered.iter().copied().collect();
+        (state.connection, state.floor())
     }
 
     /// The connection with this number is gone.
@@ -76,12 +107,16 @@ impl Desk {
         }
     }
 
-    /// Waits for the next request to send on the present connection; `None` when that is gone.
-    pub fn next(&self) -> Option<u64> {
+    /// Waits for what to send next on the present connection; `None` when that is gone.
+    pub fn next(&self) -> Option<Next> {
         let state = self.lock();
-        let waits = |state: &mut State| state.queue.is_empty() && !state.broken;
+        let waits = |state: &mut State| state.queue.is_empty() && state.acknowledge.is_empty() && !state.broken;
         let mut state = self.changed.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
-        if state.broken { None } else { state.queue.pop_front() }
+        if state.broken {
+            return None;
+        }
+        let acknowledge = state.acknowledge.pop_front().map(Next::Acknowledge);
+        acknowledge.or_else(|| state.queue.pop_front().map(Next::Send))
     }
 
     /// The request was given to the network; `true` the first time.
@@ -102,19 +137,25 @@ mod tests {
     #[test]
     fn after_a_broken_connection_what_has_no_answer_is_sent_again_in_order() {
         let desk = Desk::default();
-        let first = desk.connected();
+        let (first, floor) = desk.connected();
+        assert_eq!(floor, 0);
         (0..4).for_each(|_| desk.offer(|_| {}));
-        assert_eq!([desk.next(), desk.next(), desk.next()], [Some(0), Some(1), Some(2)]);
+        assert_eq!([desk.next(), desk.next(), desk.next()], [0, 1, 2].map(|request| Some(Next::Send(request))));
         assert!(desk.sent(0) && desk.sent(1));
         assert!(desk.answer(1) && !desk.answer(1));
         desk.broken(first);
         assert_eq!(desk.next(), None);
-        desk.connected();
+        assert_eq!(desk.connected().1, 0);
         desk.broken(first);
-        assert_eq!([desk.next(), desk.next(), desk.next()], [Some(0), Some(2), Some(3)]);
+        assert_eq!(desk.next(), Some(Next::Acknowledge(1)), "that it was acknowledged before may be lost");
+        assert_eq!([desk.next(), desk.next(), desk.next()], [0, 2, 3].map(|request| Some(Next::Send(request))));
         assert!(!desk.sent(0) && desk.sent(2));
         desk.close();
         desk.offer(|_| panic!("closed"));
         assert_eq!(desk.outstanding(), 3);
+        desk.answer(0);
+        assert_eq!(desk.next(), Some(Next::Acknowledge(0)));
+        let (_, floor) = desk.connected();
+        assert_eq!((floor, desk.next()), (2, Some(Next::Send(2))), "the floor acknowledges what is below it");
     }
 }

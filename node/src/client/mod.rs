@@ -4,7 +4,10 @@
 //! a closed one, the instant an answer arrives. The **desk** ([`desk`]) holds what was offered and has no
 //! answer. One thread connects and writes ([`connection`]); one reads and never waits for the writer, so
 //! that full pipes both ways can't block each other; one keeps the open load's schedule ([`load`]).
-//! After a broken connection, everything without an answer is sent again, in order, before anything new.
+//! After a broken connection, everything without an answer is sent again, in order, before anything new. So a request
+//! survives its dispatcher as well: whoever answers on the dispatcher's address next is sent it again. A client
+//! draws a number for its **session**, by which the dispatcher knows it over all its connections, and acknowledges each
+//! answer, so that the dispatcher may forget it.
 //! Latencies are computed by whoever reads the events.
 
 mod connection;
@@ -26,6 +29,7 @@ use crate::clock::Instant;
 use crate::config::{ClientConfig, Load, NodeConfig};
 use crate::program::ProgramError;
 use crate::telemetry::{Command, Event, Telemetry};
+use crate::wire::secret::{Secret, nonce};
 
 /// How often a client that is to finish looks whether anything is outstanding.
 const LOOK: Duration = Duration::from_millis(10);
@@ -33,6 +37,10 @@ const LOOK: Duration = Duration::from_millis(10);
 /// What the client's threads share.
 struct Shared {
     config: ClientConfig,
+    /// The run's secret.
+    secret: Secret,
+    /// The number it drew for itself.
+    session: u64,
     /// The encoded inputs; request `r` carries number `r % inputs`.
     payloads: Vec<Bytes>,
     desk: Desk,
@@ -70,8 +78,15 @@ pub fn run(
     commands: Receiver<Command>,
 ) -> Result<(), ProgramError> {
     let payloads = (0..config.inputs.max(1)).map(|index| input::payload(config, index)).collect::<Result<_, _>>()?;
-    let shared =
-        Arc::new(Shared { config: config.clone(), payloads, desk: Desk::default(), telemetry: telemetry.clone() });
+    let random = nonce().map_err(|source| ProgramError::System { what: "random bytes", source })?;
+    let shared = Arc::new(Shared {
+        config: config.clone(),
+        secret: node.secret.clone(),
+        session: random.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)),
+        payloads,
+        desk: Desk::default(),
+        telemetry: telemetry.clone(),
+    });
     connection::spawn(node.address, shared.clone()).map_err(thread_refused)?;
     telemetry.tell(Event::Ready);
     let mut started = false;

@@ -1,4 +1,4 @@
-//! The client's connection: requests in, as far as there is room for them; answers out.
+//! The client's connection: requests in, as far as there is room for them; answers out; acknowledgements in.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -15,6 +15,8 @@ use super::outbox::{Outbox, frames};
 use crate::client::KEEPALIVE;
 use crate::wire::connection::Tuning;
 use crate::wire::frame::{Frame, FrameKind};
+use crate::wire::join::{self, Port};
+use crate::wire::secret::Secret;
 use crate::wire::stream::FrameReader;
 
 /// A client that leaves this many answers unread is not read from either.
@@ -22,24 +24,30 @@ const UNREAD: usize = 4096;
 /// How often it is looked whether it has read some.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// A connection that has not said in this time whose it is is closed.
+const HELLO_LIMIT: Duration = Duration::from_secs(5);
+
 /// Takes clients' connections.
 ///
 /// # Errors
 /// When no thread can be made.
-pub fn accept(listener: TcpListener, sender: Sender<Happening>) -> io::Result<()> {
-    let accept = move || {
-        for stream in listener.incoming() {
-            match stream.and_then(|stream| Tuning::data().apply(&stream).map(|()| stream)) {
-                Ok(stream) => {
-                    if sender.send(Happening::ClientCame(stream)).is_err() {
-                        return;
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "a client's connection can't be used"),
-            }
-        }
-    };
-    thread::Builder::new().name("clients".to_owned()).spawn(accept).map(drop)
+pub fn accept(listener: TcpListener, secret: Secret, sender: Sender<Happening>) -> io::Result<()> {
+    join::accept("clients", listener, (secret, Port::Client), Tuning::data(), move |stream| match introduced(&stream) {
+        // An error means that the main loop has ended.
+        Ok((session, floor)) => drop(sender.send(Happening::ClientCame { stream, session, floor })),
+        Err(error) => tracing::warn!(%error, "a client's connection can't be used"),
+    })
+}
+
+/// The client's session, and the number before which it has all answers.
+fn introduced(stream: &TcpStream) -> io::Result<(u64, u64)> {
+    stream.set_read_timeout(Some(HELLO_LIMIT))?;
+    let hello = FrameReader::new(stream).at_most(size_of::<u64>()).read().map_err(io::Error::other)?;
+    stream.set_read_timeout(None)?;
+    match (hello.kind, <[u8; 8]>::try_from(&hello.payload[..])) {
+        (FrameKind::Hello, Ok(floor)) => Ok((hello.request, u64::from_le_bytes(floor))),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
 }
 
 /// How many requests may be read. Shared by the main loop, which adds, and the reader, which takes.
@@ -106,9 +114,9 @@ impl Client {
         }
     }
 
-    /// Says that a request was accepted.
-    pub fn accepted(&self, request: u64) {
-        self.outbox.send(Frame::new(FrameKind::Accepted, 0, request, Vec::new()));
+    /// Says that a request was accepted, and why that would not survive the dispatcher's end, if it would not.
+    pub fn accepted(&self, request: u64, volatile: Option<String>) {
+        self.outbox.send(Frame::new(FrameKind::Accepted, 0, request, volatile.unwrap_or_default().into_bytes()));
     }
 
     /// Sends an answer.
@@ -133,12 +141,19 @@ fn read(
     backlog: &AtomicUsize,
     sender: &Sender<Happening>,
 ) {
-    while credit.take() {
+    loop {
         while backlog.load(Ordering::Relaxed) > UNREAD {
             thread::sleep(LOOK);
         }
         let input = match reader.read() {
-            Ok(Frame { kind: FrameKind::Request, request, payload, .. }) => Input::Request { client, request, payload },
+            Ok(Frame { kind: FrameKind::Request, request, payload, .. }) => {
+                // One request is held here until there is room: acknowledgements in front of it have been heard.
+                if !credit.take() {
+                    break;
+                }
+                Input::Request { client, request, payload }
+            }
+            Ok(Frame { kind: FrameKind::Acknowledge, request, .. }) => Input::Acknowledged { client, request },
             Ok(Frame { kind, .. }) => {
                 tracing::warn!(?kind, "a client sent what is no request");
                 break;

@@ -13,7 +13,8 @@ use super::core::exchange::Input;
 use super::outbox::Outbox;
 use super::{Happening, Shared, planning};
 use crate::config::CONTROL_PORT;
-use crate::wire::connection::{self, Tuning};
+use crate::wire::connection::Tuning;
+use crate::wire::join::Port;
 use crate::wire::message::{ToWorker, from_frame, to_frame};
 use crate::wire::stream::FrameReader;
 
@@ -30,9 +31,8 @@ pub fn connect(shared: &Arc<Shared>, node: usize, session: u64, sender: Sender<H
     let failed = sender.clone();
     let (shared, tuning) = (shared.clone(), tuning(shared));
     let attempt = move || {
-        let connected = shared
-            .address(node, CONTROL_PORT)
-            .map(|address| connection::connect(shared.own.address, address, LIMIT, tuning));
+        let connected =
+            shared.address(node, CONTROL_PORT).map(|address| shared.join(address, Port::Control, LIMIT, tuning));
         let happening = match connected {
             Some(Ok(stream)) => Happening::ControlMade { node, session, stream },
             Some(Err(error)) => {

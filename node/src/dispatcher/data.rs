@@ -15,9 +15,11 @@ use super::outbox::{Outbox, frames};
 use super::{Happening, Shared};
 use crate::config::{DATA_PORT, DispatcherConfig};
 use crate::wire::codec::{self, CodecError};
-use crate::wire::connection::{self, Tuning};
+use crate::wire::connection::Tuning;
 use crate::wire::frame::{Frame, FrameKind};
+use crate::wire::join::{self, Port};
 use crate::wire::pulse;
+use crate::wire::secret::Secret;
 use crate::wire::stream::FrameReader;
 
 /// Within this a data connection is made at least; the kernel repeats a lost SYN after 1 s.
@@ -30,7 +32,7 @@ pub fn connect(shared: &Arc<Shared>, node: usize, epoch: u32, sender: Sender<Hap
         let patience = shared.config.heartbeat * shared.config.missed_heartbeats.max(1);
         let connected = shared
             .address(node, DATA_PORT)
-            .map(|address| connection::connect(shared.own.address, address, LIMIT.max(patience), Tuning::data()));
+            .map(|address| shared.join(address, Port::Data, LIMIT.max(patience), Tuning::data()));
         let happening = match connected {
             Some(Ok(stream)) => Happening::FeedMade { epoch, node, stream },
             Some(Err(error)) => {
@@ -74,20 +76,20 @@ pub fn open_feed(
 ///
 /// # Errors
 /// When no thread can be made.
-pub fn collect(listener: TcpListener, heartbeat: Duration, sender: Sender<Happening>) -> io::Result<()> {
-    let accept = move || {
-        for stream in listener.incoming() {
-            let opened = stream.and_then(|stream| open(stream, heartbeat, sender.clone()));
-            if let Err(error) = opened {
-                tracing::warn!(%error, "a data connection can't be used");
-            }
+pub fn collect(
+    listener: TcpListener,
+    secret: Secret,
+    heartbeat: Duration,
+    sender: Sender<Happening>,
+) -> io::Result<()> {
+    join::accept("data", listener, (secret, Port::Data), Tuning::data(), move |stream| {
+        if let Err(error) = open(stream, heartbeat, sender.clone()) {
+            tracing::warn!(%error, "a data connection can't be used");
         }
-    };
-    thread::Builder::new().name("data".to_owned()).spawn(accept).map(drop)
+    })
 }
 
 fn open(stream: TcpStream, heartbeat: Duration, sender: Sender<Happening>) -> io::Result<()> {
-    Tuning::data().apply(&stream)?;
     pulse::spawn_keepalive("data-alive", stream.try_clone()?, move || heartbeat)?;
     let read = move || {
         let mut reader = FrameReader::new(stream);

@@ -8,8 +8,9 @@
 //!
 //! | phase | what it waits for | then |
 //! |---|---|---|
-//! | gathering | every worker's first heartbeat, or the grace period (2 s and the patience for heartbeats) | planning |
-//! | planning | the planner's answer; before the first one, the pairs of nodes may be measured ([`crate::probe`]) | plan: epoch + 1, assign, deploying; none: stranded |
+//! | gathering | every worker's first heartbeat, or the grace period (the patience for heartbeats and 2 s; 250 ms when it resumes) | planning |
+//! | planning | the planner's answer; before the first one, the pairs of nodes may be measured ([`crate::probe`]) | plan: entering; none: stranded |
+//! | entering | the journal, to hold the next epoch's number | assign, deploying |
 //! | deploying | `Loaded` from every stage, and the data connection to each first one | serving |
 //! | serving | results; keeps the chains' windows full, first with what is sent again, then from the queue | |
 //! | stranded | a worker that comes back, a broken path that may be tried again | planning |
@@ -17,7 +18,7 @@
 //! | in these phases | this happens | what follows |
 //! |---|---|---|
 //! | deploying, serving | a node of the plan is lost: connection broken, heartbeats missing, stage refused | planning |
-//! | planning | any worker is lost | the question is asked again |
+//! | planning, entering | any worker is lost | the question is asked again |
 //! | any | a spare is lost | reported; it is excluded from later plans |
 //! | once deployed | a node or path is lost | its chains are lost; what was in them goes into the others, which keep serving until the next plan is there |
 //! | deploying, serving | a stage says that a next one is lost | if that node is heard of half a heartbeat later, the pair is severed: planning; if it is lost itself, that is the cause |
@@ -37,17 +38,22 @@
 //! held back, as many as the windows hold and what is in the chains by then.
 //!
 //! A **client** that comes back after a broken connection sends again what has no answer. What is known is
-//! accepted again and nothing else; what has been answered is answered again from the last answers, which are
-//! kept (as many as the queue holds and 256 more, at most 32 MiB), or else computed again.
+//! accepted again and nothing else; what has been answered is answered again: answers are kept until the client
+//! acknowledges them (as many as the queue holds and 256 more, at most 32 MiB), or else computed again.
+//!
+//! The dispatcher itself may end at any instant: what it has promised is in its [`journal`]. Started again, it takes
+//! up the requests without an answer as if they had just come, and its epochs are higher than all before.
 //!
 //! **Back-pressure**: at most the windows are in the chains and at most the queue in front of it; the client's
-//! socket is read only as far as the queue has room.
+//! socket is read only as far as the queue has room. While there is no plan, what comes when the queue is full is refused
+//! with the reason.
 
 mod clients;
 mod control;
 pub mod core;
 mod data;
 mod heartbeats;
+pub mod journal;
 mod outbox;
 mod planning;
 
@@ -55,7 +61,8 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::time::Duration;
+use std::{io, thread};
 
 use planner::profile::ModelProfile;
 
@@ -64,13 +71,16 @@ use self::control::Control;
 use self::core::exchange::{Input, Output, Question};
 use self::core::{Core, Settings};
 use self::heartbeats::Heartbeats;
+use self::journal::Job;
+use self::journal::recovery::{Recovered, recover};
 use self::outbox::Outbox;
 use crate::clock::Instant;
 use crate::config::{CLIENT_PORT, DATA_PORT, Deploy, DispatcherConfig, NodeConfig};
 use crate::program::{ProgramError, read_json};
 use crate::telemetry::{Command, Event, Telemetry};
-use crate::wire::connection::listen;
+use crate::wire::connection::{Tuning, connect, listen};
 use crate::wire::frame::Frame;
+use crate::wire::join::{Port, join};
 
 /// Most happenings handled before a tick: whatever has arrived is heard before anyone is judged.
 const BEFORE_TICK: usize = 10_000;
@@ -84,7 +94,7 @@ enum Happening {
     /// The data connection to a first stage was made.
     FeedMade { epoch: u32, node: usize, stream: TcpStream },
     /// A client has connected.
-    ClientCame(TcpStream),
+    ClientCame { stream: TcpStream, session: u64, floor: u64 },
     /// The testbed asks for something.
     Command(Command),
 }
@@ -103,10 +113,13 @@ pub fn run(
         read_json(&config.profile).map_err(|source| ProgramError::File { path: config.profile.clone(), source })?;
     let shared = Arc::new(Shared { own: node.clone(), config: config.clone(), profile });
     let (sender, happenings) = channel();
-    let heartbeats = Heartbeats::listen(node.address, sender.clone())?;
-    data::collect(listen(SocketAddr::new(node.address, DATA_PORT))?, config.heartbeat, sender.clone())
-        .map_err(thread_refused)?;
-    clients::accept(listen(SocketAddr::new(node.address, CLIENT_PORT))?, sender.clone()).map_err(thread_refused)?;
+    let known = resume(&journal::folder(&node.state), &telemetry);
+    let jobs = journal::spawn(journal::folder(&node.state), sender.clone()).map_err(thread_refused)?;
+    let secret = || node.secret.clone();
+    let heartbeats = Heartbeats::listen(node.address, secret(), sender.clone())?;
+    let port = |port| listen(SocketAddr::new(node.address, port));
+    data::collect(port(DATA_PORT)?, secret(), config.heartbeat, sender.clone()).map_err(thread_refused)?;
+    clients::accept(port(CLIENT_PORT)?, secret(), sender.clone()).map_err(thread_refused)?;
     let questions = planning::spawn(shared.clone(), telemetry.clone(), sender.clone()).map_err(thread_refused)?;
     let forward = sender.clone();
     let forward = move || {
@@ -121,11 +134,12 @@ pub fn run(
     telemetry.tell(Event::Ready);
     let settings = Settings::of(config);
     let mut dispatcher = Dispatcher {
-        core: Core::new(settings.clone(), Instant::now()),
+        core: Core::new(settings.clone(), Instant::now(), &known),
         shared,
         telemetry,
         sender,
         questions,
+        jobs,
         controls: HashMap::new(),
         feeds: HashMap::new(),
         client: None,
@@ -133,6 +147,21 @@ pub fn run(
     };
     dispatcher.serve(&happenings, &heartbeats, &settings);
     Ok(())
+}
+
+/// Reads the journal of the process before, if there was one.
+fn resume(folder: &std::path::Path, telemetry: &Telemetry) -> Recovered {
+    let known = recover(folder).unwrap_or_else(|error| Recovered {
+        damage: vec![format!("{} can't be read: {error}", folder.display())],
+        ..Recovered::default()
+    });
+    let Recovered { standing, open, answered, damage, torn, newest } = &known;
+    if *newest > 0 || !damage.is_empty() {
+        let (open, answered) = (open.len() as u64, answered.len() as u64);
+        tracing::info!(epoch = standing.epoch, open, answered, torn, ?damage, "resumes from its journal");
+        telemetry.tell(Event::Resumed { epoch: standing.epoch, open, answered, damage: damage.clone() });
+    }
+    known
 }
 
 /// What every thread may look at.
@@ -146,9 +175,15 @@ impl Shared {
     fn address(&self, node: usize, port: u16) -> Option<SocketAddr> {
         self.config.addresses.get(node).map(|address| SocketAddr::new(*address, port))
     }
+
+    /// Connects to a port of a node, within twice `limit`, and joins it.
+    fn join(&self, to: SocketAddr, port: Port, limit: Duration, tuning: Tuning) -> io::Result<TcpStream> {
+        let stream = connect(self.own.address, to, limit, tuning).map_err(io::Error::other)?;
+        join(&stream, &self.own.secret, port, limit).map(|()| stream)
+    }
 }
 
-fn thread_refused(source: std::io::Error) -> ProgramError {
+fn thread_refused(source: io::Error) -> ProgramError {
     ProgramError::System { what: "a thread", source }
 }
 
@@ -166,6 +201,7 @@ struct Dispatcher {
     telemetry: Telemetry,
     sender: Sender<Happening>,
     questions: Sender<Question>,
+    jobs: Sender<(u64, Job)>,
     /// By node: the session wanted, and the connection once it is made.
     controls: HashMap<usize, (u64, Option<Control>)>,
     /// By node.
@@ -229,12 +265,12 @@ impl Dispatcher {
                 }
                 _ => _ = stream.shutdown(std::net::Shutdown::Both),
             },
-            Happening::ClientCame(stream) => {
+            Happening::ClientCame { stream, session, floor } => {
                 self.clients += 1;
                 match Client::open(stream, self.clients, self.sender.clone()) {
                     Ok(client) => {
                         self.client = Some(client);
-                        self.input(Input::ClientConnected { client: self.clients });
+                        self.input(Input::ClientConnected { client: self.clients, session, floor });
                     }
                     Err(error) => tracing::warn!(%error, "a client's connection can't be used"),
                 }
@@ -283,8 +319,11 @@ impl Dispatcher {
                 }
             }
             Output::Credit { requests } => self.to_client(|client| client.credit(requests)),
-            Output::Accepted { request } => self.to_client(|client| client.accepted(request)),
+            Output::Accepted { request, volatile } => self.to_client(|client| client.accepted(request, volatile)),
             Output::Answer { request, answer } => self.to_client(|client| client.answer(request, answer)),
+            // The journal's thread ends only with this one.
+            Output::Record { mark, record } => _ = self.jobs.send((mark, Job::Append(record))),
+            Output::Begin { mark, known } => _ = self.jobs.send((mark, Job::Begin(known))),
             Output::Report(event) => self.report(event),
         }
     }
@@ -306,6 +345,8 @@ impl Dispatcher {
             Event::ChainLost { epoch, chain } => tracing::warn!(epoch, chain, "a chain is lost"),
             Event::Rejoined { node } => tracing::info!(node, "is back"),
             Event::Unplannable { reason } => tracing::warn!(reason, "no plan"),
+            Event::JournalFailed { reason } => tracing::error!(reason, "the journal can't be written"),
+            Event::JournalRestored => tracing::info!("the journal is written again"),
             _ => {}
         }
         self.telemetry.tell(event);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -18,6 +19,7 @@ use super::{Happening, Shared};
 use crate::config::{Bandwidth, PROBE_LIMIT};
 use crate::probe::Measured;
 use crate::probe::survey::survey;
+use crate::program::read_json;
 use crate::telemetry::{Event, Telemetry};
 
 /// How long a plan may be improved or proven.
@@ -35,7 +37,12 @@ pub fn spawn(shared: Arc<Shared>, telemetry: Telemetry, sender: Sender<Happening
         for question in &asked {
             let cluster = cluster.get_or_insert_with(|| match shared.own.bandwidth {
                 Bandwidth::Configured => config.cluster.clone(),
-                Bandwidth::Probed => probe(&shared, &question.excluded, &telemetry),
+                // The process before has measured them while nothing else went on; now requests are under way.
+                Bandwidth::Probed => remembered(&shared).unwrap_or_else(|| {
+                    let cluster = probe(&shared, &question.excluded, &telemetry);
+                    remember(&shared, &cluster);
+                    cluster
+                }),
             });
             let Question { attempt, excluded, severed, current } = asked.try_iter().last().unwrap_or(question);
             let problem = Problem {
@@ -83,6 +90,29 @@ fn probe(shared: &Shared, down: &BTreeSet<usize>, telemetry: &Telemetry) -> Clus
     tracing::info!(?took, nodes = nodes.len(), "measured");
     telemetry.tell(Event::Probed { took });
     Cluster { paths, ..config.cluster.clone() }
+}
+
+/// Where what was measured lies.
+fn memory(shared: &Shared) -> PathBuf {
+    shared.own.state.join("measured.json")
+}
+
+/// The cluster as the process before measured it.
+fn remembered(shared: &Shared) -> Option<Cluster> {
+    let paths: Vec<Vec<Option<Path>>> = read_json(&memory(shared)).ok()?;
+    let nodes = shared.config.addresses.len();
+    let fits = paths.len() == nodes && paths.iter().all(|row| row.len() == nodes);
+    fits.then(|| Cluster { paths, ..shared.config.cluster.clone() })
+}
+
+/// Keeps what was measured; where that fails, it is measured again next time.
+fn remember(shared: &Shared, cluster: &Cluster) {
+    let written = serde_json::to_vec(&cluster.paths).map_err(std::io::Error::other);
+    let unfinished = memory(shared).with_extension("new");
+    let kept = written.and_then(|text| std::fs::write(&unfinished, text));
+    if let Err(error) = kept.and_then(|()| std::fs::rename(&unfinished, memory(shared))) {
+        tracing::warn!(%error, "what was measured can't be kept");
+    }
 }
 
 /// The segment as an ONNX file, cut out of the model file.

@@ -112,6 +112,27 @@ pub enum Event {
         #[serde(with = "duration")]
         took: Duration,
     },
+    /// Dispatcher: the journal of the process before was read; what it had promised goes on.
+    Resumed {
+        /// The highest epoch that may have begun.
+        epoch: u32,
+        /// Accepted requests without an answer.
+        open: u64,
+        /// Answers that the client has not acknowledged.
+        answered: u64,
+        /// What was damaged, in words; nothing of it is told when only the end was torn.
+        damage: Vec<String>,
+    },
+    /// Dispatcher: the journal can't be written. Requests are served on, but what is accepted from now on would not
+    /// survive the dispatcher's end.
+    JournalFailed {
+        /// Why.
+        reason: String,
+    },
+    /// Dispatcher: the journal is written again, and holds everything that is known.
+    JournalRestored,
+    /// Client or worker: the dispatcher, which was there, is gone or can't be reached.
+    DispatcherLost,
     /// Dispatcher: no plan exists with the nodes that are left.
     Unplannable {
         /// Why.

@@ -27,6 +27,7 @@ pub enum FrameKind {
     /// Control connection: a message ([`crate::wire::message`]), postcard.
     Control = 1,
     /// First frame of a data connection: `epoch` is the sender's, `request` its index in the cluster. No payload.
+    /// First frame of a client's: `request` is its session, the payload the number before which it has all answers.
     Hello = 2,
     /// Data connection: the input of a stage; the dispatcher takes the last stage's output as one, too.
     Tensor = 3,
@@ -34,16 +35,23 @@ pub enum FrameKind {
     Result = 4,
     /// Client to dispatcher: a request's input tensor.
     Request = 5,
-    /// Dispatcher to client: the request was accepted. No payload.
+    /// Dispatcher to client: the request was accepted. The payload says, UTF-8, why that would not survive the
+    /// dispatcher's end; it is empty where it would.
     Accepted = 6,
     /// Dispatcher to client: the request ends in an error; the payload is the reason, UTF-8.
     Refused = 7,
     /// Data connection, against the flow: the receiver is alive. No payload.
     Keepalive = 8,
+    /// Client to dispatcher: it has the answer to the request, which may be forgotten. No payload.
+    Acknowledge = 9,
+    /// First frame of every connection, from the accepting end: a nonce ([`crate::wire::join`]).
+    Challenge = 10,
+    /// The answer to it, and the answer to that.
+    Proof = 11,
 }
 
 impl FrameKind {
-    const ALL: [FrameKind; 8] = [
+    const ALL: [FrameKind; 11] = [
         FrameKind::Control,
         FrameKind::Hello,
         FrameKind::Tensor,
@@ -52,6 +60,9 @@ impl FrameKind {
         FrameKind::Accepted,
         FrameKind::Refused,
         FrameKind::Keepalive,
+        FrameKind::Acknowledge,
+        FrameKind::Challenge,
+        FrameKind::Proof,
     ];
 }
 
@@ -81,6 +92,11 @@ impl Frame {
     /// The first frame of a data connection.
     pub fn hello(epoch: u32, sender: u32) -> Frame {
         Frame::new(FrameKind::Hello, epoch, sender.into(), Bytes::new())
+    }
+
+    /// The first frame of a client's connection: all its requests before `floor` are answered and acknowledged.
+    pub fn client(session: u64, floor: u64) -> Frame {
+        Frame::new(FrameKind::Hello, 0, session, floor.to_le_bytes().to_vec())
     }
 
     /// Sent against the flow of a data connection.
@@ -229,8 +245,8 @@ pub enum FrameError {
         /// What was sent.
         found: u8,
     },
-    /// The payload is longer than [`MAX_PAYLOAD`].
-    #[error("a payload of {length} bytes is more than a frame may carry ({MAX_PAYLOAD})")]
+    /// The payload is longer than [`MAX_PAYLOAD`], or than this peer may send.
+    #[error("a payload of {length} bytes is more than a frame may carry here")]
     TooLong {
         /// Its length.
         length: usize,

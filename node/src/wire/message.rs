@@ -1,7 +1,8 @@
 //! What dispatcher and workers say to each other on the control connection: postcard in a frame.
 //!
 //! The dispatcher connects to each worker. A worker serves one dispatcher at a time; a new control
-//! connection replaces the old one. A worker that loses its control connection drops its stage.
+//! connection replaces the old one. A worker that loses its control connection drops its stage. Epochs only rise: an
+//! assignment of an epoch that is not higher than all before it is fenced off.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,6 +14,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Frame, FrameKind};
+use super::secret::{LENGTH, Secret};
+
+/// What tags of heartbeats are for.
+const HEARTBEAT: &str = "heartbeat";
 
 /// From the dispatcher to a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,6 +85,13 @@ pub enum ToDispatcher {
         /// Why.
         reason: String,
     },
+    /// The epoch of an assignment is no higher than one that this worker has been in.
+    Fenced {
+        /// The epoch of the assignment.
+        epoch: u32,
+        /// The highest one that it has been in.
+        newest: u32,
+    },
     /// Nothing has come back from a node behind this stage for too long, or the connection to it broke.
     NextLost {
         /// The epoch.
@@ -100,7 +112,7 @@ pub enum ToDispatcher {
     },
 }
 
-/// A heartbeat: one UDP datagram, postcard, from a worker to the dispatcher.
+/// A heartbeat: one UDP datagram, postcard and a tag, from a worker to the dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// The worker's index in the cluster.
@@ -117,6 +129,9 @@ pub enum MessageError {
     /// Another kind of frame.
     #[error("a control message was expected, a frame of kind {0:?} came")]
     NotControl(FrameKind),
+    /// Its maker does not know the run's secret.
+    #[error("the sender has not proven to know the secret")]
+    NotProven,
     /// Not this message.
     #[error("the control message is malformed: {0}")]
     Malformed(#[from] postcard::Error),
@@ -146,15 +161,22 @@ impl Heartbeat {
     ///
     /// # Errors
     /// [`MessageError::Malformed`], which a heartbeat does not give.
-    pub fn to_datagram(&self) -> Result<Vec<u8>, MessageError> {
-        Ok(postcard::to_stdvec(self)?)
+    pub fn to_datagram(&self, secret: &Secret) -> Result<Vec<u8>, MessageError> {
+        let mut datagram = postcard::to_stdvec(self)?;
+        let tag = secret.tag(HEARTBEAT, &[&datagram]);
+        datagram.extend(tag);
+        Ok(datagram)
     }
 
     /// Reads a datagram.
     ///
     /// # Errors
-    /// [`MessageError::Malformed`].
-    pub fn from_datagram(datagram: &[u8]) -> Result<Heartbeat, MessageError> {
-        Ok(postcard::from_bytes(datagram)?)
+    /// [`MessageError::NotProven`] or [`MessageError::Malformed`].
+    pub fn from_datagram(datagram: &[u8], secret: &Secret) -> Result<Heartbeat, MessageError> {
+        let (heartbeat, tag) = datagram.split_at(datagram.len().saturating_sub(LENGTH));
+        if !secret.proves(HEARTBEAT, &[heartbeat], tag) {
+            return Err(MessageError::NotProven);
+        }
+        Ok(postcard::from_bytes(heartbeat)?)
     }
 }

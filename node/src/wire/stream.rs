@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
 
-use super::frame::{Frame, FrameError, HEADER, Header};
+use super::frame::{Frame, FrameError, HEADER, Header, MAX_PAYLOAD};
 
 /// Memory is taken in steps of at most this much while a payload arrives, so that a peer which announces
 /// a large payload and sends nothing costs nothing.
@@ -15,13 +15,19 @@ pub struct FrameReader<R> {
     stream: R,
     header: [u8; HEADER],
     filled: usize,
+    longest: usize,
     payload: Option<(Header, Vec<u8>)>,
 }
 
 impl<R: Read> FrameReader<R> {
     /// Reads from `stream`.
     pub fn new(stream: R) -> FrameReader<R> {
-        FrameReader { stream, header: [0; HEADER], filled: 0, payload: None }
+        FrameReader { stream, header: [0; HEADER], filled: 0, longest: MAX_PAYLOAD, payload: None }
+    }
+
+    /// Takes no payload longer than `longest`.
+    pub fn at_most(self, longest: usize) -> FrameReader<R> {
+        FrameReader { longest, ..self }
     }
 
     /// The stream itself.
@@ -48,6 +54,9 @@ impl<R: Read> FrameReader<R> {
                 }
                 let header = Header::parse(&self.header)?;
                 self.filled = 0;
+                if header.length() > self.longest {
+                    return Err(FrameError::TooLong { length: header.length() });
+                }
                 self.payload.insert((header, Vec::with_capacity(header.length().min(STEP))))
             }
         };
@@ -117,7 +126,7 @@ impl<W: Write> FrameWriter<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frame::{FrameKind, MAX_PAYLOAD};
+    use super::super::frame::FrameKind;
     use super::*;
     use planner::codec::Codec;
     use proptest::prelude::*;

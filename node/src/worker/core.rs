@@ -8,6 +8,7 @@
 //! | running | an output breaks or falls silent | still running for the others, answer NextLost: the dispatcher decides |
 //! | any | Assign | stop what runs, then as from none |
 //! | any | Release | none; forget the segment |
+//! | any | Assign or Release of an epoch that is over | as before; answer Fenced: an earlier dispatcher had come further |
 //! | any | the control connection breaks or is replaced | none; the segment is kept for the next Assign |
 //!
 //! It never waits for a peer: connections are made, read and written by other threads. It does wait for a
@@ -36,6 +37,7 @@ use crate::telemetry::{Event, Telemetry};
 use crate::wire::connection;
 use crate::wire::frame::{Frame, FrameError};
 use crate::wire::message::{self, NextHop, ToDispatcher, ToWorker};
+use crate::wire::secret::Secret;
 
 /// Data connections that may wait for their epoch to be assigned, one of each node; of more, the oldest is closed.
 const WAITING: usize = 64;
@@ -124,6 +126,8 @@ enum State {
 pub struct Core {
     /// This node's address.
     pub own: IpAddr,
+    /// The run's secret.
+    pub secret: Secret,
     /// The model's profile.
     pub profile: ModelProfile,
     /// How many times longer this device computes.
@@ -166,7 +170,7 @@ struct Running {
     sessions: u64,
     session: Option<Session>,
     attempts: u64,
-    /// The last epoch assigned or released in this session.
+    /// The highest epoch assigned or released, by whatever dispatcher.
     epoch: u32,
     /// The segment that is loaded, wherever its engine is.
     segment: Option<Segment>,
@@ -223,7 +227,6 @@ impl Running {
             tracing::info!(reason, "the control connection ends");
             self.stop();
             self.waiting.clear();
-            self.epoch = 0;
         }
     }
 
@@ -236,6 +239,8 @@ impl Running {
             Ok(ToWorker::Hello { worker, heartbeat_to, interval, missed }) => {
                 self.greet(worker, heartbeat_to, interval, missed);
             }
+            Ok(ToWorker::Assign { epoch, .. }) if epoch <= self.epoch => self.fence(epoch),
+            Ok(ToWorker::Release { epoch }) if epoch < self.epoch => self.fence(epoch),
             Ok(ToWorker::Assign { epoch, stage, segment, file, codec, next }) => {
                 let hold = self.core.profile.pieces.get(segment.pieces()).map(|_| self.core.profile.time(segment));
                 match hold.filter(|_| segment.from < segment.to) {
@@ -250,14 +255,24 @@ impl Running {
                 self.enter(epoch);
                 self.forget();
             }
-            Err(reason) => self.close(&reason),
+            Err(reason) => {
+                self.core.telemetry.tell(Event::DispatcherLost);
+                self.close(&reason);
+            }
         }
+    }
+
+    /// What is said is out of date: it comes from a dispatcher that doesn't know how far an earlier one had come.
+    fn fence(&self, epoch: u32) {
+        tracing::warn!(epoch, newest = self.epoch, "an epoch that is over is fenced off");
+        self.answer(&ToDispatcher::Fenced { epoch, newest: self.epoch });
     }
 
     fn greet(&mut self, worker: u32, to: SocketAddr, interval: Duration, missed: u32) {
         self.core.interval.set(interval);
         let interval = self.core.interval.get();
-        let heart = Heart::start(self.identity.clone(), self.core.own, to, worker, interval);
+        let heart =
+            Heart::start(self.identity.clone(), (self.core.own, to), worker, interval, self.core.secret.clone());
         let Some(session) = &mut self.session else { return };
         session.worker = worker;
         session.missed = missed.max(1);
@@ -288,7 +303,7 @@ impl Running {
         let limit = (self.core.interval.get() * missed).max(CONNECT_LIMIT);
         for hop in &next {
             let hello = Frame::hello(role.epoch, worker);
-            outbound::connect(self.core.own, hop, limit, hello, self.attempts, &self.core.sender);
+            outbound::connect((self.core.own, &self.core.secret), hop, limit, hello, self.attempts, &self.core.sender);
         }
         self.state = State::Connecting { role, loaded, engine, hops: next, made: Vec::new() };
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::wire::message::Heartbeat;
 use crate::wire::pulse::Beat;
+use crate::wire::secret::Secret;
 
 /// Who this process is to the dispatcher; shared by all its heartbeats.
 #[derive(Debug)]
@@ -35,16 +36,16 @@ pub struct Heart {
 }
 
 impl Heart {
-    /// Sends heartbeats as worker number `worker` from `own` to `to`, the first one now.
+    /// Sends heartbeats as worker number `worker` from one address to another, the first one now.
     ///
     /// # Errors
     /// When no socket or thread can be made.
     pub fn start(
         identity: Arc<Identity>,
-        own: IpAddr,
-        to: SocketAddr,
+        (own, to): (IpAddr, SocketAddr),
         worker: u32,
         interval: Duration,
+        secret: Secret,
     ) -> io::Result<Heart> {
         let socket = UdpSocket::bind((own, 0))?;
         socket.set_nonblocking(true)?;
@@ -55,7 +56,7 @@ impl Heart {
                 let sequence = identity.sequence.fetch_add(1, Ordering::Relaxed);
                 let heartbeat = Heartbeat { worker, incarnation: identity.incarnation, sequence };
                 // A network that is down is for the dispatcher to notice, by the silence.
-                let sent = heartbeat.to_datagram().map(|datagram| socket.send_to(&datagram, to));
+                let sent = heartbeat.to_datagram(&secret).map(|datagram| socket.send_to(&datagram, to));
                 if let Ok(Err(error)) = sent {
                     tracing::debug!(%error, "a heartbeat could not be sent");
                 }

@@ -10,7 +10,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 use std::time::Duration;
 
 use super::core::Input;
@@ -21,7 +20,9 @@ use crate::telemetry::{Event, Telemetry};
 use crate::wire::codec;
 use crate::wire::connection::Tuning;
 use crate::wire::frame::{Frame, FrameError, FrameKind};
+use crate::wire::join::{self, Port};
 use crate::wire::pulse::spawn_keepalive;
+use crate::wire::secret::Secret;
 use crate::wire::stream::FrameReader;
 
 /// A connection that has not said in this time what it is for is closed.
@@ -81,27 +82,17 @@ impl Drop for Inbound {
 /// When no thread can be made.
 pub fn accept(
     listener: TcpListener,
+    secret: Secret,
     interval: Arc<Interval>,
     core: Sender<Input>,
     telemetry: Telemetry,
 ) -> io::Result<()> {
-    thread::Builder::new().name("data-accept".into()).spawn(move || {
-        for stream in listener.incoming() {
-            let (interval, core, telemetry) = (interval.clone(), core.clone(), telemetry.clone());
-            let opened = stream.and_then(|stream| {
-                Tuning::data().apply(&stream)?;
-                stream.set_read_timeout(Some(HELLO_LIMIT))?;
-                let receive = move || receive(stream, &interval, &core, &telemetry);
-                thread::Builder::new().name("receive".into()).spawn(receive)
-            });
-            if let Err(error) = opened {
-                tracing::warn!(%error, "a data connection could not be taken");
-                // Out of descriptors or threads: trying again at once would only burn the processor.
-                thread::sleep(Duration::from_millis(10));
-            }
+    join::accept("data", listener, (secret, Port::Data), Tuning::data(), move |stream| {
+        match stream.set_read_timeout(Some(HELLO_LIMIT)) {
+            Ok(()) => receive(stream, &interval, &core, &telemetry),
+            Err(error) => tracing::warn!(%error, "a data connection could not be taken"),
         }
-    })?;
-    Ok(())
+    })
 }
 
 fn receive(stream: TcpStream, interval: &Arc<Interval>, core: &Sender<Input>, telemetry: &Telemetry) {

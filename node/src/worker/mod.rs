@@ -37,6 +37,8 @@ use crate::config::{CONTROL_PORT, DATA_PORT, NodeConfig, WorkerConfig};
 use crate::program::{ProgramError, read_json};
 use crate::telemetry::{Command, Event, Telemetry};
 use crate::wire::connection::{Tuning, listen};
+use crate::wire::join::{self, Port};
+use crate::wire::secret::Secret;
 
 /// Runs the worker until it is told to exit.
 ///
@@ -51,7 +53,7 @@ pub fn run(
     let profile: ModelProfile =
         read_json(&role.profile).map_err(|source| ProgramError::File { path: role.profile.clone(), source })?;
     let loader = engine::onnx(role.model.clone(), profile.clone());
-    serve(node.address, profile, role.slowdown, Box::new(loader), telemetry)?;
+    serve((node.address, &node.secret), profile, role.slowdown, Box::new(loader), telemetry)?;
     // Everything else is done by threads that end with the process.
     while !matches!(commands.recv(), Ok(Command::Exit) | Err(_)) {}
     Ok(())
@@ -59,7 +61,7 @@ pub fn run(
 
 /// Listens, and starts everything. Returns when the worker is ready.
 fn serve(
-    own: IpAddr,
+    (own, secret): (IpAddr, &Secret),
     profile: ModelProfile,
     slowdown: f64,
     loader: Box<dyn Loader>,
@@ -70,27 +72,20 @@ fn serve(
     let threads = |source| ProgramError::System { what: "a thread", source };
     let interval = Arc::new(Interval::new());
     let (sender, inputs) = channel();
-    accept_control(control, sender.clone()).map_err(threads)?;
-    inbound::accept(data, interval.clone(), sender.clone(), telemetry.clone()).map_err(threads)?;
+    accept_control(control, secret.clone(), sender.clone()).map_err(threads)?;
+    inbound::accept(data, secret.clone(), interval.clone(), sender.clone(), telemetry.clone()).map_err(threads)?;
     let processor = Processor::start().map_err(threads)?;
-    let core = Core { own, profile, slowdown, processor, loader, telemetry: telemetry.clone(), sender, interval };
+    let secret = secret.clone();
+    let core =
+        Core { own, secret, profile, slowdown, processor, loader, telemetry: telemetry.clone(), sender, interval };
     thread::Builder::new().name("core".into()).spawn(move || core.run(&inputs)).map_err(threads)?;
     telemetry.tell(Event::Ready);
     Ok(())
 }
 
-fn accept_control(listener: TcpListener, core: Sender<Input>) -> io::Result<()> {
-    thread::Builder::new().name("control-accept".into()).spawn(move || {
-        for stream in listener.incoming() {
-            match stream.and_then(|stream| Tuning::default().apply(&stream).map(|()| stream)) {
-                // The core ends only with the process.
-                Ok(stream) => drop(core.send(Input::Control(stream))),
-                Err(error) => {
-                    tracing::warn!(%error, "a control connection could not be taken");
-                    thread::sleep(std::time::Duration::from_millis(10));
-                }
-            }
-        }
-    })?;
-    Ok(())
+fn accept_control(listener: TcpListener, secret: Secret, core: Sender<Input>) -> io::Result<()> {
+    join::accept("control", listener, (secret, Port::Control), Tuning::default(), move |stream| {
+        // The core ends only with the process.
+        drop(core.send(Input::Control(stream)));
+    })
 }

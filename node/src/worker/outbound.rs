@@ -9,16 +9,26 @@ use std::time::Duration;
 use super::core::Input;
 use crate::wire::connection::{self, Tuning};
 use crate::wire::frame::Frame;
+use crate::wire::join::{Port, join};
 use crate::wire::message::NextHop;
 use crate::wire::pulse::spawn_watch;
+use crate::wire::secret::Secret;
 use crate::wire::stream::FrameWriter;
 
 /// Connects to `hop` and says `hello`; the core is told how it went.
-pub fn connect(own: IpAddr, hop: &NextHop, limit: Duration, hello: Frame, attempt: u64, core: &Sender<Input>) {
-    let (next, address, sender) = (hop.node, hop.address, core.clone());
+pub fn connect(
+    (own, secret): (IpAddr, &Secret),
+    hop: &NextHop,
+    limit: Duration,
+    hello: Frame,
+    attempt: u64,
+    core: &Sender<Input>,
+) {
+    let (next, address, sender, secret) = (hop.node, hop.address, core.clone(), secret.clone());
     let connect = move || {
         let connected = connection::connect(own, address, limit, Tuning::data()).map_err(|error| error.to_string());
         let greeted = connected.and_then(|stream| {
+            join(&stream, &secret, Port::Data, limit).map_err(|error| error.to_string())?;
             FrameWriter::new(&stream).write(&hello).map_err(|error| error.to_string())?;
             Ok(stream)
         });

@@ -1,5 +1,7 @@
 //! The real thing over loopback: client, dispatcher and workers as processes, a real model, real signals.
 
+mod crash;
+mod hostile;
 mod testbed;
 mod trivial;
 

@@ -20,6 +20,7 @@ use node::config::{ClientConfig, Deploy, DispatcherConfig, Load, NodeConfig, Rol
 use node::digest::digest;
 use node::telemetry::{Command, Event, Stamped};
 use node::wire::codec::{Tensor, encode_all};
+use node::wire::secret::Secret;
 use planner::cluster::{Cluster, Device, Energy, Path};
 use planner::codec::Codec;
 use planner::plan::Plan;
@@ -29,8 +30,8 @@ use planner::units::ByteSize;
 
 /// Nothing in these tests takes so long unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
-const CLIENT: usize = 0;
-const DISPATCHER: usize = 1;
+pub const CLIENT: usize = 0;
+pub const DISPATCHER: usize = 1;
 pub const SEED: u64 = 7;
 const INPUTS: u32 = 5;
 
@@ -151,6 +152,28 @@ impl Testbed {
     pub fn finish(&mut self) {
         self.command(CLIENT, Command::Finish { wait: Duration::from_secs(30) });
         self.wait_for("drained", |_, event| matches!(event, Event::Drained { .. }));
+    }
+
+    /// A node's address.
+    pub fn address(&self, node: usize) -> IpAddr {
+        self.configs[node].address
+    }
+
+    /// A node's state folder.
+    pub fn state(&self, node: usize) -> PathBuf {
+        self.configs[node].state.clone()
+    }
+
+    /// The largest resident memory that a node's process has had, in KiB.
+    pub fn peak_memory(&self, node: usize) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.processes[&node].child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Kills a node's process and waits until it is gone.
+    pub fn kill(&mut self, node: usize) {
+        drop(self.processes.remove(&node));
     }
 
     /// Sends a signal to a node's process; tells when.
@@ -291,10 +314,12 @@ fn configs(
             slowdown: wanted.slowdown,
         }),
     };
+    let secret = Secret::draw().unwrap();
     let config = |node| NodeConfig {
         name: name(node),
         address: address(node),
-        state: state.clone(),
+        secret: secret.clone(),
+        state: state.join(node.to_string()),
         bandwidth: Default::default(),
         role: role(node),
     };

@@ -307,11 +307,7 @@ impl Mistake {
             Mistake::AgainWithoutHealing => "add `for`, or draw the target by lot: target = \"random\"".to_owned(),
             Mistake::TimesWithoutEvery => "add every = \"5 s\", or leave it out".to_owned(),
             Mistake::TooOften(_) => "at most 1000 times; make `every` longer".to_owned(),
-            Mistake::Spared { role: "client", .. } => "without the client, nothing would be measured".to_owned(),
-            Mistake::Spared { .. } => {
-                "the dispatcher holds the requests that are under way; it can be paused or cut off, but not killed"
-                    .to_owned()
-            }
+            Mistake::Spared { .. } => "without the client, nothing would be measured; its links can fail".to_owned(),
             Mistake::NoSuchStage { workers, .. } => {
                 format!("stages are numbered from 0, so the highest possible is {}", workers.saturating_sub(1))
             }

@@ -123,7 +123,6 @@ impl Targets<'_, '_> {
     fn not_spared(&mut self, node: usize, kind: &'static str, place: Place) -> Option<()> {
         let role = match self.setting.hosts.roles[node] {
             Role::Client => "client",
-            Role::Dispatcher if kind == "kill" => "dispatcher",
             Role::Dispatcher | Role::Worker => return Some(()),
         };
         self.problems.push(Problem::new(Mistake::Spared { role, kind }.into(), place));

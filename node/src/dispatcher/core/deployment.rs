@@ -12,6 +12,7 @@ use super::exchange::{Output, Question};
 use super::workers::Link;
 use super::{Core, Phase, Suspicion};
 use crate::config::DATA_PORT;
+use crate::dispatcher::journal::record::Record;
 use crate::telemetry::Event;
 use crate::wire::message::{NextHop, ToWorker};
 
@@ -50,7 +51,15 @@ impl Core {
         }
         let news = news.take();
         match found {
-            Ok(plan) if self.can_be_held(&plan) => self.deploy(plan, took),
+            Ok(plan) if self.can_be_held(&plan) => {
+                // Whatever becomes of this process, the next one's epochs are higher.
+                let epoch = self.standing.epoch.saturating_add(1);
+                self.record(Record::Epoch(epoch));
+                self.phase = Phase::Entering { mark: self.promises.mark(), epoch, plan, took };
+                if self.promises.is_given_up() {
+                    self.enter_epoch();
+                }
+            }
             _ if news.is_some() => self.reasons.extend(news),
             Ok(plan) => self.strand(format!("the strategy put stages on {:?}", nodes(&plan))),
             Err(error) => self.strand(error.to_string()),
@@ -69,7 +78,7 @@ impl Core {
 
     /// No plan: waits for a worker or a path to come back.
     fn strand(&mut self, reason: String) {
-        self.phase = Phase::Stranded;
+        self.phase = Phase::Stranded { reason: reason.clone() };
         if self.severed.forgive(self.now) {
             self.reasons.push("a path that broke is tried again".to_owned());
         } else if self.unplannable.as_ref() != Some(&reason) {
@@ -85,12 +94,19 @@ impl Core {
         }
     }
 
-    fn deploy(&mut self, plan: Plan, took: Duration) {
-        self.epoch += 1;
+    /// The journal knows of the epoch: it may begin.
+    pub(super) fn enter_epoch(&mut self) {
+        match std::mem::replace(&mut self.phase, Phase::Serving) {
+            Phase::Entering { epoch, plan, took, .. } => self.deploy(epoch, plan, took),
+            other => self.phase = other,
+        }
+    }
+
+    fn deploy(&mut self, epoch: u32, plan: Plan, took: Duration) {
+        self.epoch = epoch;
         self.unplannable = None;
         self.suspicions.clear();
         self.ledger.recall();
-        let epoch = self.epoch;
         let reason = std::mem::take(&mut self.pending_reasons).join("; ");
         self.report(Event::Planned { epoch, reason, plan: plan.clone(), took });
 

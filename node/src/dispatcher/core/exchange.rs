@@ -9,6 +9,8 @@ use planner::profile::Segment;
 use planner::strategy::PlanError;
 
 use super::ledger::Answer;
+use crate::dispatcher::journal::record::Record;
+use crate::dispatcher::journal::recovery::Recovered;
 use crate::telemetry::Event;
 use crate::wire::message::{Heartbeat, ToDispatcher, ToWorker};
 
@@ -19,6 +21,10 @@ pub enum Input {
     ClientConnected {
         /// Number of the connection; counts up.
         client: u64,
+        /// The number that the client drew for itself: the same over all its connections.
+        session: u64,
+        /// All its requests before this one are answered, and their answers acknowledged.
+        floor: u64,
     },
     /// A client's connection is gone.
     ClientLost {
@@ -33,6 +39,25 @@ pub enum Input {
         request: u64,
         /// The input, encoded.
         payload: Bytes,
+    },
+    /// A client has the answer to a request.
+    Acknowledged {
+        /// Number of the connection.
+        client: u64,
+        /// The request.
+        request: u64,
+    },
+    /// Everything up to this mark is in the journal, promises on the disk.
+    Journaled {
+        /// The mark, from [`Output::Record`] or [`Output::Begin`].
+        mark: u64,
+    },
+    /// The journal can't be written: whatever is not journaled yet won't be, up to this mark.
+    JournalFailed {
+        /// The mark.
+        mark: u64,
+        /// Why.
+        reason: String,
     },
     /// A control connection was made.
     Connected {
@@ -170,6 +195,8 @@ pub enum Output {
     Accepted {
         /// The request.
         request: u64,
+        /// Why it would not survive the dispatcher's end; `None`: it would.
+        volatile: Option<String>,
     },
     /// Give the client its answer.
     Answer {
@@ -177,6 +204,20 @@ pub enum Output {
         request: u64,
         /// The answer.
         answer: Answer,
+    },
+    /// Put a record into the journal; answer with [`Input::Journaled`] or [`Input::JournalFailed`].
+    Record {
+        /// Counts up.
+        mark: u64,
+        /// The record.
+        record: Record,
+    },
+    /// Begin the journal anew; answer with [`Input::Journaled`] or [`Input::JournalFailed`].
+    Begin {
+        /// Counts up.
+        mark: u64,
+        /// What it holds from now on.
+        known: Box<Recovered>,
     },
     /// Report an event.
     Report(Event),

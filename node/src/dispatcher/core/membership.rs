@@ -14,6 +14,8 @@ use crate::wire::message::{Heartbeat, ToDispatcher, ToWorker};
 
 /// Beyond the patience for heartbeats, how long the start waits for workers that are not up.
 pub const GRACE: Duration = Duration::from_secs(2);
+/// The same for a dispatcher that takes the place of one before it.
+pub const GRACE_RESUMED: Duration = Duration::from_millis(250);
 /// Time between attempts to reach a worker while all are still starting.
 const RETRY_STARTING: Duration = Duration::from_millis(100);
 /// Time between attempts to reach a worker that is taken for dead.
@@ -48,6 +50,7 @@ impl Core {
         match message {
             ToDispatcher::Loaded { epoch, loaded, .. } => self.loaded(node, epoch, loaded),
             ToDispatcher::Refused { epoch, reason } => self.refused(node, epoch, &reason),
+            ToDispatcher::Fenced { epoch, newest } => self.fenced(node, epoch, newest),
             ToDispatcher::NextLost { epoch, next } => self.next_lost(node, epoch, next as usize),
             ToDispatcher::Failed { epoch, chain, request, reason } => {
                 self.settle(request, epoch, chain, Answer::Refused { reason });
@@ -89,9 +92,17 @@ impl Core {
             Phase::Gathering { .. } if self.workers.iter().all(|worker| worker.is_up()) => {
                 self.reasons.push("start".to_owned());
             }
-            Phase::Stranded => self.reasons.push(format!("{name} is back")),
+            Phase::Stranded { .. } => self.reasons.push(format!("{name} is back")),
             Phase::Planning { news, .. } => *news = Some(format!("{name} is back")),
             _ => {}
+        }
+    }
+
+    /// A worker has been in a later epoch: the journal was lost, or an earlier dispatcher had none.
+    fn fenced(&mut self, node: usize, epoch: u32, newest: u32) {
+        self.standing.epoch = self.standing.epoch.max(newest);
+        if epoch == self.epoch && !matches!(self.phase, Phase::Gathering { .. }) {
+            self.reasons.push(format!("{} has been in epoch {newest}", self.name(node)));
         }
     }
 
@@ -128,8 +139,8 @@ impl Core {
         let lost = self.chains.lose_node(node);
         self.chains_lost(&lost);
         let needed = match self.phase {
-            Phase::Gathering { .. } | Phase::Stranded => false,
-            Phase::Planning { .. } => was_up,
+            Phase::Gathering { .. } | Phase::Stranded { .. } => false,
+            Phase::Planning { .. } | Phase::Entering { .. } => was_up,
             Phase::Deploying { .. } | Phase::Serving => self.stage_of(node).is_some(),
         };
         if needed {
@@ -176,9 +187,10 @@ impl Core {
                 _ => {}
             }
         }
+        self.tend_journal();
         match self.phase {
             Phase::Gathering { until } if now >= until => self.stop_gathering(),
-            Phase::Stranded => self.retry_stranded(),
+            Phase::Stranded { .. } => self.retry_stranded(),
             _ => {}
         }
     }

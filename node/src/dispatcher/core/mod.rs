@@ -2,7 +2,7 @@
 //!
 //! [`Core::handle`] takes one [`Input`] and the time, and returns the [`Output`]s to carry out, in order.
 //! Files: [`exchange`] inputs and outputs; [`ledger`] what became of each request; [`chains`] which way the next one
-//! takes; [`order`] which answer goes out next, if that matters; [`workers`] who is alive; [`severed`] which pairs of
+//! takes; [`order`] which answer goes out next, if that matters; `promises` what the journal must hold first; [`workers`] who is alive; [`severed`] which pairs of
 //! nodes to avoid; `membership` (who comes and goes), `deployment` (plan → stages loaded → requests flow)
 //! and `requests` hold the machine's transitions.
 
@@ -13,6 +13,7 @@ pub mod intervals;
 pub mod ledger;
 mod membership;
 pub mod order;
+mod promises;
 mod requests;
 pub mod severed;
 #[cfg(test)]
@@ -30,10 +31,13 @@ use self::chains::Chains;
 use self::exchange::{Input, Output};
 use self::ledger::{Answer, Ledger};
 use self::order::Order;
+use self::promises::Promises;
 use self::severed::Severed;
 use self::workers::Worker;
 use crate::clock::Instant;
 use crate::config::DispatcherConfig;
+use crate::dispatcher::journal::recovery::Recovered;
+use crate::dispatcher::journal::segment::Standing;
 use crate::telemetry::Event;
 
 /// Answers kept beyond those that the queue can hold, for a client that comes back for them.
@@ -100,12 +104,14 @@ enum Phase {
     Gathering { until: Instant },
     /// Waiting for the planner's answer to this question; since it was asked, `news` may have come of a worker.
     Planning { attempt: u64, news: Option<String> },
+    /// Waiting until the journal holds the epoch of this plan.
+    Entering { mark: u64, epoch: u32, plan: Plan, took: Duration },
     /// Waiting for these nodes' stages to be loaded, and for the connections to these first ones.
     Deploying { planned: Instant, awaited: BTreeSet<usize>, loaded: Vec<String>, feeds: BTreeSet<usize> },
     /// Requests flow.
     Serving,
-    /// There is no plan.
-    Stranded,
+    /// There is no plan, for this reason.
+    Stranded { reason: String },
 }
 
 /// A path that is said to be broken; believed once the receiver has proven to be alive.
@@ -142,6 +148,9 @@ pub struct Core {
     avoided: usize,
     ledger: Ledger,
     chains: Chains,
+    /// The client's session and the highest epoch, as the journal remembers them.
+    standing: Standing,
+    promises: Promises,
     /// Nothing if answers go out as they come.
     order: Option<Order>,
     client: Option<u64>,
@@ -150,12 +159,15 @@ pub struct Core {
 }
 
 impl Core {
-    /// A machine that knows no worker yet; the first [`Input::Tick`] sets it going.
-    pub fn new(settings: Settings, now: Instant) -> Core {
+    /// A machine that knows no worker yet, but what is known from before; the first [`Input::Tick`] sets it going.
+    pub fn new(settings: Settings, now: Instant, known: &Recovered) -> Core {
         let workers = settings.workers.iter().map(|node| Worker::new(*node, now)).collect();
-        let ledger = Ledger::new(settings.queue + KEPT_BEYOND_QUEUE);
+        let ledger = Ledger::new(settings.queue + KEPT_BEYOND_QUEUE, known);
         let order = settings.order.then(Order::default);
-        let until = now + settings.patience() + membership::GRACE;
+        // Where nodes run already, whoever lives answers at once.
+        let resumes = known.standing != Standing::default();
+        let grace = if resumes { membership::GRACE_RESUMED } else { membership::GRACE };
+        let until = now + settings.patience() + grace;
         Core {
             settings,
             now,
@@ -164,7 +176,7 @@ impl Core {
             workers,
             sessions: 0,
             phase: Phase::Gathering { until },
-            epoch: 0,
+            epoch: known.standing.epoch,
             plan: None,
             attempts: 0,
             reasons: Vec::new(),
@@ -175,6 +187,8 @@ impl Core {
             avoided: 0,
             ledger,
             chains: Chains::default(),
+            standing: known.standing,
+            promises: Promises::default(),
             order,
             client: None,
             credit: 0,
@@ -186,9 +200,12 @@ impl Core {
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Output> {
         self.now = self.now.max(now);
         match input {
-            Input::ClientConnected { client } => self.client_connected(client),
+            Input::ClientConnected { client, session, floor } => self.client_connected(client, session, floor),
             Input::ClientLost { client } => self.client_lost(client),
             Input::Request { client, request, payload } => self.request(client, request, payload),
+            Input::Acknowledged { client, request } => self.acknowledged(client, request),
+            Input::Journaled { mark } => self.journaled(mark),
+            Input::JournalFailed { mark, reason } => self.journal_failed(mark, reason),
             Input::Connected { node, session } => self.connected(node, session),
             Input::Disconnected { node, session } => self.disconnected(node, session),
             Input::Said { node, session, message } => self.said(node, session, message),
@@ -209,7 +226,7 @@ impl Core {
         std::mem::take(&mut self.outputs)
     }
 
-    /// The epoch of the plan in force; zero before the first.
+    /// The epoch of the plan in force; before the first, the highest of the process before, or zero.
     pub fn epoch(&self) -> u32 {
         self.epoch
     }

@@ -98,7 +98,8 @@ table! {
         missed: Optional<Whole<1, 1000>> = 5,
         /// Most requests inside each chain at once; two for each stage and two more when not given.
         window: Optional<Whole<1, 10000>>,
-        /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from.
+        /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from,
+        /// or refused while there is no plan.
         queue: Optional<Whole<1, 100000>> = 64,
     }
 }

@@ -1,11 +1,11 @@
 //! The core against a simulated cluster: plans have one chain or several, with and without stages in common;
-//! workers crash, restart and pause, paths break, results arrive late, twice and out of order, the client comes
-//! and goes, the dispatcher itself is stopped for a while. In every second world answers must come in order.
+//! workers crash, restart and pause, paths break, results arrive late, twice and out of order, messages are repeated,
+//! the client comes and goes, the disk fails. The dispatcher itself is stopped for a while, or ends and resumes from
+//! what its journal had written. In every second world answers must come in order.
 
 mod plans;
 mod world;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -33,6 +33,10 @@ enum Step {
     ClientReturns,
     DispatcherStops { millis: u64 },
     RefuseNext { node: usize },
+    DispatcherCrashes,
+    DiskFails,
+    DiskWorks,
+    Repeat,
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -53,6 +57,10 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => Just(Step::ClientReturns),
         1 => (500u64..3000).prop_map(|millis| Step::DispatcherStops { millis }),
         1 => node.prop_map(|node| Step::RefuseNext { node }),
+        1 => Just(Step::DispatcherCrashes),
+        1 => Just(Step::DiskFails),
+        2 => Just(Step::DiskWorks),
+        2 => Just(Step::Repeat),
     ]
 }
 
@@ -68,11 +76,15 @@ impl World {
                 self.nodes[DISPATCHER].paused = false;
             }
             Step::Pump { count } => (0..count).for_each(|_| _ = self.pump()),
-            Step::Request => self.request(self.offered),
+            Step::Request => self.request_next(),
+            Step::DispatcherCrashes => self.dispatcher_crashes(),
+            Step::DiskFails => self.disk_fails = true,
+            Step::DiskWorks => self.disk_fails = false,
+            Step::Repeat => self.repeat(),
             Step::Crash { node, silent } => {
                 let it = &mut self.nodes[node];
                 (it.alive, it.paused, it.blameless) = (false, false, false);
-                (it.session, it.held) = (None, None);
+                (it.session, it.held, it.newest) = (None, None, 0);
                 it.inbox.clear();
                 if let (Some(session), false) = (it.established.take(), silent) {
                     it.outbox.push_back(Input::Disconnected { node, session });
@@ -116,6 +128,7 @@ impl World {
     /// The faults end: everything that was offered must be answered, once.
     fn settle(&mut self) {
         self.broken.clear();
+        self.disk_fails = false;
         for node in 1..NODES {
             self.nodes[node].refuse = false;
             self.step(Step::Resume { node });
@@ -124,12 +137,9 @@ impl World {
         // As a client does that comes back: whatever has no answer is sent again.
         self.client_leaves();
         self.client_returns();
-        let mut again: VecDeque<u64> = self.unanswered.iter().copied().collect();
         for _ in 0..40_000 {
-            while self.credit > 0
-                && let Some(request) = again.pop_front()
-            {
-                self.request(request);
+            while self.credit > 0 && !self.resend.is_empty() {
+                self.request_next();
             }
             (0..50).for_each(|_| _ = self.pump());
             self.pass(25, true);
@@ -137,9 +147,17 @@ impl World {
                 break;
             }
         }
-        assert!(self.unanswered.is_empty(), "{:?} have no answer; {:?}", self.unanswered, self.core.phase);
+        assert!(self.unanswered.is_empty(), "{:?} have no answer; {:#?}", self.unanswered, self.core);
         assert_eq!(self.answers.len() as u64, self.offered);
+        // And all of it is acknowledged in the end: nothing has to be remembered.
+        self.client_leaves();
+        self.client_returns();
+        while self.pump() {}
         assert_eq!(self.core.open(), 0);
+        assert_eq!(self.core.ledger.known(), Default::default());
+        if !self.journal_failed() {
+            assert_eq!((self.disk.open.len(), self.disk.answered.len()), (0, 0), "the journal holds nothing");
+        }
     }
 }
 
@@ -159,7 +177,7 @@ proptest! {
 fn a_cluster_without_faults_serves_in_its_first_epoch() {
     let mut world = World::new(7);
     for _ in 0..200 {
-        world.request(world.offered);
+        world.request_next();
         (0..20).for_each(|_| _ = world.pump());
         world.pass(25, true);
     }
@@ -190,7 +208,7 @@ fn serving(seed: u64, chains: &[Vec<usize>]) -> World {
 fn go_on_without_planner(world: &mut World, rounds: usize) -> usize {
     let before = world.answers.len();
     for _ in 0..rounds {
-        world.request(world.offered);
+        world.request_next();
         (0..20).for_each(|_| _ = world.pump_all_but_answers());
         world.pass(25, true);
     }

@@ -11,13 +11,24 @@ use planner::units::ByteSize;
 use crate::clock::Instant;
 use crate::dispatcher::core::exchange::{Input, Output, Question};
 use crate::dispatcher::core::ledger::Answer;
-use crate::dispatcher::core::{Core, Settings};
+use crate::dispatcher::core::requests::TO_REFUSE;
+use crate::dispatcher::core::{Core, Phase, Settings};
+use crate::dispatcher::journal::record::Record;
+use crate::dispatcher::journal::recovery::Recovered;
 use crate::telemetry::{Detection, Event};
 use crate::wire::message::{Heartbeat, ToDispatcher, ToWorker};
 
 pub const NODES: usize = 7;
 pub const DISPATCHER: usize = 0;
 const QUEUE: usize = 5;
+/// The number that the client drew for itself.
+const SESSION: u64 = 77;
+
+/// What the journal is to do.
+pub enum Job {
+    Append(Record),
+    Begin(Recovered),
+}
 
 pub enum ToNode {
     Accepted(u64),
@@ -47,6 +58,8 @@ pub struct Node {
     pub inbox: VecDeque<ToNode>,
     pub outbox: VecDeque<Input>,
     pub held: Option<Held>,
+    /// The highest epoch that this process has been in.
+    pub newest: u32,
     pub refuse: bool,
     /// Has never been disturbed: must never be suspected for its silence.
     pub blameless: bool,
@@ -66,7 +79,19 @@ pub struct Tensor {
 
 pub struct World {
     pub core: Core,
+    settings: Settings,
     now: Instant,
+    /// What the disk holds.
+    pub disk: Recovered,
+    /// What is on its way there, with its marks.
+    jobs: VecDeque<(u64, Job)>,
+    pub disk_fails: bool,
+    /// Whether the dispatcher knows of what the disk can't take.
+    journal_failed: bool,
+    /// Accepted, and promised to survive.
+    pub promised: BTreeSet<u64>,
+    pub crashes: usize,
+    stranded: bool,
     pub nodes: Vec<Node>,
     pub broken: BTreeSet<(usize, usize)>,
     pub ever_broken: BTreeSet<(usize, usize)>,
@@ -82,7 +107,13 @@ pub struct World {
     pub offered: u64,
     pub unanswered: BTreeSet<u64>,
     pub answers: BTreeMap<u64, u32>,
-    to_client: VecDeque<(u64, u32)>,
+    to_client: VecDeque<u64>,
+    /// What the client has sent over this connection.
+    sent: Vec<u64>,
+    /// What the client has yet to send again on this connection.
+    pub resend: VecDeque<u64>,
+    /// Acknowledgements on their way.
+    acks: VecDeque<u64>,
     /// Requests in the order in which they were sent over the present connection, if answers must come in it.
     in_order: Option<VecDeque<u64>>,
     choice: u64,
@@ -106,8 +137,16 @@ impl World {
         let now = Instant(1_000_000_000);
         let node = |_| Node { alive: true, incarnation: 1, blameless: true, ..Node::default() };
         let mut world = World {
-            core: Core::new(settings, now),
+            core: Core::new(settings.clone(), now, &Recovered::default()),
+            settings,
             now,
+            disk: Recovered::default(),
+            jobs: VecDeque::new(),
+            disk_fails: false,
+            journal_failed: false,
+            promised: BTreeSet::new(),
+            crashes: 0,
+            stranded: false,
             nodes: (0..NODES).map(node).collect(),
             broken: BTreeSet::new(),
             ever_broken: BTreeSet::new(),
@@ -123,6 +162,9 @@ impl World {
             unanswered: BTreeSet::new(),
             answers: BTreeMap::new(),
             to_client: VecDeque::new(),
+            sent: Vec::new(),
+            resend: VecDeque::new(),
+            acks: VecDeque::new(),
             in_order: ordered.then(VecDeque::new),
             choice: seed | 1,
         };
@@ -141,10 +183,14 @@ impl World {
         for output in outputs {
             self.carry_out(output);
         }
-        assert!(self.core.ledger.waiting() + self.credit <= QUEUE, "the queue is bounded");
-        // Three chains of four stages at most; a client that comes back asks for what is kept as well.
+        self.stranded |= matches!(self.core.phase, Phase::Stranded { .. });
+        // Three chains of four stages at most. What was in them waits again after a crash.
+        let more = if self.stranded { 2 * TO_REFUSE } else { 0 } + if self.crashes > 0 { 30 + QUEUE } else { 0 };
+        let (waiting, credit) = (self.core.ledger.waiting(), self.credit);
+        assert!(waiting + credit <= QUEUE + more, "{waiting} wait and {credit} may come, with {:?}", self.core.phase);
+        // A client that comes back asks for what is kept as well.
         let held = self.core.order.as_ref().map_or(0, |order| order.held());
-        assert!(held <= 2 * 30 + QUEUE, "{held} answers are held back");
+        assert!(held <= 2 * 30 + QUEUE + more, "{held} answers are held back");
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -188,17 +234,32 @@ impl World {
                 self.tensors.push(Tensor { from: DISPATCHER, to: node, epoch, chain, request, passed: 0 });
             }
             Output::Credit { requests } => self.credit += requests,
-            Output::Accepted { request } => assert!(request < self.offered),
-            Output::Answer { request, answer } => {
-                let Answer::Result { epoch, payload } = answer else { return };
+            Output::Accepted { request, volatile } => {
+                assert!(request < self.offered);
+                if volatile.is_none() {
+                    self.promised.insert(request);
+                    assert!(self.survives(request), "{request} is promised, but not on the disk");
+                }
+            }
+            Output::Record { mark, record } => self.jobs.push_back((mark, Job::Append(record))),
+            Output::Begin { mark, known } => self.jobs.push_back((mark, Job::Begin(*known))),
+            Output::Answer { request, answer: Answer::Refused { .. } } => {
+                assert!(self.stranded, "without a reason");
+                self.in_order.iter_mut().for_each(|line| line.retain(|other| *other != request));
+                // It is not remembered: a copy of it would be refused again.
+                self.sent.retain(|other| *other != request);
+                self.to_client.push_back(request);
+            }
+            Output::Answer { request, answer: Answer::Result { epoch, payload } } => {
                 assert_eq!(payload, [request.to_le_bytes().to_vec(), epoch.to_le_bytes().to_vec()].concat());
                 if let Some(line) = &mut self.in_order {
                     assert_eq!(line.pop_front(), Some(request), "answers come in order");
                 }
-                self.to_client.push_back((request, epoch));
+                self.to_client.push_back(request);
             }
             Output::Report(Event::Planned { epoch, plan, .. }) => {
                 assert!(self.plans.keys().all(|earlier| *earlier < epoch), "epochs strictly increase");
+                assert!(self.journal_failed || self.disk.standing.epoch >= epoch, "the disk knows of it before");
                 self.plans.insert(epoch, plan);
             }
             Output::Report(Event::NodeSuspected { node, by: Detection::Heartbeat }) => {
@@ -209,6 +270,8 @@ impl World {
                 let disturbed = self.ever_broken.contains(&pair) || !self.nodes[pair.1].blameless;
                 assert!(disturbed, "nothing ever was wrong from {from} to {to}");
             }
+            Output::Report(Event::JournalFailed { .. }) => self.journal_failed = true,
+            Output::Report(Event::JournalRestored) => self.journal_failed = false,
             Output::Report(_) => {}
         }
     }
@@ -291,8 +354,9 @@ impl World {
 
     /// Lets one of the things that are under way arrive.
     pub fn pump(&mut self) -> bool {
-        let kinds = self.choose(5);
-        (0..5).any(|offset| match (kinds + offset) % 5 {
+        let kinds = self.choose(6);
+        (0..6).any(|offset| match (kinds + offset) % 6 {
+            4 => self.write_journal(),
             0 => self.pump_node(),
             1 => self.pump_outbox(),
             2 => self.pump_tensor(),
@@ -335,8 +399,13 @@ impl World {
                 let beat = Heartbeat { worker, incarnation: it.incarnation, sequence: it.sequence };
                 it.outbox.push_back(Input::Heartbeat(beat));
             }
+            ToWorker::Assign { epoch, .. } if epoch <= it.newest => {
+                let message = ToDispatcher::Fenced { epoch, newest: it.newest };
+                it.outbox.push_back(Input::Said { node, session, message });
+            }
             ToWorker::Assign { epoch, stage, segment, next, .. } => {
                 assert!(it.held.as_ref().is_none_or(|held| held.epoch < epoch));
+                it.newest = epoch;
                 if std::mem::take(&mut it.refuse) {
                     let message = ToDispatcher::Refused { epoch, reason: "no".to_owned() };
                     it.outbox.push_back(Input::Said { node, session, message });
@@ -355,7 +424,7 @@ impl World {
                 it.held = Some(Held { epoch, stage, next: chains, loaded: false, lost: BTreeSet::new() });
                 self.watch_next(node);
             }
-            ToWorker::Release { .. } => it.held = None,
+            ToWorker::Release { epoch } => (it.held, it.newest) = (None, it.newest.max(epoch)),
         }
     }
 
@@ -405,27 +474,129 @@ impl World {
         true
     }
 
-    fn pump_client(&mut self) -> bool {
-        let Some((request, _)) = self.to_client.pop_front().filter(|_| self.client.is_some()) else { return false };
-        *self.answers.entry(request).or_default() += 1;
-        assert_eq!(self.answers[&request], 1, "request {request} was answered twice");
-        self.unanswered.remove(&request);
+    /// The disk takes some of what is on its way there, or fails.
+    fn write_journal(&mut self) -> bool {
+        let count = 1 + self.choose(self.jobs.len());
+        let (written, mark) = (self.take_jobs(count), self.disk.newest);
+        match (written, self.disk_fails) {
+            (false, _) => return false,
+            (true, true) => self.input(Input::JournalFailed { mark, reason: "no space".to_owned() }),
+            (true, false) => self.input(Input::Journaled { mark }),
+        }
         true
     }
 
-    pub fn request(&mut self, request: u64) {
-        if let (Some(client), true) = (self.client, self.credit > 0) {
-            self.credit -= 1;
-            self.in_order.iter_mut().for_each(|line| line.push_back(request));
-            self.offered = self.offered.max(request + 1);
-            self.unanswered.insert(request);
-            self.input(Input::Request { client, request, payload: request.to_le_bytes().to_vec().into() });
+    /// So many jobs reach the disk, or are lost if it fails; `newest` is the mark of the last.
+    fn take_jobs(&mut self, count: usize) -> bool {
+        let jobs: Vec<_> = self.jobs.drain(..count.min(self.jobs.len())).collect();
+        let any = !jobs.is_empty();
+        for (mark, job) in jobs {
+            match job {
+                _ if self.disk_fails => {}
+                Job::Append(record) => self.disk.take(record),
+                Job::Begin(known) => self.disk = known,
+            }
+            self.disk.newest = mark;
         }
+        any
+    }
+
+    pub fn journal_failed(&self) -> bool {
+        self.journal_failed
+    }
+
+    /// Whether a request needs no memory but the disk's.
+    fn survives(&self, request: u64) -> bool {
+        let disk = &self.disk;
+        disk.open.contains_key(&request) || disk.answered.contains_key(&request) || !self.unanswered.contains(&request)
+    }
+
+    /// The dispatcher's process ends and another begins. Of what was on its way to the disk, some is there.
+    pub fn dispatcher_crashes(&mut self) {
+        self.client_leaves();
+        let written = self.choose(self.jobs.len() + 1);
+        self.take_jobs(written);
+        self.jobs.clear();
+        for request in &self.promised {
+            assert!(self.survives(*request), "{request} was promised and is gone");
+        }
+        (self.question, self.crashes) = (None, self.crashes + 1);
+        self.feeds.clear();
+        self.feed_inputs.clear();
+        for it in self.nodes.iter_mut().skip(1) {
+            // Its heartbeats to the process before count, but they stop while it changes over, which may take it long here.
+            it.blameless = false;
+            it.outbox.clear();
+            it.inbox.clear();
+            it.inbox.extend(it.session.map(ToNode::Closed));
+            it.established = None;
+        }
+        if self.journal_failed {
+            // Nothing says that the next one's epochs are higher, but those that are over are fenced off.
+            self.tensors.clear();
+            self.plans.retain(|epoch, _| *epoch <= self.disk.standing.epoch);
+        }
+        self.journal_failed = false;
+        self.core = Core::new(self.settings.clone(), self.now, &self.disk);
+    }
+
+    fn pump_client(&mut self) -> bool {
+        let Some(client) = self.client else { return false };
+        if let (0, Some(request)) = (self.choose(2), self.acks.pop_front()) {
+            self.input(Input::Acknowledged { client, request });
+            return true;
+        }
+        let Some(request) = self.to_client.pop_front() else { return false };
+        *self.answers.entry(request).or_default() += 1;
+        assert_eq!(self.answers[&request], 1, "request {request} was answered twice");
+        self.unanswered.remove(&request);
+        self.acks.push_back(request);
+        true
+    }
+
+    /// The client sends what it has to send again, or else a new request.
+    pub fn request_next(&mut self) {
+        let request = self.resend.front().copied().unwrap_or(self.offered);
+        if self.request(request) {
+            self.resend.pop_front();
+        }
+    }
+
+    /// A message comes once more.
+    pub fn repeat(&mut self) {
+        let Some(client) = self.client else { return };
+        if !self.sent.is_empty() && self.credit > 0 {
+            self.credit -= 1;
+            let index = self.choose(self.sent.len());
+            let request = self.sent[index];
+            self.input(Input::Request { client, request, payload: request.to_le_bytes().to_vec().into() });
+            if self.answers.contains_key(&request) {
+                self.input(Input::Acknowledged { client, request });
+            }
+        }
+        self.input(Input::Journaled { mark: 0 });
+        let node = 1 + self.choose(NODES - 1);
+        if let Some(said @ Input::Said { .. }) = self.nodes[node].outbox.front().cloned() {
+            self.nodes[node].outbox.push_front(said);
+        }
+    }
+
+    pub fn request(&mut self, request: u64) -> bool {
+        let (Some(client), true) = (self.client, self.credit > 0) else { return false };
+        self.credit -= 1;
+        self.in_order.iter_mut().for_each(|line| line.push_back(request));
+        self.offered = self.offered.max(request + 1);
+        self.unanswered.insert(request);
+        self.sent.push(request);
+        self.input(Input::Request { client, request, payload: request.to_le_bytes().to_vec().into() });
+        true
     }
 
     pub fn client_leaves(&mut self) {
         if let Some(client) = self.client.take() {
             self.to_client.clear();
+            self.sent.clear();
+            self.acks.clear();
             self.in_order.iter_mut().for_each(VecDeque::clear);
             self.credit = 0;
             self.input(Input::ClientLost { client });
@@ -436,7 +607,10 @@ impl World {
         if self.client.is_none() {
             self.clients += 1;
             (self.client, self.credit) = (Some(self.clients), 0);
-            self.input(Input::ClientConnected { client: self.clients });
+            self.resend = self.unanswered.iter().copied().collect();
+            let floor = self.resend.front().copied().unwrap_or(self.offered);
+            self.acks = self.answers.keys().copied().filter(|request| *request >= floor).collect();
+            self.input(Input::ClientConnected { client: self.clients, session: SESSION, floor });
         }
     }
 }
