@@ -352,7 +352,7 @@ fn a_degraded_link_keeps_what_the_fault_does_not_say() {
 #[test]
 fn a_partition_may_name_all_others() {
     let planned = faults("fault = [{ kind = \"partition\", groups = [[\"n06\", \"n07\"], [\"*\"]], at = \"1 s\" }]");
-    let FaultKind::Partition { groups } = &planned[0].1 else { panic!("{planned:?}") };
+    let FaultKind::Partition { groups, .. } = &planned[0].1 else { panic!("{planned:?}") };
     assert_eq!(groups[0], ["n06", "n07"]);
     assert_eq!(groups[1], ["n00", "n01", "n02", "n03", "n04", "n05"]);
 }

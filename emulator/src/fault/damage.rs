@@ -2,11 +2,13 @@
 //!
 //! Each fault's [`Harm`]s are kept under its index, so that what overlaps composes: a process lives
 //! when no fault holds it dead, a direction has its own shape with the changes of every fault that
-//! holds it, in the order in which they fired.
+//! holds it, in the order in which they fired; a node is as many times slower as all faults together say, and
+//! has no more cores than the strictest leaves it.
 
 use std::collections::BTreeMap;
 
 use super::{FaultError, Ground};
+use crate::fleet::FleetError;
 use crate::scenario::ShapeChange;
 use crate::scenario::network::{Direction, Network, Shape};
 
@@ -14,13 +16,27 @@ use crate::scenario::network::{Direction, Network, Shape};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Harm {
     /// The node has no process.
-    Dead(usize),
+    Dead(usize, Death),
     /// The node's process is frozen.
     Frozen(usize),
+    /// The node computes so many times slower.
+    Slow(usize, f64),
+    /// The node's process may use only so many cores.
+    Cores(usize, f64),
     /// The direction between two neighbours has another shape.
     Shape(Direction, Change),
     /// What one host sends to another vanishes.
     Blocked(Direction),
+}
+
+/// How a process is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Death {
+    /// By SIGKILL.
+    #[default]
+    Signal,
+    /// By the kernel, for want of memory.
+    Memory,
 }
 
 /// How a shape is changed.
@@ -37,6 +53,8 @@ pub enum Change {
 enum Place {
     Life(usize),
     Motion(usize),
+    Pace(usize),
+    Cores(usize),
     Shape(Direction),
     Delivery(Direction),
 }
@@ -44,8 +62,10 @@ enum Place {
 impl Harm {
     fn place(&self) -> Place {
         match self {
-            Harm::Dead(node) => Place::Life(*node),
+            Harm::Dead(node, _) => Place::Life(*node),
             Harm::Frozen(node) => Place::Motion(*node),
+            Harm::Slow(node, _) => Place::Pace(*node),
+            Harm::Cores(node, _) => Place::Cores(*node),
             Harm::Shape(direction, _) => Place::Shape(*direction),
             Harm::Blocked(direction) => Place::Delivery(*direction),
         }
@@ -57,13 +77,15 @@ impl Harm {
 pub struct Damage {
     shapes: BTreeMap<Direction, Shape>,
     held: BTreeMap<Place, Vec<(usize, Harm)>>,
+    /// The faults that have fired and are not healed, in that order.
+    fired: Vec<usize>,
 }
 
 impl Damage {
     /// No damage yet; `network` has the shapes that undamaged directions have.
     pub fn new(network: &Network) -> Damage {
         let shapes = network.directions().map(|(direction, shape)| (direction, shape.clone())).collect();
-        Damage { shapes, held: BTreeMap::new() }
+        Damage { shapes, ..Damage::default() }
     }
 
     /// Whether a fault holds this node dead.
@@ -76,19 +98,15 @@ impl Damage {
         self.held.contains_key(&Place::Motion(node))
     }
 
-    /// Adds what a fault does.
+    /// Lets a fault do this from now on, and nothing else that it did before.
     ///
     /// # Errors
-    /// The first refusal of the ground; harms before it are done and are taken away by [`Damage::heal`].
-    pub fn inflict(&mut self, fault: usize, harms: &[Harm], ground: &mut dyn Ground) -> Result<(), FaultError> {
-        for harm in harms {
-            let place = harm.place();
-            let held = self.held.entry(place).or_default();
-            held.push((fault, harm.clone()));
-            let first = held.len() == 1;
-            self.settle(place, first, ground)?;
+    /// The first refusal of the ground; the rest is tried all the same, and [`Damage::heal`] takes all of it away.
+    pub fn hold(&mut self, fault: usize, harms: &[Harm], ground: &mut dyn Ground) -> Result<(), FaultError> {
+        if !self.fired.contains(&fault) {
+            self.fired.push(fault);
         }
-        Ok(())
+        self.change(fault, harms, ground)
     }
 
     /// Takes away what a fault does, and nothing else.
@@ -96,46 +114,99 @@ impl Damage {
     /// # Errors
     /// The first refusal of the ground; the rest is tried all the same.
     pub fn heal(&mut self, fault: usize, ground: &mut dyn Ground) -> Result<(), FaultError> {
-        let places: Vec<Place> = self
-            .held
-            .iter()
-            .filter(|(_, held)| held.iter().any(|(by, _)| *by == fault))
-            .map(|(place, _)| *place)
-            .collect();
-        let mut outcome = Ok(());
+        let healed = self.change(fault, &[], ground);
+        self.fired.retain(|other| *other != fault);
+        healed
+    }
+
+    /// Notes all of it before anything is done, so that each place becomes at once what it is to be.
+    fn change(&mut self, fault: usize, harms: &[Harm], ground: &mut dyn Ground) -> Result<(), FaultError> {
+        let did = self.held.iter().filter(|(_, held)| held.iter().any(|(by, _)| *by == fault)).map(|(place, _)| *place);
+        let mut places: Vec<Place> = did.chain(harms.iter().map(Harm::place)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let fired = &self.fired;
+        let before = |other: usize| fired.iter().position(|by| *by == other) < fired.iter().position(|by| *by == fault);
+        let mut changed = Vec::new();
         for place in places {
-            if let Some(held) = self.held.get_mut(&place) {
-                held.retain(|(by, _)| *by != fault);
-                let last = held.is_empty();
-                if last {
-                    self.held.remove(&place);
-                }
-                outcome = outcome.and(self.settle(place, last, ground));
+            let was = self.held.remove(&place).unwrap_or_default();
+            let mut held = was.clone();
+            held.retain(|(by, _)| *by != fault);
+            let at = held.iter().take_while(|(by, _)| before(*by)).count();
+            held.splice(at..at, harms.iter().filter(|harm| harm.place() == place).map(|harm| (fault, harm.clone())));
+            if held != was {
+                changed.push((place, was));
             }
+            if !held.is_empty() {
+                self.held.insert(place, held);
+            }
+        }
+        let mut outcome = Ok(());
+        for (place, was) in changed {
+            let settled = self.settle(place, &was, ground);
+            if settled.is_err() && !harms.is_empty() {
+                // What was refused does not hold, and so is not put right later.
+                match was.is_empty() {
+                    true => self.held.remove(&place),
+                    false => self.held.insert(place, was),
+                };
+            }
+            outcome = outcome.and(settled);
         }
         outcome
     }
 
-    /// Makes a place what the harms that hold there ask for. `turned` is whether the first harm came or the last went.
-    fn settle(&self, place: Place, turned: bool, ground: &mut dyn Ground) -> Result<(), FaultError> {
-        let held = self.held.get(&place).map_or(&[][..], Vec::as_slice);
+    fn held(&self, place: Place) -> &[(usize, Harm)] {
+        self.held.get(&place).map_or(&[][..], Vec::as_slice)
+    }
+
+    /// Makes a place what the harms that hold there ask for. `was`: those that held there before.
+    fn settle(&self, place: Place, was: &[(usize, Harm)], ground: &mut dyn Ground) -> Result<(), FaultError> {
+        let held = self.held(place);
         let harmed = !held.is_empty();
+        let turned = harmed == was.is_empty();
         match place {
             Place::Shape(direction) => ground.shape(direction, &self.shape(direction, held))?,
-            _ if !turned => {}
-            Place::Life(node) if harmed => ground.kill(node)?,
+            Place::Pace(node) if !self.is_dead(node) => ground.slow(node, self.pace(node))?,
+            // A process that is dead is told nothing; when it starts again it is looked at below.
+            Place::Pace(_) => {}
+            Place::Cores(node) => {
+                let cores = held
+                    .iter()
+                    .filter_map(|(_, harm)| if let Harm::Cores(_, cores) = harm { Some(*cores) } else { None });
+                ground.throttle(node, cores.reduce(f64::min))?;
+            }
+            Place::Life(node) if harmed && turned => ground.kill(node, death(held))?,
+            Place::Life(node) if harmed => {
+                // One that is dying for want of memory has not ended before somebody has seen it.
+                if death(was) == Death::Memory && death(held) == Death::Signal {
+                    match ground.kill(node, Death::Signal) {
+                        Err(FleetError::NotRunning { .. }) => {}
+                        killed => killed?,
+                    }
+                }
+            }
             Place::Life(node) => {
                 ground.start(node)?;
                 if self.is_frozen(node) {
                     ground.freeze(node, true)?;
                 }
+                if !self.held(Place::Pace(node)).is_empty() {
+                    ground.slow(node, self.pace(node))?;
+                }
             }
-            // A process that is dead has nothing to freeze; when it starts again it is looked at above.
+            _ if !turned => {}
             Place::Motion(node) if self.is_dead(node) => {}
             Place::Motion(node) => ground.freeze(node, harmed)?,
             Place::Delivery(Direction { from, to }) => ground.block(from, to, harmed)?,
         }
         Ok(())
+    }
+
+    /// How many times slower a node computes.
+    fn pace(&self, node: usize) -> f64 {
+        let factors = self.held(Place::Pace(node)).iter();
+        factors.map(|(_, harm)| if let Harm::Slow(_, factor) = harm { *factor } else { 1.0 }).product()
     }
 
     /// A direction's own shape with the changes of every fault that holds it.
@@ -157,6 +228,12 @@ impl Damage {
     }
 }
 
+/// How what is held dead is to die: for want of memory only if nothing wants it sooner.
+fn death(held: &[(usize, Harm)]) -> Death {
+    let slowly = |harm: &Harm| matches!(harm, Harm::Dead(_, Death::Memory));
+    if held.iter().all(|(_, harm)| slowly(harm)) { Death::Memory } else { Death::Signal }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -166,34 +243,52 @@ mod tests {
 
     use super::*;
     use crate::fabric::FabricError;
-    use crate::fleet::FleetError;
     use crate::scenario::network::Link;
 
     /// What the ground was told, nothing else.
     #[derive(Debug, Clone, PartialEq, Default)]
     struct Told {
-        dead: BTreeSet<usize>,
+        dead: BTreeMap<usize, Death>,
         frozen: BTreeSet<usize>,
+        slow: BTreeMap<usize, f64>,
+        cores: BTreeMap<usize, f64>,
         shapes: BTreeMap<Direction, Shape>,
         blocked: BTreeSet<(usize, usize)>,
     }
 
     impl Ground for Told {
-        fn kill(&mut self, node: usize) -> Result<(), FleetError> {
-            assert!(self.dead.insert(node), "node {node} is killed twice");
+        fn kill(&mut self, node: usize, how: Death) -> Result<(), FleetError> {
+            match (how, self.dead.insert(node, how)) {
+                (_, None) | (Death::Signal, Some(Death::Memory)) => {}
+                (_, Some(_)) => panic!("node {node} is killed twice"),
+            }
             self.frozen.remove(&node);
+            self.slow.remove(&node);
             Ok(())
         }
         fn start(&mut self, node: usize) -> Result<(), FleetError> {
-            assert!(self.dead.remove(&node), "node {node} is started though it lives");
+            assert!(self.dead.remove(&node).is_some(), "node {node} is started though it lives");
             Ok(())
         }
         fn freeze(&mut self, node: usize, frozen: bool) -> Result<(), FleetError> {
-            assert!(!self.dead.contains(&node), "node {node} has no process to freeze");
+            assert!(!self.dead.contains_key(&node), "node {node} has no process to freeze");
             if frozen {
                 self.frozen.insert(node)
             } else {
                 self.frozen.remove(&node)
+            };
+            Ok(())
+        }
+        fn slow(&mut self, node: usize, factor: f64) -> Result<(), FleetError> {
+            assert!(!self.dead.contains_key(&node), "node {node} has no process to tell");
+            self.slow.insert(node, factor);
+            self.slow.retain(|_, factor| *factor != 1.0);
+            Ok(())
+        }
+        fn throttle(&mut self, node: usize, cores: Option<f64>) -> Result<(), FleetError> {
+            match cores {
+                Some(cores) => self.cores.insert(node, cores),
+                None => self.cores.remove(&node),
             };
             Ok(())
         }
@@ -232,37 +327,67 @@ mod tests {
             )])))
         });
         prop_oneof![
-            (0..3usize).prop_map(Harm::Dead),
+            (0..3usize, prop::sample::select(vec![Death::Signal, Death::Memory]))
+                .prop_map(|(node, how)| Harm::Dead(node, how)),
             (0..3usize).prop_map(Harm::Frozen),
+            // Powers of two: their products don't depend on the order.
+            (0..3usize, 1..5).prop_map(|(node, power)| Harm::Slow(node, 2f64.powi(power))),
+            (0..3usize, 1..5).prop_map(|(node, cores)| Harm::Cores(node, f64::from(cores))),
             (direction.clone(), prop_oneof![Just(Change::Severed), slower])
                 .prop_map(|(direction, change)| Harm::Shape(direction, change)),
             direction.prop_map(Harm::Blocked),
         ]
     }
 
+    /// The faults that have fired and not healed, in that order, and what each does now.
+    type Holding = Vec<(usize, Vec<Harm>)>;
+
+    /// What those faults would do to a ground that has seen nothing else.
+    fn alone(network: &Network, holding: &Holding) -> Told {
+        let (mut damage, mut ground) = (Damage::new(network), untouched(network));
+        for (fault, harms) in holding {
+            damage.hold(*fault, harms, &mut ground).unwrap();
+        }
+        ground
+    }
+
+    /// How the dead died is history; what they were told died with them.
+    fn comparable(mut told: Told) -> Told {
+        told.dead.values_mut().for_each(|how| *how = Death::Signal);
+        let dead = told.dead.clone();
+        told.frozen.retain(|node| !dead.contains_key(node));
+        told.slow.retain(|node, _| !dead.contains_key(node));
+        told
+    }
+
     proptest! {
+        /// A fault takes step after step, several at once, and heals at some time: what is there to be seen is always
+        /// what those that hold now would have done without the others and without their own steps before.
         #[test]
-        fn overlapping_faults_compose_and_each_heals_alone(
-            faults in prop::collection::vec(prop::collection::vec(harm(), 1..4), 1..6),
-            order in Just((0..6usize).collect::<Vec<_>>()).prop_shuffle(),
+        fn overlapping_faults_compose_step_by_step_and_each_heals_alone(
+            steps in prop::collection::vec((0..5usize, prop::option::weighted(0.8, prop::collection::vec(harm(), 0..4))), 1..24),
         ) {
             let network = network();
             let (mut damage, mut ground) = (Damage::new(&network), untouched(&network));
-            for (fault, harms) in faults.iter().enumerate() {
-                damage.inflict(fault, harms, &mut ground).unwrap();
-            }
-            let mut held: BTreeSet<usize> = (0..faults.len()).collect();
-            for fault in order.into_iter().filter(|fault| *fault < faults.len()) {
-                damage.heal(fault, &mut ground).unwrap();
-                held.remove(&fault);
-                // What is left is what the faults that still hold would have done without the others.
-                let (mut alone, mut wanted) = (Damage::new(&network), untouched(&network));
-                for other in &held {
-                    alone.inflict(*other, &faults[*other], &mut wanted).unwrap();
+            let mut holding: Holding = Vec::new();
+            for (fault, step) in steps {
+                match (step, holding.iter().position(|(other, _)| *other == fault)) {
+                    (Some(harms), held) => {
+                        damage.hold(fault, &harms, &mut ground).unwrap();
+                        match held {
+                            Some(held) => holding[held].1 = harms,
+                            None => holding.push((fault, harms)),
+                        }
+                    }
+                    (None, held) => {
+                        damage.heal(fault, &mut ground).unwrap();
+                        held.map(|held| holding.remove(held));
+                    }
                 }
-                let dead = wanted.dead.clone();
-                wanted.frozen.retain(|node| !dead.contains(node));
-                prop_assert_eq!(&ground, &wanted);
+                prop_assert_eq!(comparable(ground.clone()), comparable(alone(&network, &holding)));
+            }
+            for (fault, _) in holding {
+                damage.heal(fault, &mut ground).unwrap();
             }
             prop_assert_eq!(ground, untouched(&network));
         }

@@ -86,6 +86,8 @@ pub fn run(
                     return Ok(());
                 }
             }
+            // A client computes nothing.
+            Command::Slow { .. } => {}
             Command::Exit => return Ok(()),
         }
     }

@@ -11,6 +11,9 @@ use crate::scenario::parse::target::{Draw, NodeAim, PairAim};
 use crate::scenario::source::Place;
 use crate::scenario::{NodeTarget, PairTarget, Role};
 
+/// Kinds that the dispatcher is spared: those that end a process, and one of the worker's work.
+const SPARING: [&str; 6] = ["kill", "restart", "crash-loop", "oom", "intermittent", "straggler"];
+
 /// Draws lots for one fault. Each fault has lots of its own, so that adding one changes no other.
 pub struct Draws(Pcg64);
 
@@ -25,8 +28,13 @@ impl Draws {
         ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
     }
 
+    /// Draws a seed.
+    pub fn seed(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
     /// Draws `count` of `pool` and takes them out of it.
-    fn take<T>(&mut self, count: usize, pool: &mut Vec<T>) -> Vec<T> {
+    pub fn take<T>(&mut self, count: usize, pool: &mut Vec<T>) -> Vec<T> {
         (0..count.min(pool.len()))
             .map(|_| {
                 let drawn = self.below(pool.len());
@@ -123,7 +131,7 @@ impl Targets<'_, '_> {
     fn not_spared(&mut self, node: usize, kind: &'static str, place: Place) -> Option<()> {
         let role = match self.setting.hosts.roles[node] {
             Role::Client => "client",
-            Role::Dispatcher if kind == "kill" => "dispatcher",
+            Role::Dispatcher if SPARING.contains(&kind) => "dispatcher",
             Role::Dispatcher | Role::Worker => return Some(()),
         };
         self.problems.push(Problem::new(Mistake::Spared { role, kind }.into(), place));
