@@ -74,7 +74,7 @@ impl Run {
 }
 
 /// Kinds that have a story below.
-const TOLD: [&str; 18] = [
+const TOLD: [&str; 22] = [
     "kill",
     "restart",
     "pause",
@@ -83,6 +83,10 @@ const TOLD: [&str; 18] = [
     "cpu",
     "straggler",
     "intermittent",
+    "disk-full",
+    "read-only",
+    "bit-flip",
+    "truncate",
     "down",
     "flap",
     "blackhole",
@@ -191,6 +195,27 @@ fn an_intermittent_node_is_off_and_on_by_the_seed() {
     assert!(run.ends().len() >= 2 && run.ends().iter().all(|cause| *cause == "planned"), "{:?}", run.ends());
     assert_eq!(run.starts(), run.ends().len() + 1, "it is on in the end");
     assert!(run.steps().starts_with(&["on", "off"]), "{:?}", run.steps());
+}
+
+#[test]
+fn state_folders_fill_up_and_become_read_only_and_are_well_again() {
+    let user = User::new();
+    let fault =
+        |kind: &str, at: u32| format!("{{ kind = \"{kind}\", target = \"n02\", at = \"{at} ms\", for = \"1 s\" }}");
+    let run = Run::of(&user, &[fault("disk-full", 800), fault("read-only", 1200)].join(", "));
+    assert_eq!((run.ends().len(), run.starts()), (0, 1), "a worker stores nothing");
+}
+
+#[test]
+fn a_file_that_nobody_has_stored_can_not_be_spoilt_and_the_run_says_so() {
+    let user = User::new();
+    let fault = |kind: &str, keys: &str| format!("{{ kind = \"{kind}\", target = \"n02\", at = \"1 s\"{keys} }}");
+    let faults = [fault("bit-flip", ""), fault("truncate", ", file = \"no-such-file\"")].join(", ");
+    let summary = emu(&user, "run", &faults).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    let failed = |index: usize| summary["faults"][index]["failed"].as_str().unwrap_or_default().to_owned();
+    assert!(failed(0).contains("n02 has stored nothing"), "{}", failed(0));
+    assert!(failed(1).contains("no-such-file"), "{}", failed(1));
 }
 
 #[test]

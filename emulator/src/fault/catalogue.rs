@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    blackhole, corrupt, cpu, crash_loop, degrade, down, duplicate, flap, intermittent, kill, loss_burst, oom,
-    partition, pause, reorder, restart, straggler, trace,
+    bit_flip, blackhole, corrupt, cpu, crash_loop, degrade, disk_full, down, duplicate, flap, intermittent, kill,
+    loss_burst, oom, partition, pause, read_only, reorder, restart, straggler, trace, truncate,
 };
 use crate::sandbox::probe::Capability;
 use crate::scenario::FaultKind;
@@ -59,7 +59,7 @@ impl Need {
     }
 }
 
-/// All kinds: of processes, of power, of the network.
+/// All kinds: of processes, of power, of storage, of the network.
 pub const ALL: &[&Entry] = &[
     &kill::ENTRY,
     &restart::ENTRY,
@@ -69,6 +69,10 @@ pub const ALL: &[&Entry] = &[
     &cpu::ENTRY,
     &straggler::ENTRY,
     &intermittent::ENTRY,
+    &disk_full::ENTRY,
+    &read_only::ENTRY,
+    &bit_flip::ENTRY,
+    &truncate::ENTRY,
     &down::ENTRY,
     &flap::ENTRY,
     &blackhole::ENTRY,
@@ -92,6 +96,10 @@ pub fn entry(kind: &FaultKind) -> &'static Entry {
         FaultKind::Cpu { .. } => &cpu::ENTRY,
         FaultKind::Straggler { .. } => &straggler::ENTRY,
         FaultKind::Intermittent { .. } => &intermittent::ENTRY,
+        FaultKind::DiskFull { .. } => &disk_full::ENTRY,
+        FaultKind::ReadOnly { .. } => &read_only::ENTRY,
+        FaultKind::BitFlip { .. } => &bit_flip::ENTRY,
+        FaultKind::Truncate { .. } => &truncate::ENTRY,
         FaultKind::Down { .. } => &down::ENTRY,
         FaultKind::Flap { .. } => &flap::ENTRY,
         FaultKind::Blackhole { .. } => &blackhole::ENTRY,

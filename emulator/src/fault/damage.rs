@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::{FaultError, Ground};
 use crate::fleet::FleetError;
+use crate::sandbox::Defects;
 use crate::scenario::ShapeChange;
 use crate::scenario::network::{Direction, Network, Shape};
 
@@ -23,6 +24,12 @@ pub enum Harm {
     Slow(usize, f64),
     /// The node's process may use only so many cores.
     Cores(usize, f64),
+    /// The node's state folder has no room left.
+    Full(usize),
+    /// Nothing in the node's state folder can be changed.
+    ReadOnly(usize),
+    /// A file in the node's state folder was spoilt. It stays so when this goes.
+    Spoilt(usize, Spoil),
     /// The direction between two neighbours has another shape.
     Shape(Direction, Change),
     /// What one host sends to another vanishes.
@@ -37,6 +44,30 @@ pub enum Death {
     Signal,
     /// By the kernel, for want of memory.
     Memory,
+}
+
+/// What is done to a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spoil {
+    /// Its name in the state folder; `None`: the largest there is.
+    pub file: Option<String>,
+    /// What happens to it.
+    pub how: Spoiling,
+}
+
+/// How a file is spoilt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Spoiling {
+    /// One bit is flipped.
+    Flip {
+        /// Says which.
+        seed: u64,
+    },
+    /// Its end is cut off.
+    Cut {
+        /// The share of it that is left.
+        keep: f64,
+    },
 }
 
 /// How a shape is changed.
@@ -55,6 +86,8 @@ enum Place {
     Motion(usize),
     Pace(usize),
     Cores(usize),
+    Storage(usize),
+    Stored(usize),
     Shape(Direction),
     Delivery(Direction),
 }
@@ -66,6 +99,8 @@ impl Harm {
             Harm::Frozen(node) => Place::Motion(*node),
             Harm::Slow(node, _) => Place::Pace(*node),
             Harm::Cores(node, _) => Place::Cores(*node),
+            Harm::Full(node) | Harm::ReadOnly(node) => Place::Storage(*node),
+            Harm::Spoilt(node, _) => Place::Stored(*node),
             Harm::Shape(direction, _) => Place::Shape(*direction),
             Harm::Blocked(direction) => Place::Delivery(*direction),
         }
@@ -176,6 +211,20 @@ impl Damage {
                     .filter_map(|(_, harm)| if let Harm::Cores(_, cores) = harm { Some(*cores) } else { None });
                 ground.throttle(node, cores.reduce(f64::min))?;
             }
+            Place::Storage(node) => {
+                let some = |is: fn(&Harm) -> bool| held.iter().any(|(_, harm)| is(harm));
+                let full = some(|harm| matches!(harm, Harm::Full(_)));
+                let read_only = some(|harm| matches!(harm, Harm::ReadOnly(_)));
+                ground.store(node, Defects { full, read_only })?;
+            }
+            Place::Stored(node) => {
+                // Once, when it comes; what is spoilt stays spoilt.
+                for (_, harm) in held.iter().filter(|harm| !was.contains(harm)) {
+                    if let Harm::Spoilt(_, spoil) = harm {
+                        ground.spoil(node, spoil)?;
+                    }
+                }
+            }
             Place::Life(node) if harmed && turned => ground.kill(node, death(held))?,
             Place::Life(node) if harmed => {
                 // One that is dying for want of memory has not ended before somebody has seen it.
@@ -252,6 +301,7 @@ mod tests {
         frozen: BTreeSet<usize>,
         slow: BTreeMap<usize, f64>,
         cores: BTreeMap<usize, f64>,
+        defects: BTreeMap<usize, (bool, bool)>,
         shapes: BTreeMap<Direction, Shape>,
         blocked: BTreeSet<(usize, usize)>,
     }
@@ -290,6 +340,17 @@ mod tests {
                 Some(cores) => self.cores.insert(node, cores),
                 None => self.cores.remove(&node),
             };
+            Ok(())
+        }
+        fn store(&mut self, node: usize, defects: Defects) -> Result<(), FleetError> {
+            match defects == Defects::default() {
+                true => self.defects.remove(&node),
+                false => self.defects.insert(node, (defects.full, defects.read_only)),
+            };
+            Ok(())
+        }
+        fn spoil(&mut self, _node: usize, _spoil: &Spoil) -> Result<(), FleetError> {
+            // It is never taken back, so there is nothing to compare.
             Ok(())
         }
         fn shape(&mut self, direction: Direction, shape: &Shape) -> Result<(), FabricError> {
@@ -333,6 +394,10 @@ mod tests {
             // Powers of two: their products don't depend on the order.
             (0..3usize, 1..5).prop_map(|(node, power)| Harm::Slow(node, 2f64.powi(power))),
             (0..3usize, 1..5).prop_map(|(node, cores)| Harm::Cores(node, f64::from(cores))),
+            (0..3usize).prop_map(Harm::Full),
+            (0..3usize).prop_map(Harm::ReadOnly),
+            (0..3usize, any::<u64>())
+                .prop_map(|(node, seed)| Harm::Spoilt(node, Spoil { file: None, how: Spoiling::Flip { seed } })),
             (direction.clone(), prop_oneof![Just(Change::Severed), slower])
                 .prop_map(|(direction, change)| Harm::Shape(direction, change)),
             direction.prop_map(Harm::Blocked),

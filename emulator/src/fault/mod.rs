@@ -1,7 +1,8 @@
 //! What breaks, and when. One file per kind of fault; the [`timeline`] fires and heals them on time.
 //!
 //! A fault is a list of timed [`steps`]; what one step does is a list of harms, and there are few sorts of those: no
-//! process, a frozen one, a slower one, one with less of the processors, another shape, nothing delivered.
+//! process, a frozen one, a slower one, one with less of the processors, a defect of its storage, a spoilt file, another
+//! shape, nothing delivered.
 //!
 //! Faults overlap. Each one adds its own **damage** to what it hits and takes only that away when it
 //! heals ([`damage`]): a link that two faults hold down comes up when the second lets go of it.
@@ -12,11 +13,13 @@ pub mod steps;
 pub mod timeline;
 mod words;
 
+mod bit_flip;
 mod blackhole;
 mod corrupt;
 mod cpu;
 mod crash_loop;
 mod degrade;
+mod disk_full;
 mod down;
 mod duplicate;
 mod flap;
@@ -26,20 +29,23 @@ mod loss_burst;
 mod oom;
 mod partition;
 mod pause;
+mod read_only;
 mod reorder;
 mod restart;
 mod straggler;
 mod target;
 mod trace;
+mod truncate;
 
 use std::time::Duration;
 
 use crate::fabric::FabricError;
 use crate::fleet::FleetError;
+use crate::sandbox::Defects;
 use crate::scenario::FaultKind;
 use crate::scenario::network::{Direction, Network, Shape};
 
-use damage::Death;
+use damage::{Death, Spoil};
 use steps::Step;
 use target::Aim;
 
@@ -74,6 +80,16 @@ pub trait Ground {
     /// # Errors
     /// When the kernel refuses.
     fn throttle(&mut self, node: usize, cores: Option<f64>) -> Result<(), FleetError>;
+    /// Gives a node's state folder these defects and no others.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn store(&mut self, node: usize, defects: Defects) -> Result<(), FleetError>;
+    /// Spoils a file that a node has stored.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be written.
+    fn spoil(&mut self, node: usize, spoil: &Spoil) -> Result<(), FleetError>;
     /// Gives a direction a shape, and returns when it was read back.
     ///
     /// # Errors
@@ -157,6 +173,10 @@ pub fn aim(
         FaultKind::Intermittent { target, on, off, jitter, seed } => {
             intermittent::aim(aim, target, [*on, *off], *jitter, *seed)
         }
+        FaultKind::DiskFull { target } => disk_full::aim(aim, target),
+        FaultKind::ReadOnly { target } => read_only::aim(aim, target),
+        FaultKind::BitFlip { target, file, seed } => bit_flip::aim(aim, target, file.clone(), *seed),
+        FaultKind::Truncate { target, file, keep } => truncate::aim(aim, target, file.clone(), *keep),
         FaultKind::Down { target } => down::aim(aim, target),
         FaultKind::Flap { target, period, duty } => flap::aim(aim, target, *period, *duty),
         FaultKind::Blackhole { target, both } => blackhole::aim(aim, target, *both),

@@ -12,7 +12,11 @@ pub fn asked(kind: &FaultKind) -> String {
         | FaultKind::Oom { target }
         | FaultKind::Cpu { target, .. }
         | FaultKind::Straggler { target, .. }
-        | FaultKind::Intermittent { target, .. } => node(target),
+        | FaultKind::Intermittent { target, .. }
+        | FaultKind::DiskFull { target }
+        | FaultKind::ReadOnly { target }
+        | FaultKind::BitFlip { target, .. }
+        | FaultKind::Truncate { target, .. } => node(target),
         FaultKind::Down { target } | FaultKind::Flap { target, .. } => pair(target, true),
         FaultKind::Blackhole { target, both }
         | FaultKind::Degrade { target, both, .. }

@@ -72,6 +72,12 @@ pub enum FleetError {
         /// What of it.
         what: &'static str,
     },
+    /// The node has no file that could be spoilt.
+    #[error("{node} has stored nothing")]
+    NothingStored {
+        /// Which.
+        node: String,
+    },
     /// A signal could not be sent.
     #[error("sending a signal to {node}: {errno}")]
     Signal {

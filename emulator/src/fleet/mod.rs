@@ -13,6 +13,7 @@ mod lines;
 mod pidfd;
 mod process;
 mod start;
+mod storage;
 mod teardown;
 
 pub use error::FleetError;

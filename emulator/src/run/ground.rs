@@ -4,8 +4,9 @@ use node::telemetry::Command;
 
 use crate::fabric::{Fabric, FabricError};
 use crate::fault::Ground;
-use crate::fault::damage::Death;
+use crate::fault::damage::{Death, Spoil};
 use crate::fleet::{Fleet, FleetError};
+use crate::sandbox::Defects;
 use crate::scenario::network::{Direction, Shape};
 
 /// Processes and network together.
@@ -40,6 +41,14 @@ impl Ground for Testbed<'_, '_> {
 
     fn throttle(&mut self, node: usize, cores: Option<f64>) -> Result<(), FleetError> {
         self.fleet.throttle(node, cores)
+    }
+
+    fn store(&mut self, node: usize, defects: Defects) -> Result<(), FleetError> {
+        self.fleet.set_defects(node, defects)
+    }
+
+    fn spoil(&mut self, node: usize, spoil: &Spoil) -> Result<(), FleetError> {
+        self.fleet.spoil(node, spoil).map(drop)
     }
 
     fn shape(&mut self, direction: Direction, shape: &Shape) -> Result<(), FabricError> {

@@ -92,6 +92,34 @@ pub enum FaultKind {
         /// Seed of that.
         seed: u64,
     },
+    /// Nothing more fits into the node's state folder.
+    DiskFull {
+        /// Which.
+        target: NodeTarget,
+    },
+    /// The node's state folder can't be changed.
+    ReadOnly {
+        /// Which.
+        target: NodeTarget,
+    },
+    /// A bit of a stored file is flipped.
+    BitFlip {
+        /// Whose.
+        target: NodeTarget,
+        /// Its name in the state folder; `None`: the largest.
+        file: Option<String>,
+        /// Says which bit.
+        seed: u64,
+    },
+    /// The end of a stored file is cut off.
+    Truncate {
+        /// Whose.
+        target: NodeTarget,
+        /// Its name in the state folder; `None`: the largest.
+        file: Option<String>,
+        /// The share of it that is left.
+        keep: f64,
+    },
     /// Nothing passes a link (or between a pair of nodes on a medium), either way.
     Down {
         /// Which.

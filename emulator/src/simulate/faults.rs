@@ -9,11 +9,12 @@ use planner::simulate::Simulation;
 
 use crate::fabric::FabricError;
 use crate::fault::catalogue::entry;
-use crate::fault::damage::{Damage, Death, Harm};
+use crate::fault::damage::{Damage, Death, Harm, Spoil};
 use crate::fault::steps::Step;
 use crate::fault::{Ground, Hit, Holders, aim};
 use crate::fleet::FleetError;
 use crate::record::event::RunEvent;
+use crate::sandbox::Defects;
 use crate::scenario::network::{Direction, Shape};
 use crate::scenario::{Role, Scenario};
 
@@ -123,6 +124,8 @@ impl<'a> Faults<'a> {
             Harm::Dead(node, _) | Harm::Frozen(node) | Harm::Slow(node, _) | Harm::Cores(node, _) => {
                 self.scenario.nodes.get(*node).is_none_or(|node| node.role != Role::Worker)
             }
+            // Kinds that do this were refused.
+            Harm::Full(_) | Harm::ReadOnly(_) | Harm::Spoilt(..) => true,
             Harm::Shape(..) | Harm::Blocked(_) => false,
         }
     }
@@ -179,6 +182,14 @@ impl Ground for Ruin<'_, '_> {
 
     fn throttle(&mut self, _node: usize, _cores: Option<f64>) -> Result<(), FleetError> {
         // Kinds that do this were refused: what a device computes in its time is all that a simulation knows of it.
+        Ok(())
+    }
+
+    fn store(&mut self, _node: usize, _defects: Defects) -> Result<(), FleetError> {
+        Ok(())
+    }
+
+    fn spoil(&mut self, _node: usize, _spoil: &Spoil) -> Result<(), FleetError> {
         Ok(())
     }
 

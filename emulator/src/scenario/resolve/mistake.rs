@@ -184,7 +184,7 @@ pub enum Mistake {
     #[error("a link that is down for all of each period, or for nothing of it, does not flap")]
     NoFlap,
     /// More loss than bursts of this length can make up.
-    #[error("bursts of {length} packets can't lose more than {:.0} % of all", *.most * 100.0)]
+    #[error("packets that are lost {length} in a row can't be more than {:.0} % of all", *.most * 100.0)]
     BurstsTooShort {
         /// How many packets are lost in a row.
         length: u32,
@@ -197,6 +197,9 @@ pub enum Mistake {
     /// A record of rates that isn't one.
     #[error("{0}")]
     Trace(#[from] super::faults::TraceError),
+    /// A file that no state folder has.
+    #[error("{0:?} is no file in a node's state folder")]
+    OutsideOfState(String),
     /// A partition of nobody.
     #[error("a partition has either `groups` or a `split`")]
     NoGroups,
@@ -284,6 +287,7 @@ impl Mistake {
             Mistake::BurstsTooShort { .. } => "too much",
             Mistake::TooManySteps(_) => "too often",
             Mistake::Trace(_) => "here",
+            Mistake::OutsideOfState(_) => "not in there",
             Mistake::NoGroups => "whom?",
             Mistake::GroupsAndSplit => "which of the two?",
             Mistake::TooFewToSplit { .. } => "too few",
@@ -364,6 +368,7 @@ impl Mistake {
             Mistake::TooManySteps(_) => {
                 format!("at most {} times; let it last shorter (`for`), or its turns longer", crate::fault::steps::MOST)
             }
+            Mistake::OutsideOfState(_) => "write its name from there, such as file = \"journal\"".to_owned(),
             Mistake::NoGroups => {
                 "write groups = [[\"n02\", \"n03\"], [\"*\"]], or split = \"majority\" to draw them".to_owned()
             }

@@ -6,8 +6,8 @@ mod node;
 mod topology;
 
 pub use fault::{
-    Blackhole, Cpu, CrashLoop, Degrade, Fault, Flap, Intermittent, LossBurst, OfLink, OfNode, Partition, Reorder,
-    Spoilt, Straggler, Timing, Trace,
+    BitFlip, Blackhole, Cpu, CrashLoop, Degrade, Fault, Flap, Intermittent, LossBurst, OfLink, OfNode, Partition,
+    Reorder, Spoilt, Straggler, Timing, Trace, Truncate,
 };
 pub use node::{ListedNode, NodeKeys, Nodes};
 pub use topology::{

@@ -1,11 +1,12 @@
 //! What faults do, for each round: their targets found by name or drawn by lot, their values checked.
 
+use std::path::{Component, Path};
 use std::time::Duration;
 
 use super::timing::check_steps;
 use super::{Files, partition, trace};
 use crate::scenario::error::Problem;
-use crate::scenario::parse::leaf::Flag;
+use crate::scenario::parse::leaf::{Flag, Text};
 use crate::scenario::parse::quantity::{Period, Share};
 use crate::scenario::parse::raw::{self, Fault};
 use crate::scenario::parse::reader::{At, Field};
@@ -42,6 +43,25 @@ pub fn kinds(fault: &At<Fault>, targets: &mut Targets<'_, '_>, files: &mut Files
         Fault::Straggler(keys) => of_nodes(&keys.target, "straggler", targets, |target| {
             Some(FaultKind::Straggler { target, factor: keys.factor.get()?.0, over: over(&keys.over)? })
         }),
+        Fault::DiskFull(full) => {
+            of_nodes(&full.target, "disk-full", targets, |target| Some(FaultKind::DiskFull { target }))
+        }
+        Fault::ReadOnly(keys) => {
+            of_nodes(&keys.target, "read-only", targets, |target| Some(FaultKind::ReadOnly { target }))
+        }
+        Fault::BitFlip(flip) => {
+            let file = inside(&flip.file, targets);
+            let kinds = of_nodes(&flip.target, "bit-flip", targets, |target| {
+                Some(FaultKind::BitFlip { target, file: file.clone()?, seed: 0 })
+            });
+            seeded(kinds, targets)
+        }
+        Fault::Truncate(cut) => {
+            let file = inside(&cut.file, targets);
+            of_nodes(&cut.target, "truncate", targets, |target| {
+                Some(FaultKind::Truncate { target, file: file.clone()?, keep: cut.keep.get()?.0 })
+            })
+        }
         Fault::Intermittent(keys) => intermittent(keys, fault.place, targets),
         Fault::Down(down) => {
             of_pairs(&down.target, Joined::Neighbours, targets, |target| Some(FaultKind::Down { target }))
@@ -133,16 +153,32 @@ fn intermittent(keys: &raw::Intermittent, place: Place, targets: &mut Targets<'_
     if keys.on.get().is_some() && keys.off.get().is_some() {
         check_steps(&keys.timing, (2, turn[0] + turn[1]), place, targets.setting, targets.problems);
     }
-    let (mut kinds, fixed) = of_nodes(&keys.target, "intermittent", targets, |target| {
+    let kinds = of_nodes(&keys.target, "intermittent", targets, |target| {
         let jitter = keys.jitter.get()?.0;
         Some(FaultKind::Intermittent { target, on: keys.on.get()?.0, off: keys.off.get()?.0, jitter, seed: 0 })
     });
+    seeded(kinds, targets)
+}
+
+/// With a seed of its own for each that needs one.
+fn seeded((mut kinds, fixed): Kinds, targets: &mut Targets<'_, '_>) -> Kinds {
     for kind in kinds.iter_mut().flatten().flatten() {
-        if let FaultKind::Intermittent { seed, .. } = kind {
+        if let FaultKind::Intermittent { seed, .. } | FaultKind::BitFlip { seed, .. } = kind {
             *seed = targets.draws.seed();
         }
     }
     (kinds, fixed)
+}
+
+/// The name of a file that must lie in the state folder; `None` if it is wrong.
+fn inside(field: &Field<Text>, targets: &mut Targets<'_, '_>) -> Option<Option<String>> {
+    let Some(Text(name)) = field.optional()? else { return Some(None) };
+    let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    if !name.is_empty() && Path::new(name).components().all(plain) {
+        return Some(Some(name.clone()));
+    }
+    targets.problems.push(Problem::new(Mistake::OutsideOfState(name.clone()).into(), field.place()));
+    None
 }
 
 fn over(field: &Field<Period>) -> Option<Duration> {

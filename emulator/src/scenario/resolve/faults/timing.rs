@@ -16,6 +16,9 @@ const MOST: u128 = 1000;
 pub fn of(fault: &Fault) -> &Timing {
     match fault {
         Fault::Kill(fault) | Fault::Restart(fault) | Fault::Pause(fault) | Fault::Oom(fault) => &fault.timing,
+        Fault::DiskFull(fault) | Fault::ReadOnly(fault) => &fault.timing,
+        Fault::BitFlip(fault) => &fault.timing,
+        Fault::Truncate(fault) => &fault.timing,
         Fault::CrashLoop(fault) => &fault.timing,
         Fault::Cpu(fault) => &fault.timing,
         Fault::Straggler(fault) => &fault.timing,

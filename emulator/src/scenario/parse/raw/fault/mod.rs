@@ -4,7 +4,7 @@ mod link;
 mod node;
 
 pub use link::{Blackhole, Degrade, Flap, LossBurst, OfLink, Partition, Reorder, Spoilt, Trace};
-pub use node::{Cpu, CrashLoop, Intermittent, OfNode, Straggler};
+pub use node::{BitFlip, Cpu, CrashLoop, Intermittent, OfNode, Straggler, Truncate};
 
 use crate::scenario::parse::leaf::Whole;
 use crate::scenario::parse::macros::{kinds, table};
@@ -31,6 +31,14 @@ kinds! {
         "straggler" => Straggler(Straggler),
         /// A node is off and on in turn, as one that lives on what it harvests; off first.
         "intermittent" => Intermittent(Intermittent),
+        /// Nothing more fits into a node's state folder.
+        "disk-full" => DiskFull(OfNode),
+        /// Nothing in a node's state folder can be changed.
+        "read-only" => ReadOnly(OfNode),
+        /// One bit of a file that a node has stored is flipped. Nothing heals that.
+        "bit-flip" => BitFlip(BitFlip),
+        /// The end of a file that a node has stored is cut off. Nothing heals that.
+        "truncate" => Truncate(Truncate),
         /// Nothing passes a link (or between a pair of nodes on a medium), either way.
         "down" => Down(OfLink),
         /// A link (or a pair of nodes on a medium) is down and up in turn; down first.

@@ -1,7 +1,7 @@
 //! Faults of nodes, as they are written.
 
 use super::Timing;
-use crate::scenario::parse::leaf::{Cores, Real, Slowdown};
+use crate::scenario::parse::leaf::{Cores, Real, Slowdown, Text};
 use crate::scenario::parse::macros::table;
 use crate::scenario::parse::quantity::{Period, Share};
 use crate::scenario::parse::target::NodeAim;
@@ -72,6 +72,32 @@ table! {
         off: Required<Period>,
         /// By what share of themselves these vary at most, up and down.
         jitter: Optional<Share> = 0.0,
+        ..timing: Timing,
+    }
+}
+
+table! {
+    /// One bit of a stored file is flipped.
+    pub struct BitFlip as "" {
+        /// Whose: a name, `"stage:1"` for whoever holds that stage then (the first is 0), `"spare"` for
+        /// a worker that holds none, `"random"`, or `{ random = 2, of = "workers" }` for several.
+        target: Required<NodeAim>,
+        /// The file's name in the node's state folder; the largest when not given.
+        file: Optional<Text>,
+        ..timing: Timing,
+    }
+}
+
+table! {
+    /// The end of a stored file is cut off.
+    pub struct Truncate as "" {
+        /// Whose: a name, `"stage:1"` for whoever holds that stage then (the first is 0), `"spare"` for
+        /// a worker that holds none, `"random"`, or `{ random = 2, of = "workers" }` for several.
+        target: Required<NodeAim>,
+        /// The file's name in the node's state folder; the largest when not given.
+        file: Optional<Text>,
+        /// The share of it that is left.
+        keep: Optional<Share> = 0.5,
         ..timing: Timing,
     }
 }
