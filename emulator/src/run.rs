@@ -51,7 +51,7 @@ pub enum RunError {
     )]
     SharedAirtime,
     /// A fault needs what this host doesn't have.
-    #[error("faults of kind {kind:?} need {}: {reason}", need.in_words())]
+    #[error("faults of kind {kind:?} can't be fired on this host: {reason}")]
     FaultNeeds {
         /// The kind.
         kind: &'static str,
@@ -119,6 +119,17 @@ impl RunError {
         }
     }
 
+    /// Says it on standard error, with what the user can do about it.
+    pub fn tell(&self) {
+        match self {
+            RunError::Capacity(errors) => crate::cli::check::print(errors),
+            error => crate::cli::complain(error),
+        }
+        if let Some(fix) = self.fix() {
+            eprintln!("  fix: {fix}");
+        }
+    }
+
     /// The way of ending that this error means.
     pub fn exit(&self) -> Exit {
         match self {
@@ -160,13 +171,7 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
         match inside(loaded, options, &host, began) {
             Ok(exit) => exit.code(),
             Err(error) => {
-                match &error {
-                    RunError::Capacity(errors) => crate::cli::check::print(errors),
-                    error => crate::cli::complain(error),
-                }
-                if let Some(fix) = error.fix() {
-                    eprintln!("  fix: {fix}");
-                }
+                error.tell();
                 error.exit().code()
             }
         }

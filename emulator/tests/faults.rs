@@ -233,7 +233,7 @@ fn a_flapping_link_goes_down_and_up() {
         &user,
         &format!("{{ kind = \"flap\", target = [\"n01\", \"n02\"], at = \"1 s\", for = \"1 s\", {keys} }}"),
     );
-    assert_eq!(run.steps(), ["up", "down", "up", "down"]);
+    assert_eq!(run.steps(), ["up", "down", "up", "down", "up"]);
     assert!(run.lost("n02", "n01") > 0);
 }
 
@@ -355,12 +355,12 @@ fn a_simulation_has_a_fault_or_says_which_kind_it_has_not() {
 #[test]
 fn a_simulated_straggler_slows_down_what_it_computes() {
     let user = User::new();
-    let mean = |faults: &str| {
+    let completed = |faults: &str| {
         let summary = emu(&user, "simulate", faults).expect(0).json();
         summary["requests"]["completed"].as_u64().expect("a count")
     };
     let slow = "{ kind = \"straggler\", target = \"stage:0\", at = \"0 s\", factor = 8 }";
-    assert!(mean(slow) < mean("") / 2, "{} of {}", mean(slow), mean(""));
+    assert!(completed(slow) * 4 < completed("") * 3, "{} of {}", completed(slow), completed(""));
 }
 
 #[test]

@@ -242,3 +242,6 @@ impl Planned {
         self.spec.lasting.map(|lasting| self.spec.at + lasting)
     }
 }
+
+#[cfg(test)]
+mod tests;

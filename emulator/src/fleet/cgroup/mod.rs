@@ -215,6 +215,7 @@ mod tests {
         assert_eq!(v2::Memory.kills(group.path()).expect("a count"), 3);
         v2::Cpu.limit(group.path(), Some(Quota::of(0.5))).expect("a limit");
         assert_eq!(text("cpu.max"), "5000 10000");
+        std::fs::write(group.path().join("memory.max"), "").expect("a file");
         v2::Memory.squeeze(group.path()).expect("no memory left");
         assert_eq!(text("memory.max"), "0");
         v2::Freezer.set(group.path(), true).expect("frozen");
