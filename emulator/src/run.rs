@@ -13,14 +13,15 @@ use node::clock::Instant;
 
 use crate::exit::Exit;
 use crate::fabric::{CarrierChoice, CarrierError, Fabric, FabricError};
+use crate::fault::catalogue::{Entry, Need, entry};
 use crate::fleet::FleetError;
-use crate::fleet::cgroup::{self, RunGroup};
+use crate::fleet::cgroup::{self, LimitWarning, RunGroup};
 use crate::model::{self, Inputs, ModelError};
 use crate::report::progress::Progress;
 use crate::report::terminal::Looks;
 use crate::sandbox::probe::Capability;
 use crate::sandbox::{self, Sandbox, SandboxError};
-use crate::scenario::{Loaded, ScenarioErrors};
+use crate::scenario::{Loaded, Scenario, ScenarioErrors};
 
 use results::{Results, ResultsError};
 use watch::Watch;
@@ -49,6 +50,16 @@ pub enum RunError {
         "a topology with airtime = \"shared\" can be planned, but not run: links of this version don't share airtime yet"
     )]
     SharedAirtime,
+    /// A fault needs what this host doesn't have.
+    #[error("faults of kind {kind:?} can't be fired on this host: {reason}")]
+    FaultNeeds {
+        /// The kind.
+        kind: &'static str,
+        /// What it needs.
+        need: Need,
+        /// Why that isn't there.
+        reason: String,
+    },
     /// The model.
     #[error("the model can't be used: {0}")]
     Model(#[from] ModelError),
@@ -106,7 +117,19 @@ impl RunError {
                 "netem" => Capability::NetemLinks.fix(),
                 _ => Capability::SoftwareLinks.fix(),
             }),
+            RunError::FaultNeeds { need, .. } => need.capability().map(Capability::fix),
             _ => None,
+        }
+    }
+
+    /// Says it on standard error, with what the user can do about it.
+    pub fn tell(&self) {
+        match self {
+            RunError::Capacity(errors) => crate::cli::check::print(errors),
+            error => crate::cli::complain(error),
+        }
+        if let Some(fix) = self.fix() {
+            eprintln!("  fix: {fix}");
         }
     }
 
@@ -114,9 +137,9 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             RunError::Sandbox(error) => Exit::from_code(error.exit_code()).unwrap_or(Exit::SetupFailed),
-            RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. })) | RunError::SharedAirtime => {
-                Exit::HostLacks
-            }
+            RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. }))
+            | RunError::SharedAirtime
+            | RunError::FaultNeeds { .. } => Exit::HostLacks,
             RunError::Capacity(_) => Exit::Usage,
             RunError::Interrupted(exit) => *exit,
             _ => Exit::SetupFailed,
@@ -141,18 +164,17 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
     let program = std::env::current_exe().map_err(RunError::Program)?;
     cgroup::remove_stale();
     let groups = RunGroup::create();
+    if let Err(error) = check_faults(&loaded.scenario, &groups) {
+        let left = groups.remove();
+        left.iter().for_each(|error| eprintln!("warning: left behind: {error}"));
+        return Err(error);
+    }
     let code = sandbox::run(|sandbox| {
         let host = Host { program: &program, sandbox, groups: &groups };
         match inside(loaded, options, &host, began) {
             Ok(exit) => exit.code(),
             Err(error) => {
-                match &error {
-                    RunError::Capacity(errors) => crate::cli::check::print(errors),
-                    error => crate::cli::complain(error),
-                }
-                if let Some(fix) = error.fix() {
-                    eprintln!("  fix: {fix}");
-                }
+                error.tell();
                 error.exit().code()
             }
         }
@@ -163,6 +185,19 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
         Some(Exit::Success) if !left.is_empty() => Ok(Exit::LeftBehind),
         exit => Ok(exit.unwrap_or(Exit::SetupFailed)),
     }
+}
+
+/// Refuses a scenario with a fault that could not be fired on this host.
+fn check_faults(scenario: &Scenario, groups: &RunGroup) -> Result<(), RunError> {
+    let refused = scenario.faults.iter().find_map(|fault| {
+        let Entry { kind, needs: need, .. } = *entry(&fault.kind);
+        let missing = groups.warnings().iter().find(|warning| match warning {
+            LimitWarning::Memory(_) => need == Need::MemoryLimits,
+            LimitWarning::Cpu(_) => need == Need::CpuLimits,
+        });
+        missing.map(|warning| RunError::FaultNeeds { kind, need, reason: warning.to_string() })
+    });
+    refused.map_or(Ok(()), Err)
 }
 
 /// What a run stands on.

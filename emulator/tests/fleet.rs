@@ -4,17 +4,18 @@ mod support;
 
 use std::cell::RefCell;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use emulator::fault::damage::{Spoil, Spoiling};
 use emulator::fleet::cgroup::{Limits, RunGroup, remove_stale};
 use emulator::fleet::{Fleet, FleetError, Heard, Launch, Program};
 use emulator::record::event::ExitCause;
-use emulator::sandbox::{self, Sandbox};
+use emulator::sandbox::{self, Defects, Sandbox};
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
@@ -39,6 +40,13 @@ fn main() -> ExitCode {
         ("a_paused_node_stands_still_until_it_is_resumed", a_paused_node_stands_still_until_it_is_resumed),
         ("a_node_is_paused_without_control_groups_too", a_node_is_paused_without_control_groups_too),
         ("a_cpu_limit_is_felt", a_cpu_limit_is_felt),
+        (
+            "a_node_that_is_starved_ends_by_the_kernel_and_comes_back_fed",
+            a_node_that_is_starved_ends_by_the_kernel_and_comes_back_fed,
+        ),
+        ("processors_are_taken_away_and_given_back", processors_are_taken_away_and_given_back),
+        ("storage_fills_up_and_closes_and_opens_again", storage_fills_up_and_closes_and_opens_again),
+        ("what_a_node_has_stored_is_spoilt_as_told", what_a_node_has_stored_is_spoilt_as_told),
         ("a_deaf_node_is_killed_and_told_of", a_deaf_node_is_killed_and_told_of),
         (
             "the_next_command_removes_what_a_killed_run_left_and_nothing_else",
@@ -85,7 +93,7 @@ fn play_node() {
         match serde_json::from_str(&line.expect("a line")).expect("a command") {
             Command::Exit => break,
             Command::Start => tell(Event::Sent { request: 1 }),
-            Command::Finish { .. } => {}
+            Command::Finish { .. } | Command::Slow { .. } => {}
         }
     }
 }
@@ -358,6 +366,130 @@ fn a_cpu_limit_is_felt() {
         eventually("it has to wait", throttled);
         cluster.fleet.kill(spinner).expect("killed");
         cluster.exit(spinner);
+        assert!(cluster.teardown(PATIENCE).0.is_empty());
+    });
+}
+
+fn a_node_that_is_starved_ends_by_the_kernel_and_comes_back_fed() {
+    in_sandbox(|sandbox, groups, folder| {
+        if !groups.limits_memory() {
+            println!("skipped: {:?}", groups.warnings());
+            return;
+        }
+        let mut cluster = Cluster::new(sandbox, groups, folder);
+        let [worker, other] = ["worker1", "worker2"].map(|name| cluster.launch(name, None, 64));
+        for round in 0..3 {
+            cluster.ready(worker);
+            cluster.fleet.starve(worker).expect("starved");
+            assert_eq!(cluster.exit(worker), ExitCause::Starved, "round {round}");
+            cluster.fleet.restart(worker).expect("a new process");
+        }
+        cluster.ready(worker);
+        // Killed before the kernel has ended it, or after: both are known.
+        cluster.fleet.starve(worker).expect("starved");
+        cluster.fleet.kill(worker).expect("killed");
+        assert!(matches!(cluster.exit(worker), ExitCause::Planned));
+        cluster.ready(other);
+        let (errors, exits) = cluster.teardown(PATIENCE);
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(exits, [ExitCause::Asked], "the other one was not touched");
+    });
+}
+
+fn processors_are_taken_away_and_given_back() {
+    in_sandbox(|sandbox, groups, folder| {
+        if !groups.limits_cpu() {
+            println!("skipped: {:?}", groups.warnings());
+            return;
+        }
+        let mut cluster = Cluster::new(sandbox, groups, folder);
+        let [free, limited] =
+            [None, Some(0.5)].map(|cpu| cluster.launch(["a", "b"][usize::from(cpu.is_some())], cpu, 64));
+        let quota = |name: &str| {
+            let read = |file: &str| {
+                let mut found = groups.folders().map(|folder| fs::read_to_string(folder.join(name).join(file)));
+                found.find_map(Result::ok).map(|text| text.trim().to_owned())
+            };
+            read("cpu.cfs_quota_us").or_else(|| read("cpu.max")?.split(' ').next().map(str::to_owned)).expect("a quota")
+        };
+        let unlimited = |quota: String| matches!(quota.as_str(), "-1" | "max");
+        assert!(unlimited(quota("a")) && quota("b") == "5000");
+        for node in [free, limited] {
+            cluster.fleet.throttle(node, Some(0.2)).expect("throttled");
+        }
+        assert_eq!((quota("a"), quota("b")), ("2000".to_owned(), "2000".to_owned()));
+        cluster.fleet.throttle(limited, Some(4.0)).expect("throttled");
+        assert_eq!(quota("b"), "5000", "a fault leaves no more than the node's own limit");
+        cluster.fleet.throttle(limited, Some(0.01)).expect("a period longer than others");
+        for node in [free, limited] {
+            cluster.fleet.throttle(node, None).expect("given back");
+        }
+        assert!(unlimited(quota("a")) && quota("b") == "5000");
+        assert!(cluster.teardown(PATIENCE).0.is_empty());
+    });
+}
+
+fn storage_fills_up_and_closes_and_opens_again() {
+    in_sandbox(|sandbox, groups, folder| {
+        let mut cluster = Cluster::new(sandbox, groups, folder);
+        let worker = cluster.launch("worker", None, 64);
+        cluster.ready(worker);
+        let state = folder.join("worker/state");
+        let write = |name: &str, size: usize| fs::write(state.join(name), vec![7; size]).map_err(|error| error.kind());
+        write("before", 100_000).expect("there is room");
+        for (full, read_only) in [(true, false), (true, true), (false, true)] {
+            cluster.fleet.set_defects(worker, Defects { full, read_only }).expect("defects");
+            let kind = if read_only { ErrorKind::ReadOnlyFilesystem } else { ErrorKind::StorageFull };
+            assert_eq!(write("new", 1), Err(kind));
+            assert_eq!(write("before", 200_000), Err(kind));
+        }
+        cluster.fleet.set_defects(worker, Defects::default()).expect("well again");
+        write("after", 200_000).expect("there is room again");
+        assert_eq!(write("too-much", 1 << 20), Err(ErrorKind::StorageFull), "as much as before");
+        fs::remove_file(state.join("too-much")).expect("removed");
+
+        // A file that is open for writing is what keeps it from being closed.
+        let open = File::create(state.join("open")).expect("a file");
+        let closed = Defects { read_only: true, ..Defects::default() };
+        assert!(matches!(cluster.fleet.set_defects(worker, closed), Err(FleetError::State { .. })));
+        drop(open);
+        cluster.fleet.set_defects(worker, closed).expect("closed");
+        assert!(cluster.teardown(PATIENCE).0.is_empty(), "it is no obstacle to teardown");
+    });
+}
+
+fn what_a_node_has_stored_is_spoilt_as_told() {
+    in_sandbox(|sandbox, groups, folder| {
+        let mut cluster = Cluster::new(sandbox, groups, folder);
+        let worker = cluster.launch("worker", None, 64);
+        cluster.ready(worker);
+        let state = folder.join("worker/state");
+        fs::create_dir(state.join("models")).expect("a folder");
+        let (large, small) = (state.join("models/large"), state.join("small"));
+        let before = vec![0xAA_u8; 10_000];
+        fs::write(&large, &before).expect("a file");
+        fs::write(&small, "1234").expect("a file");
+        let spoil = |file: Option<&str>, how| Spoil { file: file.map(str::to_owned), how };
+
+        let flip = spoil(None, Spoiling::Flip { seed: u64::MAX - 5 });
+        assert_eq!(cluster.fleet.spoil(worker, &flip).expect("spoilt"), Path::new("models/large"));
+        let after = fs::read(&large).expect("a file");
+        let bits: u32 = before.iter().zip(&after).map(|(a, b)| (a ^ b).count_ones()).sum();
+        assert_eq!((after.len(), bits), (before.len(), 1));
+        cluster.fleet.spoil(worker, &flip).expect("spoilt");
+        assert_eq!(fs::read(&large).expect("a file"), before, "the same seed means the same bit");
+
+        cluster.fleet.spoil(worker, &spoil(Some("small"), Spoiling::Cut { keep: 0.5 })).expect("spoilt");
+        assert_eq!(fs::read_to_string(&small).expect("a file"), "12");
+        std::os::unix::fs::symlink("/etc/passwd", state.join("link")).expect("a link");
+        for name in ["nothing", "link", "models"] {
+            let spoilt = cluster.fleet.spoil(worker, &spoil(Some(name), Spoiling::Cut { keep: 0.0 }));
+            assert!(matches!(spoilt, Err(FleetError::File { .. })), "{name}");
+        }
+        fs::remove_dir_all(state.join("models")).expect("removed");
+        fs::write(&small, "").expect("emptied");
+        fs::write(state.join("written"), "").expect("emptied");
+        assert!(matches!(cluster.fleet.spoil(worker, &flip), Err(FleetError::NothingStored { .. })));
         assert!(cluster.teardown(PATIENCE).0.is_empty());
     });
 }

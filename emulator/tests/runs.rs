@@ -52,6 +52,37 @@ fn a_partition_heals_and_nothing_is_lost() {
     nothing_lost_twice_or_wrong(&summary);
 }
 
+/// Every fault of the scenario fires, has its effect and, if it is to, heals.
+fn tells_of_all_faults(summary: &Value, healed: usize) {
+    let faults = summary["faults"].as_array().expect("faults");
+    assert!(faults.iter().all(|fault| fault["effect_s"].is_number() && fault["failed"].is_null()), "{faults:#?}");
+    assert_eq!(faults.iter().filter(|fault| fault["healed_s"].is_number()).count(), healed, "{faults:#?}");
+}
+
+#[test]
+fn a_straggler_is_waited_for_while_another_worker_is_replaced() {
+    let user = User::new();
+    let summary = user.run(&["run", &shipped("straggler"), "--json"]).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    tells_of_all_faults(&summary, 2);
+}
+
+#[test]
+fn nodes_that_live_on_what_they_harvest_come_and_go_and_nothing_is_lost() {
+    let user = User::new();
+    let summary = user.run(&["run", &shipped("intermittent"), "--json"]).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    tells_of_all_faults(&summary, 2);
+}
+
+#[test]
+fn storage_that_fails_keeps_nobody_from_answering() {
+    let user = User::new();
+    let summary = user.run(&["run", &shipped("io_faults"), "--json"]).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    tells_of_all_faults(&summary, 4);
+}
+
 #[test]
 fn the_dispatcher_is_killed_twice_once_with_three_workers_and_nothing_is_lost() {
     let user = User::new();

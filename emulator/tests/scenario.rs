@@ -279,6 +279,51 @@ fn a_fault_comes_again_until_the_end_or_often_enough() {
 }
 
 #[test]
+fn a_restart_that_says_nothing_is_healed_at_once() {
+    let scenario = good(&format!(
+        "{MESH}fault = [{{ kind = \"restart\", target = \"stage:0\", at = \"5 s\" }}, {{ kind = \"kill\", target = \"spare\", at = \"6 s\" }}]"
+    ));
+    let lasting: Vec<_> = scenario.faults.iter().map(|fault| fault.lasting).collect();
+    assert_eq!(lasting, [Some(Duration::ZERO), None]);
+}
+
+#[test]
+fn a_split_is_drawn_among_the_workers_each_time_anew() {
+    let split = |how: &str| {
+        let keys = "at = \"2 s\", for = \"1 s\", every = \"3 s\"";
+        let planned = faults(&format!("fault = [{{ kind = \"partition\", split = \"{how}\", {keys} }}]"));
+        let groups = planned.into_iter().map(|(_, kind)| match kind {
+            FaultKind::Partition { groups, one_way: false } => groups,
+            other => panic!("{other:?}"),
+        });
+        groups.collect::<Vec<_>>()
+    };
+    // Six workers: two are cut off, or three, of whom the bridge is none.
+    for (how, sizes) in [("majority", [2, 6]), ("bridge", [3, 4])] {
+        let rounds = split(how);
+        assert_eq!(rounds, split(how), "the same seed draws the same");
+        assert!(rounds.iter().any(|groups| *groups != rounds[0]), "{rounds:?}");
+        for groups in rounds {
+            assert_eq!([groups[0].len(), groups[1].len()], sizes);
+            assert!(["n00", "n01"].iter().all(|spared| groups[1].iter().any(|name| name == spared)), "{groups:?}");
+        }
+    }
+}
+
+#[test]
+fn turns_vary_by_a_seed_that_follows_from_the_scenario() {
+    let seeds = |text: &str| {
+        let keys = "at = \"2 s\", on = \"1 s\", off = \"1 s\", jitter = 0.5";
+        let faults =
+            faults(&format!("{text}fault = [{{ kind = \"intermittent\", target = {{ random = 2 }}, {keys} }}]"));
+        let seed = |(_, kind)| if let FaultKind::Intermittent { seed, .. } = kind { seed } else { panic!("{kind:?}") };
+        faults.into_iter().map(seed).collect::<Vec<u64>>()
+    };
+    assert_eq!(seeds(""), seeds(""));
+    assert!(seeds("")[0] != seeds("")[1] && seeds("") != seeds("seed = 99\n"));
+}
+
+#[test]
 fn faults_lie_in_the_order_in_which_they_fire() {
     let planned = faults(
         r#"
@@ -352,7 +397,7 @@ fn a_degraded_link_keeps_what_the_fault_does_not_say() {
 #[test]
 fn a_partition_may_name_all_others() {
     let planned = faults("fault = [{ kind = \"partition\", groups = [[\"n06\", \"n07\"], [\"*\"]], at = \"1 s\" }]");
-    let FaultKind::Partition { groups } = &planned[0].1 else { panic!("{planned:?}") };
+    let FaultKind::Partition { groups, .. } = &planned[0].1 else { panic!("{planned:?}") };
     assert_eq!(groups[0], ["n06", "n07"]);
     assert_eq!(groups[1], ["n00", "n01", "n02", "n03", "n04", "n05"]);
 }
@@ -375,13 +420,15 @@ fn the_command_line_changes_values_wherever_they_are() {
 }
 
 #[test]
-fn the_client_can_not_be_hit_and_the_dispatcher_not_killed() {
+fn the_client_can_not_be_hit_and_the_dispatcher_does_not_compute() {
     let fault = |kind, target| {
         format!("{MESH}fault = [{{ kind = \"{kind}\", target = \"{target}\", at = \"1 s\", for = \"1 s\" }}]")
     };
     assert_eq!(wrong(&fault("pause", "n00")), "the client can't be the target of a fault of kind \"pause\"");
-    assert_eq!(wrong(&fault("kill", "n01")), "the dispatcher can't be the target of a fault of kind \"kill\"");
+    let slow = format!("{MESH}fault = [{{ kind = \"straggler\", target = \"n01\", at = \"1 s\", slowdown = 2 }}]");
+    assert_eq!(wrong(&slow), "the dispatcher can't be the target of a fault of kind \"straggler\"");
     good(&fault("pause", "n01"));
+    good(&fault("kill", "n01"));
 }
 
 #[test]

@@ -116,3 +116,15 @@ assert len(list(jsonschema.Draft7Validator(schema).iter_errors(wrong))) == 2
     }
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn the_catalogue_of_faults_is_current() {
+    let path = root().join("docs/faults.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once("<!-- kinds -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /kinds -->").unwrap();
+    assert_current(
+        &path,
+        &format!("{before}<!-- kinds -->\n{}<!-- /kinds -->{after}", emulator::fault::catalogue::table()),
+    );
+}

@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::fabric::CarrierChoice;
+use crate::fault::catalogue::entry;
 use crate::fleet::cgroup::{RunGroup, remove_stale};
 use crate::sandbox;
 use crate::sandbox::probe::{self, Capability, Finding, State};
-use crate::scenario::{self, Overrides, Scenario};
+use crate::scenario::{self, FaultSpec, Overrides, Scenario};
 
 /// Arguments of `emu doctor`.
 #[derive(Debug, Args)]
@@ -80,6 +81,7 @@ struct Needs {
     netem: Need,
     media: Need,
     software: Need,
+    memory: Need,
     cpu: Need,
 }
 
@@ -97,18 +99,29 @@ impl Needs {
             CarrierChoice::Auto | CarrierChoice::Software | CarrierChoice::Precise => Need::Needed,
         };
         let cpu = scenario.is_none_or(|scenario| scenario.nodes.iter().any(|node| node.cpu.is_some()));
+        // A fault that can't be fired is none; a limit that isn't enforced is told with the result.
+        let by_fault = |capability| {
+            let needed = |fault: &FaultSpec| entry(&fault.kind).needs.capability() == Some(capability);
+            scenario.is_some_and(|scenario| scenario.faults.iter().any(needed))
+        };
         Needs {
             netem: if has_links { netem } else { Need::Unused },
             media: if has_media { netem } else { Need::Unused },
             software,
-            cpu: if cpu { Need::Wanted } else { Need::Unused },
+            memory: if by_fault(Capability::MemoryLimits) { Need::Needed } else { Need::Wanted },
+            cpu: match (by_fault(Capability::CpuLimits), cpu) {
+                (true, _) => Need::Needed,
+                (false, true) => Need::Wanted,
+                (false, false) => Need::Unused,
+            },
         }
     }
 
     fn how_much(&self, capability: Capability) -> Need {
         match capability {
             Capability::Sandbox | Capability::StateFolders => Need::Needed,
-            Capability::OwnProc | Capability::MemoryLimits => Need::Wanted,
+            Capability::OwnProc => Need::Wanted,
+            Capability::MemoryLimits => self.memory,
             Capability::CpuLimits => self.cpu,
             Capability::SoftwareLinks => self.software,
             Capability::NetemLinks => self.netem,

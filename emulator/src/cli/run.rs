@@ -51,7 +51,7 @@ pub fn run(arguments: RunArgs) -> Exit {
     match run::run(&loaded, &options) {
         Ok(exit) => exit,
         Err(error) => {
-            super::complain(&error);
+            error.tell();
             error.exit()
         }
     }

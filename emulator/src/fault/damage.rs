@@ -2,11 +2,14 @@
 //!
 //! Each fault's [`Harm`]s are kept under its index, so that what overlaps composes: a process lives
 //! when no fault holds it dead, a direction has its own shape with the changes of every fault that
-//! holds it, in the order in which they fired.
+//! holds it, in the order in which they fired; a node is as many times slower as all faults together say, and
+//! has no more cores than the strictest leaves it.
 
 use std::collections::BTreeMap;
 
 use super::{FaultError, Ground};
+use crate::fleet::FleetError;
+use crate::sandbox::Defects;
 use crate::scenario::ShapeChange;
 use crate::scenario::network::{Direction, Network, Shape};
 
@@ -14,13 +17,57 @@ use crate::scenario::network::{Direction, Network, Shape};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Harm {
     /// The node has no process.
-    Dead(usize),
+    Dead(usize, Death),
     /// The node's process is frozen.
     Frozen(usize),
+    /// The node computes so many times slower.
+    Slow(usize, f64),
+    /// The node's process may use only so many cores.
+    Cores(usize, f64),
+    /// The node's state folder has no room left.
+    Full(usize),
+    /// Nothing in the node's state folder can be changed.
+    ReadOnly(usize),
+    /// A file in the node's state folder was spoilt. It stays so when this goes.
+    Spoilt(usize, Spoil),
     /// The direction between two neighbours has another shape.
     Shape(Direction, Change),
     /// What one host sends to another vanishes.
     Blocked(Direction),
+}
+
+/// How a process is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Death {
+    /// By SIGKILL.
+    #[default]
+    Signal,
+    /// By the kernel, for want of memory.
+    Memory,
+}
+
+/// What is done to a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spoil {
+    /// Its name in the state folder; `None`: the largest there is.
+    pub file: Option<String>,
+    /// What happens to it.
+    pub how: Spoiling,
+}
+
+/// How a file is spoilt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Spoiling {
+    /// One bit is flipped.
+    Flip {
+        /// Says which.
+        seed: u64,
+    },
+    /// Its end is cut off.
+    Cut {
+        /// The share of it that is left.
+        keep: f64,
+    },
 }
 
 /// How a shape is changed.
@@ -37,6 +84,10 @@ pub enum Change {
 enum Place {
     Life(usize),
     Motion(usize),
+    Pace(usize),
+    Cores(usize),
+    Storage(usize),
+    Stored(usize),
     Shape(Direction),
     Delivery(Direction),
 }
@@ -44,8 +95,12 @@ enum Place {
 impl Harm {
     fn place(&self) -> Place {
         match self {
-            Harm::Dead(node) => Place::Life(*node),
+            Harm::Dead(node, _) => Place::Life(*node),
             Harm::Frozen(node) => Place::Motion(*node),
+            Harm::Slow(node, _) => Place::Pace(*node),
+            Harm::Cores(node, _) => Place::Cores(*node),
+            Harm::Full(node) | Harm::ReadOnly(node) => Place::Storage(*node),
+            Harm::Spoilt(node, _) => Place::Stored(*node),
             Harm::Shape(direction, _) => Place::Shape(*direction),
             Harm::Blocked(direction) => Place::Delivery(*direction),
         }
@@ -57,13 +112,15 @@ impl Harm {
 pub struct Damage {
     shapes: BTreeMap<Direction, Shape>,
     held: BTreeMap<Place, Vec<(usize, Harm)>>,
+    /// The faults that have fired and are not healed, in that order.
+    fired: Vec<usize>,
 }
 
 impl Damage {
     /// No damage yet; `network` has the shapes that undamaged directions have.
     pub fn new(network: &Network) -> Damage {
         let shapes = network.directions().map(|(direction, shape)| (direction, shape.clone())).collect();
-        Damage { shapes, held: BTreeMap::new() }
+        Damage { shapes, ..Damage::default() }
     }
 
     /// Whether a fault holds this node dead.
@@ -76,19 +133,15 @@ impl Damage {
         self.held.contains_key(&Place::Motion(node))
     }
 
-    /// Adds what a fault does.
+    /// Lets a fault do this from now on, and nothing else that it did before.
     ///
     /// # Errors
-    /// The first refusal of the ground; harms before it are done and are taken away by [`Damage::heal`].
-    pub fn inflict(&mut self, fault: usize, harms: &[Harm], ground: &mut dyn Ground) -> Result<(), FaultError> {
-        for harm in harms {
-            let place = harm.place();
-            let held = self.held.entry(place).or_default();
-            held.push((fault, harm.clone()));
-            let first = held.len() == 1;
-            self.settle(place, first, ground)?;
+    /// The first refusal of the ground; the rest is tried all the same, and [`Damage::heal`] takes all of it away.
+    pub fn hold(&mut self, fault: usize, harms: &[Harm], ground: &mut dyn Ground) -> Result<(), FaultError> {
+        if !self.fired.contains(&fault) {
+            self.fired.push(fault);
         }
-        Ok(())
+        self.change(fault, harms, ground)
     }
 
     /// Takes away what a fault does, and nothing else.
@@ -96,46 +149,113 @@ impl Damage {
     /// # Errors
     /// The first refusal of the ground; the rest is tried all the same.
     pub fn heal(&mut self, fault: usize, ground: &mut dyn Ground) -> Result<(), FaultError> {
-        let places: Vec<Place> = self
-            .held
-            .iter()
-            .filter(|(_, held)| held.iter().any(|(by, _)| *by == fault))
-            .map(|(place, _)| *place)
-            .collect();
-        let mut outcome = Ok(());
+        let healed = self.change(fault, &[], ground);
+        self.fired.retain(|other| *other != fault);
+        healed
+    }
+
+    /// Notes all of it before anything is done, so that each place becomes at once what it is to be.
+    fn change(&mut self, fault: usize, harms: &[Harm], ground: &mut dyn Ground) -> Result<(), FaultError> {
+        let did = self.held.iter().filter(|(_, held)| held.iter().any(|(by, _)| *by == fault)).map(|(place, _)| *place);
+        let mut places: Vec<Place> = did.chain(harms.iter().map(Harm::place)).collect();
+        places.sort_unstable();
+        places.dedup();
+        let fired = &self.fired;
+        let before = |other: usize| fired.iter().position(|by| *by == other) < fired.iter().position(|by| *by == fault);
+        let mut changed = Vec::new();
         for place in places {
-            if let Some(held) = self.held.get_mut(&place) {
-                held.retain(|(by, _)| *by != fault);
-                let last = held.is_empty();
-                if last {
-                    self.held.remove(&place);
-                }
-                outcome = outcome.and(self.settle(place, last, ground));
+            let was = self.held.remove(&place).unwrap_or_default();
+            let mut held = was.clone();
+            held.retain(|(by, _)| *by != fault);
+            let at = held.iter().take_while(|(by, _)| before(*by)).count();
+            held.splice(at..at, harms.iter().filter(|harm| harm.place() == place).map(|harm| (fault, harm.clone())));
+            if held != was {
+                changed.push((place, was));
             }
+            if !held.is_empty() {
+                self.held.insert(place, held);
+            }
+        }
+        let mut outcome = Ok(());
+        for (place, was) in changed {
+            let settled = self.settle(place, &was, ground);
+            if settled.is_err() && !harms.is_empty() {
+                // What was refused does not hold, and so is not put right later.
+                match was.is_empty() {
+                    true => self.held.remove(&place),
+                    false => self.held.insert(place, was),
+                };
+            }
+            outcome = outcome.and(settled);
         }
         outcome
     }
 
-    /// Makes a place what the harms that hold there ask for. `turned` is whether the first harm came or the last went.
-    fn settle(&self, place: Place, turned: bool, ground: &mut dyn Ground) -> Result<(), FaultError> {
-        let held = self.held.get(&place).map_or(&[][..], Vec::as_slice);
+    fn held(&self, place: Place) -> &[(usize, Harm)] {
+        self.held.get(&place).map_or(&[][..], Vec::as_slice)
+    }
+
+    /// Makes a place what the harms that hold there ask for. `was`: those that held there before.
+    fn settle(&self, place: Place, was: &[(usize, Harm)], ground: &mut dyn Ground) -> Result<(), FaultError> {
+        let held = self.held(place);
         let harmed = !held.is_empty();
+        let turned = harmed == was.is_empty();
         match place {
             Place::Shape(direction) => ground.shape(direction, &self.shape(direction, held))?,
-            _ if !turned => {}
-            Place::Life(node) if harmed => ground.kill(node)?,
+            Place::Pace(node) if !self.is_dead(node) => ground.slow(node, self.pace(node))?,
+            // A process that is dead is told nothing; when it starts again it is looked at below.
+            Place::Pace(_) => {}
+            Place::Cores(node) => {
+                let cores = held
+                    .iter()
+                    .filter_map(|(_, harm)| if let Harm::Cores(_, cores) = harm { Some(*cores) } else { None });
+                ground.throttle(node, cores.reduce(f64::min))?;
+            }
+            Place::Storage(node) => {
+                let some = |is: fn(&Harm) -> bool| held.iter().any(|(_, harm)| is(harm));
+                let full = some(|harm| matches!(harm, Harm::Full(_)));
+                let read_only = some(|harm| matches!(harm, Harm::ReadOnly(_)));
+                ground.store(node, Defects { full, read_only })?;
+            }
+            Place::Stored(node) => {
+                // Once, when it comes; what is spoilt stays spoilt.
+                for (_, harm) in held.iter().filter(|harm| !was.contains(harm)) {
+                    if let Harm::Spoilt(_, spoil) = harm {
+                        ground.spoil(node, spoil)?;
+                    }
+                }
+            }
+            Place::Life(node) if harmed && turned => ground.kill(node, death(held))?,
+            Place::Life(node) if harmed => {
+                // One that is dying for want of memory has not ended before somebody has seen it.
+                if death(was) == Death::Memory && death(held) == Death::Signal {
+                    match ground.kill(node, Death::Signal) {
+                        Err(FleetError::NotRunning { .. }) => {}
+                        killed => killed?,
+                    }
+                }
+            }
             Place::Life(node) => {
                 ground.start(node)?;
                 if self.is_frozen(node) {
                     ground.freeze(node, true)?;
                 }
+                if !self.held(Place::Pace(node)).is_empty() {
+                    ground.slow(node, self.pace(node))?;
+                }
             }
-            // A process that is dead has nothing to freeze; when it starts again it is looked at above.
+            _ if !turned => {}
             Place::Motion(node) if self.is_dead(node) => {}
             Place::Motion(node) => ground.freeze(node, harmed)?,
             Place::Delivery(Direction { from, to }) => ground.block(from, to, harmed)?,
         }
         Ok(())
+    }
+
+    /// How many times slower a node computes.
+    fn pace(&self, node: usize) -> f64 {
+        let factors = self.held(Place::Pace(node)).iter();
+        factors.map(|(_, harm)| if let Harm::Slow(_, factor) = harm { *factor } else { 1.0 }).product()
     }
 
     /// A direction's own shape with the changes of every fault that holds it.
@@ -157,114 +277,11 @@ impl Damage {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use std::time::Duration;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::fabric::FabricError;
-    use crate::fleet::FleetError;
-    use crate::scenario::network::Link;
-
-    /// What the ground was told, nothing else.
-    #[derive(Debug, Clone, PartialEq, Default)]
-    struct Told {
-        dead: BTreeSet<usize>,
-        frozen: BTreeSet<usize>,
-        shapes: BTreeMap<Direction, Shape>,
-        blocked: BTreeSet<(usize, usize)>,
-    }
-
-    impl Ground for Told {
-        fn kill(&mut self, node: usize) -> Result<(), FleetError> {
-            assert!(self.dead.insert(node), "node {node} is killed twice");
-            self.frozen.remove(&node);
-            Ok(())
-        }
-        fn start(&mut self, node: usize) -> Result<(), FleetError> {
-            assert!(self.dead.remove(&node), "node {node} is started though it lives");
-            Ok(())
-        }
-        fn freeze(&mut self, node: usize, frozen: bool) -> Result<(), FleetError> {
-            assert!(!self.dead.contains(&node), "node {node} has no process to freeze");
-            if frozen {
-                self.frozen.insert(node)
-            } else {
-                self.frozen.remove(&node)
-            };
-            Ok(())
-        }
-        fn shape(&mut self, direction: Direction, shape: &Shape) -> Result<(), FabricError> {
-            self.shapes.insert(direction, shape.clone());
-            Ok(())
-        }
-        fn block(&mut self, from: usize, to: usize, blocked: bool) -> Result<(), FabricError> {
-            if blocked {
-                self.blocked.insert((from, to))
-            } else {
-                self.blocked.remove(&(from, to))
-            };
-            Ok(())
-        }
-    }
-
-    fn network() -> Network {
-        let shape = |millis| Shape { delay: Duration::from_millis(millis), ..Shape::default() };
-        let link = |a, b| Link { a, b, a_to_b: shape(1), b_to_a: shape(2) };
-        Network { nodes: 3, links: vec![link(0, 1), link(1, 2)], ..Network::default() }
-    }
-
-    fn untouched(network: &Network) -> Told {
-        let shapes = network.directions().map(|(direction, shape)| (direction, shape.clone())).collect();
-        Told { shapes, ..Told::default() }
-    }
-
-    fn harm() -> impl Strategy<Value = Harm> {
-        let direction = prop::sample::select(vec![(0, 1), (1, 0), (1, 2), (2, 1)]);
-        let direction = direction.prop_map(|(from, to)| Direction { from, to });
-        let slower = (3u64..9).prop_map(|millis| {
-            Change::Values(ShapeChange(BTreeMap::from([(
-                "delay".to_owned(),
-                serde_json::json!(format!("{millis} ms")),
-            )])))
-        });
-        prop_oneof![
-            (0..3usize).prop_map(Harm::Dead),
-            (0..3usize).prop_map(Harm::Frozen),
-            (direction.clone(), prop_oneof![Just(Change::Severed), slower])
-                .prop_map(|(direction, change)| Harm::Shape(direction, change)),
-            direction.prop_map(Harm::Blocked),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn overlapping_faults_compose_and_each_heals_alone(
-            faults in prop::collection::vec(prop::collection::vec(harm(), 1..4), 1..6),
-            order in Just((0..6usize).collect::<Vec<_>>()).prop_shuffle(),
-        ) {
-            let network = network();
-            let (mut damage, mut ground) = (Damage::new(&network), untouched(&network));
-            for (fault, harms) in faults.iter().enumerate() {
-                damage.inflict(fault, harms, &mut ground).unwrap();
-            }
-            let mut held: BTreeSet<usize> = (0..faults.len()).collect();
-            for fault in order.into_iter().filter(|fault| *fault < faults.len()) {
-                damage.heal(fault, &mut ground).unwrap();
-                held.remove(&fault);
-                // What is left is what the faults that still hold would have done without the others.
-                let (mut alone, mut wanted) = (Damage::new(&network), untouched(&network));
-                for other in &held {
-                    alone.inflict(*other, &faults[*other], &mut wanted).unwrap();
-                }
-                let dead = wanted.dead.clone();
-                wanted.frozen.retain(|node| !dead.contains(node));
-                prop_assert_eq!(&ground, &wanted);
-            }
-            prop_assert_eq!(ground, untouched(&network));
-        }
-    }
+/// How what is held dead is to die: for want of memory only if nothing wants it sooner.
+fn death(held: &[(usize, Harm)]) -> Death {
+    let slowly = |harm: &Harm| matches!(harm, Harm::Dead(_, Death::Memory));
+    if held.iter().all(|(_, harm)| slowly(harm)) { Death::Memory } else { Death::Signal }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,35 +1,65 @@
 //! What breaks, and when. One file per kind of fault; the [`timeline`] fires and heals them on time.
 //!
+//! A fault is a list of timed [`steps`]; what one step does is a list of harms, and there are few sorts of those: no
+//! process, a frozen one, a slower one, one with less of the processors, a defect of its storage, a spoilt file, another
+//! shape, nothing delivered.
+//!
 //! Faults overlap. Each one adds its own **damage** to what it hits and takes only that away when it
 //! heals ([`damage`]): a link that two faults hold down comes up when the second lets go of it.
 
+pub mod catalogue;
 pub mod damage;
+pub mod steps;
 pub mod timeline;
+mod words;
 
+mod bit_flip;
 mod blackhole;
+mod corrupt;
+mod cpu;
+mod crash_loop;
 mod degrade;
+mod disk_full;
 mod down;
+mod duplicate;
+mod flap;
+mod intermittent;
 mod kill;
+mod loss_burst;
+mod oom;
 mod partition;
 mod pause;
+mod read_only;
+mod reorder;
+mod restart;
+mod straggler;
 mod target;
+mod trace;
+mod truncate;
+
+use std::time::Duration;
 
 use crate::fabric::FabricError;
 use crate::fleet::FleetError;
+use crate::sandbox::Defects;
 use crate::scenario::FaultKind;
 use crate::scenario::network::{Direction, Network, Shape};
 
-use damage::Harm;
+use damage::{Death, Spoil};
+use steps::Step;
+use target::Aim;
+
+pub use words::asked;
 
 /// What faults act on: the processes and the network of a run.
 ///
 /// Hosts are numbered as in [`Network`]; nodes come first, in the order of the scenario.
 pub trait Ground {
-    /// Ends a node's process by SIGKILL.
+    /// Ends a node's process. When it has ended is seen later.
     ///
     /// # Errors
-    /// When the process can't be signalled.
-    fn kill(&mut self, node: usize) -> Result<(), FleetError>;
+    /// When there is none, or it can't be done.
+    fn kill(&mut self, node: usize, how: Death) -> Result<(), FleetError>;
     /// Starts a node's process again.
     ///
     /// # Errors
@@ -40,6 +70,26 @@ pub trait Ground {
     /// # Errors
     /// When the kernel refuses.
     fn freeze(&mut self, node: usize, frozen: bool) -> Result<(), FleetError>;
+    /// Lets a node compute so many times slower than its device does.
+    ///
+    /// # Errors
+    /// When it can't be told.
+    fn slow(&mut self, node: usize, factor: f64) -> Result<(), FleetError>;
+    /// Lets a node's process use no more than so many cores; `None`: what it may by itself.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn throttle(&mut self, node: usize, cores: Option<f64>) -> Result<(), FleetError>;
+    /// Gives a node's state folder these defects and no others.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn store(&mut self, node: usize, defects: Defects) -> Result<(), FleetError>;
+    /// Spoils a file that a node has stored.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be written.
+    fn spoil(&mut self, node: usize, spoil: &Spoil) -> Result<(), FleetError>;
     /// Gives a direction a shape, and returns when it was read back.
     ///
     /// # Errors
@@ -68,6 +118,9 @@ pub enum FaultError {
     /// Its target does not exist at this moment.
     #[error("{0} when the fault fired")]
     NoTarget(String),
+    /// There is no delay that packets could skip.
+    #[error("{0} has no delay that packets could skip")]
+    NoDelay(String),
     /// The network refused.
     #[error(transparent)]
     Fabric(#[from] FabricError),
@@ -83,34 +136,61 @@ pub struct Hit {
     pub target: String,
     /// The nodes it hit, or those at the ends of what it hit.
     pub nodes: Vec<usize>,
-    /// The damage.
-    pub harms: Vec<Harm>,
+    /// The damage, in order of time. The first step is due when the fault is.
+    pub steps: Vec<Step>,
 }
 
-/// What a fault of this kind does if it fires now.
+impl Hit {
+    fn of_a_node(aim: &Aim<'_>, node: usize, steps: Vec<Step>) -> Hit {
+        Hit { target: aim.names[node].clone(), nodes: vec![node], steps }
+    }
+
+    fn of_a_pair(aim: &Aim<'_>, pair: Direction, both: bool, steps: Vec<Step>) -> Hit {
+        Hit { target: aim.arrow(pair, both), nodes: vec![pair.from, pair.to], steps }
+    }
+}
+
+/// What a fault of this kind does if it fires now and can last for `span`.
 ///
 /// # Errors
-/// [`FaultError::NoTarget`] when nobody has the role that it aims at.
-pub fn aim(kind: &FaultKind, names: &[String], network: &Network, holders: &dyn Holders) -> Result<Hit, FaultError> {
-    let aim = target::Aim { names, network, holders };
+/// When nobody has the role that it aims at, or it can't be done there.
+pub fn aim(
+    kind: &FaultKind,
+    span: Duration,
+    names: &[String],
+    network: &Network,
+    holders: &dyn Holders,
+) -> Result<Hit, FaultError> {
+    let aim = &Aim { names, network, holders, span };
     match kind {
-        FaultKind::Kill { target } => kill::aim(&aim, target),
-        FaultKind::Pause { target } => pause::aim(&aim, target),
-        FaultKind::Down { target } => down::aim(&aim, target),
-        FaultKind::Blackhole { target, both } => blackhole::aim(&aim, target, *both),
-        FaultKind::Degrade { target, change, both } => degrade::aim(&aim, target, change, *both),
-        FaultKind::Partition { groups } => partition::aim(&aim, groups),
+        FaultKind::Kill { target } => kill::aim(aim, target),
+        FaultKind::Restart { target } => restart::aim(aim, target),
+        FaultKind::Pause { target } => pause::aim(aim, target),
+        FaultKind::CrashLoop { target, up, down } => crash_loop::aim(aim, target, *up, *down),
+        FaultKind::Oom { target } => oom::aim(aim, target),
+        FaultKind::Cpu { target, cores, from, over } => cpu::aim(aim, target, [*from, *cores], *over),
+        FaultKind::Straggler { target, factor, over } => straggler::aim(aim, target, *factor, *over),
+        FaultKind::Intermittent { target, on, off, jitter, seed } => {
+            intermittent::aim(aim, target, [*on, *off], *jitter, *seed)
+        }
+        FaultKind::DiskFull { target } => disk_full::aim(aim, target),
+        FaultKind::ReadOnly { target } => read_only::aim(aim, target),
+        FaultKind::BitFlip { target, file, seed } => bit_flip::aim(aim, target, file.clone(), *seed),
+        FaultKind::Truncate { target, file, keep } => truncate::aim(aim, target, file.clone(), *keep),
+        FaultKind::Down { target } => down::aim(aim, target),
+        FaultKind::Flap { target, period, duty } => flap::aim(aim, target, *period, *duty),
+        FaultKind::Blackhole { target, both } => blackhole::aim(aim, target, *both),
+        FaultKind::Degrade { target, change, both } => degrade::aim(aim, target, change, *both),
+        FaultKind::LossBurst { target, loss, length, both } => loss_burst::aim(aim, target, *loss, *length, *both),
+        FaultKind::Reorder { target, share, delay, both } => reorder::aim(aim, target, *share, *delay, *both),
+        FaultKind::Duplicate { target, share, both } => duplicate::aim(aim, target, *share, *both),
+        FaultKind::Corrupt { target, share, both } => corrupt::aim(aim, target, *share, *both),
+        FaultKind::Trace { target, rates, period, both, .. } => trace::aim(aim, target, (rates, *period), *both),
+        FaultKind::Partition { groups, one_way } => partition::aim(aim, groups, *one_way),
     }
 }
 
 /// The name of a kind of fault, as scenarios write it.
 pub fn name(kind: &FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Kill { .. } => "kill",
-        FaultKind::Pause { .. } => "pause",
-        FaultKind::Down { .. } => "down",
-        FaultKind::Blackhole { .. } => "blackhole",
-        FaultKind::Degrade { .. } => "degrade",
-        FaultKind::Partition { .. } => "partition",
-    }
+    catalogue::entry(kind).kind
 }

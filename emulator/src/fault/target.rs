@@ -1,5 +1,7 @@
 //! Whom a fault hits: names and roles become hosts at the moment it fires.
 
+use std::time::Duration;
+
 use super::{FaultError, Holders};
 use crate::scenario::network::{Direction, Network};
 use crate::scenario::{NodeTarget, PairTarget};
@@ -12,6 +14,8 @@ pub struct Aim<'a> {
     pub network: &'a Network,
     /// Who holds what.
     pub holders: &'a dyn Holders,
+    /// How long the fault can last: until it is healed, or the run ends.
+    pub span: Duration,
 }
 
 impl Aim<'_> {
@@ -52,6 +56,11 @@ impl Aim<'_> {
         }
         let (from, to) = (&self.names[pair.from], &self.names[pair.to]);
         Err(FaultError::NoTarget(format!("no link joined {from} and {to}")))
+    }
+
+    /// Whether what goes in a direction takes time besides its transmission, as the network was built.
+    pub fn has_delay(&self, way: Direction) -> bool {
+        self.network.directions().any(|(direction, shape)| direction == way && !shape.delay.is_zero())
     }
 
     /// `from→to`, or `from↔to` for both ways.

@@ -64,6 +64,20 @@ pub enum FleetError {
         /// Which.
         node: String,
     },
+    /// Nothing limits what the node uses.
+    #[error("nothing limits the {what} of {node} here")]
+    Unlimited {
+        /// Whose.
+        node: String,
+        /// What of it.
+        what: &'static str,
+    },
+    /// The node has no file that could be spoilt.
+    #[error("{node} has stored nothing")]
+    NothingStored {
+        /// Which.
+        node: String,
+    },
     /// A signal could not be sent.
     #[error("sending a signal to {node}: {errno}")]
     Signal {

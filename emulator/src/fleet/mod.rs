@@ -8,10 +8,12 @@
 
 pub mod cgroup;
 mod error;
+mod harm;
 mod lines;
 mod pidfd;
 mod process;
 mod start;
+mod storage;
 mod teardown;
 
 pub use error::FleetError;
@@ -35,7 +37,7 @@ use planner::units::ByteSize;
 use crate::record::event::ExitCause;
 use crate::sandbox::{Sandbox, Tmpfs};
 use cgroup::{Limits, NodeGroup, RunGroup};
-use process::{Ending, Pause, Process};
+use process::{Pause, Process};
 use start::Place;
 
 /// A node to be launched.
@@ -76,6 +78,8 @@ pub struct Fleet<'a> {
     nodes: Vec<Node>,
     /// Process groups of processes that have ended, which may have members left.
     orphaned: Vec<Pid>,
+    /// Processes that ask for a node's last memory.
+    guests: Vec<harm::Guest>,
 }
 
 struct Node {
@@ -99,7 +103,16 @@ impl<'a> Fleet<'a> {
         let folder =
             std::path::absolute(folder).map_err(|source| FleetError::File { path: folder.to_owned(), source })?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(FleetError::Wait)?;
-        Ok(Fleet { program, folder, sandbox, groups, epoll, nodes: Vec::new(), orphaned: Vec::new() })
+        Ok(Fleet {
+            program,
+            folder,
+            sandbox,
+            groups,
+            epoll,
+            nodes: Vec::new(),
+            orphaned: Vec::new(),
+            guests: Vec::new(),
+        })
     }
 
     /// Makes the node's folder, limits and state, starts its process, and returns the node's number.
@@ -133,6 +146,7 @@ impl<'a> Fleet<'a> {
         if node.process.is_some() {
             return Err(FleetError::Running { node: node.name.clone() });
         }
+        node.group.feed().map_err(|source| FleetError::Limits { node: node.name.clone(), source })?;
         node.incarnation += 1;
         let (pid, channel) = start::start(&self.program, &node.name, &node.place, &node.folder, node.incarnation)?;
         let watched = pidfd::open(pid).map_err(FleetError::Wait).and_then(|pidfd| {
@@ -178,51 +192,6 @@ impl<'a> Fleet<'a> {
         channel.send(command).map_err(|source| FleetError::Command { node: node.name.clone(), source })
     }
 
-    /// Ends a node's process with SIGKILL, as a fault: [`Heard::Exited`] follows, with [`ExitCause::Planned`].
-    pub fn kill(&mut self, number: usize) -> Result<(), FleetError> {
-        let (node, process) = self.running_node(number)?;
-        process.ending = Ending::Killed;
-        process.signal(Signal::SIGKILL).map_err(|errno| FleetError::Signal { node: node.to_owned(), errno })
-    }
-
-    /// Pauses a node: [`Heard::Paused`] follows when it stands still. A second pause changes nothing.
-    pub fn pause(&mut self, number: usize) -> Result<(), FleetError> {
-        self.running_node(number)?;
-        let Node { name, group, process: Some(process), .. } = &mut self.nodes[number] else { return Ok(()) };
-        if !matches!(process.pause, Pause::Runs) {
-            return Ok(());
-        }
-        let limits = |source| FleetError::Limits { node: name.clone(), source };
-        match group.freeze(true) {
-            Some(result) => {
-                result.map_err(limits)?;
-                let news = group.news().map_err(limits)?;
-                watch(&self.epoll, &news, number, EpollFlags::EPOLLPRI)?;
-                process.pause = Pause::Freezing(news);
-            }
-            None => {
-                let stopped = process.signal(Signal::SIGSTOP);
-                stopped.map_err(|errno| FleetError::Signal { node: name.clone(), errno })?;
-                process.pause = Pause::Stopping;
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets a paused node go on; nothing happens to one that is not paused.
-    pub fn resume(&mut self, number: usize) -> Result<(), FleetError> {
-        self.running_node(number)?;
-        let Node { name, group, process: Some(process), .. } = &mut self.nodes[number] else { return Ok(()) };
-        if matches!(process.pause, Pause::Runs) {
-            return Ok(());
-        }
-        process.pause = Pause::Runs;
-        match group.freeze(false) {
-            Some(result) => result.map_err(|source| FleetError::Limits { node: name.clone(), source }),
-            None => process.signal(Signal::SIGCONT).map_err(|errno| FleetError::Signal { node: name.clone(), errno }),
-        }
-    }
-
     /// Hands over what has happened since the last call, without waiting: to be called when this is readable or SIGCHLD has come.
     pub fn service(&mut self, mut hear: impl FnMut(usize, Heard)) -> Result<(), FleetError> {
         let mut events = [EpollEvent::empty(); 64];
@@ -240,6 +209,7 @@ impl<'a> Fleet<'a> {
             self.orphaned.extend(ended);
         }
         self.orphaned.retain(|group| process::reap_group(*group));
+        self.call_guests();
         Ok(())
     }
 

@@ -30,6 +30,8 @@ pub(super) enum Ending {
     Nothing,
     Asked,
     Killed,
+    /// Its memory is being taken away.
+    Starved,
 }
 
 /// Whether the process is paused.
@@ -85,9 +87,10 @@ impl Process {
             Ok(WaitStatus::Exited(_, code)) => Some(ExitCause::Code(code)),
             Ok(WaitStatus::Signaled(_, Signal::SIGKILL, _)) => Some(match self.ending {
                 Ending::Killed => ExitCause::Planned,
+                Ending::Starved if kills(group) > self.kills_before => ExitCause::Starved,
                 _ if kills(group) > self.kills_before => ExitCause::OutOfMemory,
                 Ending::Asked => ExitCause::Asked,
-                Ending::Nothing => ExitCause::Signal(Signal::SIGKILL as i32),
+                Ending::Nothing | Ending::Starved => ExitCause::Signal(Signal::SIGKILL as i32),
             }),
             Ok(WaitStatus::Signaled(_, signal, _)) => Some(ExitCause::Signal(signal as i32)),
             _ => None,
@@ -101,6 +104,11 @@ fn kills(group: &NodeGroup) -> Option<u64> {
         let text = fs::read_to_string("/proc/vmstat").ok()?;
         text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
     })
+}
+
+/// Whether a child is still running; one that isn't is waited for with that.
+pub(super) fn lives(child: Pid) -> bool {
+    matches!(waitid(Id::Pid(child), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG), Ok(WaitStatus::StillAlive))
 }
 
 /// Waits for the members of a process group whose leader has ended. Returns whether some are left.

@@ -15,8 +15,9 @@ use nix::unistd::Pid;
 use super::error::FleetError;
 use super::lines::Channel;
 
-/// How much sooner than the emulator the kernel takes a node when the host itself is out of memory (proc(5)).
-const SOONER: i32 = 500;
+/// How much sooner than the emulator the kernel takes a node when memory is out: the host's, or that of the node's group, in
+/// which a copy of the emulator may be for a moment ([`super::Fleet::starve`]). The most there is (proc(5)).
+const SOONER: i32 = 1000;
 /// What a node gets of the emulator's environment, besides `RUST_…`.
 const ENVIRONMENT: [&str; 3] = ["PATH", "TMPDIR", "LD_LIBRARY_PATH"];
 

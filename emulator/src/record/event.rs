@@ -112,6 +112,13 @@ pub enum RunEvent {
         /// Its index.
         fault: usize,
     },
+    /// A fault that comes and goes or grows went on to its next step.
+    FaultStepped {
+        /// Its index.
+        fault: usize,
+        /// What it does from now on: `off`, `3 Mbit/s`.
+        what: String,
+    },
     /// A fault was healed.
     FaultHealed {
         /// Its index.
@@ -157,10 +164,19 @@ pub enum ExitCause {
     Asked,
     /// A fault of the scenario ended it.
     Planned,
+    /// The kernel ended it for want of memory, which a fault of the scenario had taken away.
+    Starved,
     /// The kernel ended it: it needed more memory than its node has.
     OutOfMemory,
     /// It ended by itself, with this exit code.
     Code(i32),
     /// A signal ended it that no fault sent.
     Signal(i32),
+}
+
+impl ExitCause {
+    /// Whether the testbed wanted it to end.
+    pub fn is_wanted(self) -> bool {
+        matches!(self, ExitCause::Asked | ExitCause::Planned | ExitCause::Starved)
+    }
 }

@@ -15,7 +15,8 @@ use node::clock::Instant;
 use node::telemetry::Detection;
 
 use super::tally::{FaultSeen, Suspicion, Tally};
-use crate::scenario::{FaultKind, Role, Scenario};
+use crate::fault::catalogue::entry;
+use crate::scenario::{Role, Scenario};
 
 /// Allowed on top of the time that heartbeats take to be missed: timers and the network's own delays.
 const GRACE: Duration = Duration::from_secs(1);
@@ -104,7 +105,7 @@ fn suspicion<'a>(
         fired && seen.healed.is_none_or(|healed| at <= healed + grace)
     };
     let hit = |name: &String| nodes.contains(name);
-    let of_a_node = scenario.faults.get(index).is_some_and(|fault| is_of_a_node(&fault.kind));
+    let of_a_node = scenario.faults.get(index).is_some_and(|fault| entry(&fault.kind).of_a_node);
     let names_it = |suspicion: &&Suspicion| match (&suspicion.to, of_a_node) {
         (None, _) => hit(&suspicion.node),
         // Who misses the dispatcher is not to blame for it.
@@ -119,10 +120,6 @@ fn suspicion<'a>(
     during.sort_by_key(|suspicion| suspicion.at);
     let named = during.iter().copied().find(names_it);
     named.or_else(|| during.iter().copied().find(alone))
-}
-
-fn is_of_a_node(kind: &FaultKind) -> bool {
-    matches!(kind, FaultKind::Kill { .. } | FaultKind::Pause { .. })
 }
 
 /// Whether the plan in force needed what was suspected.

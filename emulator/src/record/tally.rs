@@ -266,7 +266,7 @@ impl Tally {
                 self.peak_memory = Some(ByteSize::from_bytes(*peak_memory));
             }
             RunEvent::RunStarted { .. } => self.run_started = Some(at),
-            RunEvent::NodeStarted { .. } => {}
+            RunEvent::NodeStarted { .. } | RunEvent::FaultStepped { .. } => {}
         }
     }
 

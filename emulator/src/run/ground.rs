@@ -1,8 +1,12 @@
 //! What faults act on, for real: the fleet and the fabric of this run.
 
+use node::telemetry::Command;
+
 use crate::fabric::{Fabric, FabricError};
 use crate::fault::Ground;
+use crate::fault::damage::{Death, Spoil};
 use crate::fleet::{Fleet, FleetError};
+use crate::sandbox::Defects;
 use crate::scenario::network::{Direction, Shape};
 
 /// Processes and network together.
@@ -14,8 +18,11 @@ pub(super) struct Testbed<'a, 'f> {
 }
 
 impl Ground for Testbed<'_, '_> {
-    fn kill(&mut self, node: usize) -> Result<(), FleetError> {
-        self.fleet.kill(node)
+    fn kill(&mut self, node: usize, how: Death) -> Result<(), FleetError> {
+        match how {
+            Death::Signal => self.fleet.kill(node),
+            Death::Memory => self.fleet.starve(node),
+        }
     }
 
     fn start(&mut self, node: usize) -> Result<(), FleetError> {
@@ -26,6 +33,22 @@ impl Ground for Testbed<'_, '_> {
 
     fn freeze(&mut self, node: usize, frozen: bool) -> Result<(), FleetError> {
         if frozen { self.fleet.pause(node) } else { self.fleet.resume(node) }
+    }
+
+    fn slow(&mut self, node: usize, factor: f64) -> Result<(), FleetError> {
+        self.fleet.send(node, &Command::Slow { factor })
+    }
+
+    fn throttle(&mut self, node: usize, cores: Option<f64>) -> Result<(), FleetError> {
+        self.fleet.throttle(node, cores)
+    }
+
+    fn store(&mut self, node: usize, defects: Defects) -> Result<(), FleetError> {
+        self.fleet.set_defects(node, defects)
+    }
+
+    fn spoil(&mut self, node: usize, spoil: &Spoil) -> Result<(), FleetError> {
+        self.fleet.spoil(node, spoil).map(drop)
     }
 
     fn shape(&mut self, direction: Direction, shape: &Shape) -> Result<(), FabricError> {

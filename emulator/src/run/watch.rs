@@ -225,7 +225,7 @@ impl<'a> Watch<'a> {
                 for event in self.timeline.ended(node) {
                     self.results.happened_at(at, event);
                 }
-                if !matches!(cause, ExitCause::Asked | ExitCause::Planned) {
+                if !cause.is_wanted() {
                     self.tell(at, &format!("{name} died: {}", crate::record::summary::words::in_words(cause)));
                     self.died.push((node, cause));
                 }

@@ -26,7 +26,7 @@ mod wait;
 pub use enter::{run, try_user_namespace};
 pub use error::{Refusal, SandboxError, Step};
 pub use signals::Signals;
-pub use tmpfs::{Tmpfs, TmpfsError};
+pub use tmpfs::{Defects, Tmpfs, TmpfsError};
 
 use nix::errno::Errno;
 

@@ -3,6 +3,7 @@
 
 mod cluster;
 pub mod error;
+mod fault;
 mod load;
 pub mod network;
 pub mod overrides;
@@ -11,7 +12,6 @@ pub mod resolve;
 pub mod schema;
 pub mod source;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,9 +22,10 @@ use planner::strategy::{Objective, Replicas, StrategyKind};
 use planner::units::{ByteSize, duration};
 use serde::{Deserialize, Serialize};
 
-use network::{Network, Shape};
+use network::Network;
 
 pub use error::ScenarioErrors;
+pub use fault::{FaultKind, FaultSpec, NodeTarget, PairTarget, RateStep, ShapeChange};
 pub use load::{Loaded, load, read};
 pub use overrides::Overrides;
 pub use parse::choice::Aim;
@@ -150,98 +151,6 @@ pub struct PlanSpec {
     pub window: Option<u32>,
     /// Most accepted requests that wait in front of the pipeline.
     pub queue: u32,
-}
-
-/// One fault, once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FaultSpec {
-    /// When, since load began.
-    #[serde(with = "duration")]
-    pub at: Duration,
-    /// How long until it is healed; `None`: never.
-    pub lasting: Option<Duration>,
-    /// What.
-    pub kind: FaultKind,
-}
-
-/// What breaks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// The process is ended by SIGKILL; healed by starting it again.
-    Kill {
-        /// Whose.
-        target: NodeTarget,
-    },
-    /// The process is frozen; healed by thawing it.
-    Pause {
-        /// Whose.
-        target: NodeTarget,
-    },
-    /// Nothing passes a link (or between a pair of nodes on a medium), either way.
-    Down {
-        /// Which.
-        target: PairTarget,
-    },
-    /// What one node sends to another vanishes at the receiver, however it is routed.
-    Blackhole {
-        /// Which.
-        target: PairTarget,
-        /// Also the other way.
-        both: bool,
-    },
-    /// A link (or a pair of nodes on a medium) gets another shape.
-    Degrade {
-        /// Which.
-        target: PairTarget,
-        /// The values that change; the others stay.
-        change: ShapeChange,
-        /// Also the other way.
-        both: bool,
-    },
-    /// Groups of nodes that don't hear each other. A node in no group hears everybody.
-    Partition {
-        /// The groups, by node name.
-        groups: Vec<Vec<String>>,
-    },
-}
-
-/// Which node a fault hits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NodeTarget {
-    /// This one.
-    Node(String),
-    /// Whichever holds this stage when the fault fires.
-    Stage(u16),
-    /// A worker that holds no stage when the fault fires; the first by name.
-    Spare,
-}
-
-/// Which ordered pair of nodes a fault hits. In a network of links, `Down` and `Degrade` need neighbours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PairTarget {
-    /// From one to the other.
-    Nodes(String, String),
-    /// From whichever holds this stage when the fault fires to whichever holds the next (or the dispatcher).
-    AfterStage(u16),
-}
-
-/// The values of a [`Shape`] that a fault changes.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct ShapeChange(pub BTreeMap<String, serde_json::Value>);
-
-impl ShapeChange {
-    /// The shape with the changed values put in; `None` if a value doesn't fit (checked when the scenario is resolved).
-    pub fn apply(&self, shape: &Shape) -> Option<Shape> {
-        let mut value = serde_json::to_value(shape).ok()?;
-        let fields = value.as_object_mut()?;
-        for (name, change) in &self.0 {
-            fields.insert(name.clone(), change.clone());
-        }
-        serde_json::from_value(value).ok()
-    }
 }
 
 /// What must hold for exit code 0. Lost, duplicated and wrong results always fail.

@@ -1,27 +1,37 @@
 //! The scenario's faults, done to a simulation. What a fault hits and how faults that overlap compose is the same as
 //! in a run ([`crate::fault`]).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use planner::cluster::Path;
 use planner::simulate::Simulation;
 
 use crate::fabric::FabricError;
-use crate::fault::damage::{Damage, Harm};
-use crate::fault::{Ground, Holders, aim};
+use crate::fault::catalogue::entry;
+use crate::fault::damage::{Damage, Death, Harm, Spoil};
+use crate::fault::steps::Step;
+use crate::fault::{Ground, Hit, Holders, aim};
 use crate::fleet::FleetError;
 use crate::record::event::RunEvent;
+use crate::sandbox::Defects;
 use crate::scenario::network::{Direction, Shape};
 use crate::scenario::{Role, Scenario};
 
 /// What happened, and when, since load began.
 type Told = Vec<(Duration, RunEvent)>;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
+#[derive(Debug, Clone, PartialEq)]
+enum Due {
     Fire,
+    Step(Step),
     Heal,
 }
+
+/// When something is due, of which fault, and its number among what is due of that.
+type When = (Duration, usize, usize);
+/// The number of healing: what else is due at its instant comes before it.
+const LAST: usize = usize::MAX;
 
 /// The faults of a scenario, in the order in which they are due.
 #[derive(Debug)]
@@ -29,28 +39,20 @@ pub(super) struct Faults<'a> {
     scenario: &'a Scenario,
     names: Vec<String>,
     damage: Damage,
-    /// When, which fault, what: the last is the next.
-    due: Vec<(Duration, usize, Step)>,
-    failed: Vec<usize>,
+    due: BTreeMap<When, Due>,
     now: Duration,
 }
 
 impl<'a> Faults<'a> {
     pub(super) fn new(scenario: &'a Scenario) -> Faults<'a> {
-        let steps = scenario.faults.iter().enumerate().flat_map(|(fault, spec)| {
-            let heal = spec.lasting.map(|lasting| (spec.at + lasting, fault, Step::Heal));
-            [Some((spec.at, fault, Step::Fire)), heal].into_iter().flatten()
-        });
-        let mut due: Vec<(Duration, usize, Step)> = steps.collect();
-        due.sort_unstable_by(|a, b| b.cmp(a));
+        let due = scenario.faults.iter().enumerate().map(|(fault, spec)| ((spec.at, fault, 0), Due::Fire)).collect();
         let damage = Damage::new(&scenario.network);
-        let names = scenario.host_names();
-        Faults { scenario, names, damage, due, failed: Vec::new(), now: Duration::ZERO }
+        Faults { scenario, names: scenario.host_names(), damage, due, now: Duration::ZERO }
     }
 
     /// When something is due next.
     pub(super) fn next(&self) -> Option<Duration> {
-        self.due.last().map(|(at, ..)| *at)
+        self.due.keys().next().map(|(at, ..)| *at)
     }
 
     /// Until when everything due was done.
@@ -62,12 +64,16 @@ impl<'a> Faults<'a> {
     pub(super) fn turn(&mut self, now: Duration, simulation: &mut Simulation<'_>) -> Told {
         let mut told = Vec::new();
         self.now = now;
-        while let Some((at, fault, step)) = self.due.pop_if(|(at, ..)| *at <= now) {
-            let events = match step {
-                Step::Fire => self.fire(fault, simulation),
-                Step::Heal if self.failed.contains(&fault) => Vec::new(),
-                Step::Heal => {
-                    // A simulation refuses nothing.
+        while let Some(first) = self.due.first_entry().filter(|first| first.key().0 <= now) {
+            let ((at, fault, _), due) = first.remove_entry();
+            let events = match due {
+                Due::Fire => self.fire(fault, simulation),
+                // A simulation refuses nothing.
+                Due::Step(step) => {
+                    let _ = self.damage.hold(fault, &step.harms, &mut Ruin(simulation));
+                    vec![RunEvent::FaultStepped { fault, what: step.what }]
+                }
+                Due::Heal => {
                     let _ = self.damage.heal(fault, &mut Ruin(simulation));
                     vec![RunEvent::FaultHealed { fault }]
                 }
@@ -78,30 +84,48 @@ impl<'a> Faults<'a> {
     }
 
     fn fire(&mut self, fault: usize, simulation: &mut Simulation<'_>) -> Vec<RunEvent> {
-        let holders = Seen { scenario: self.scenario, simulation };
-        let hit = aim(&self.scenario.faults[fault].kind, &self.names, &self.scenario.network, &holders);
-        let reason = match &hit {
-            Err(error) => Some(error.to_string()),
-            Ok(hit) if hit.harms.iter().any(|harm| self.is_beyond(harm)) => {
-                Some("only workers die or stand still in a simulation".to_owned())
-            }
-            Ok(_) => None,
+        let hit = match self.hit(fault, simulation) {
+            Ok(hit) => hit,
+            Err(reason) => return vec![RunEvent::FaultFailed { fault, reason }],
         };
-        let (Ok(hit), None) = (hit, reason.clone()) else {
-            self.failed.push(fault);
-            return vec![RunEvent::FaultFailed { fault, reason: reason.unwrap_or_default() }];
-        };
+        let spec = &self.scenario.faults[fault];
         let nodes = hit.nodes.iter().map(|&node| self.names[node].clone()).collect();
-        let _ = self.damage.inflict(fault, &hit.harms, &mut Ruin(simulation));
+        let mut steps = hit.steps.into_iter();
+        let first = steps.next().map(|step| step.harms).unwrap_or_default();
+        let _ = self.damage.hold(fault, &first, &mut Ruin(simulation));
+        let later =
+            steps.enumerate().map(|(number, step)| ((spec.at + step.after, fault, number + 1), Due::Step(step)));
+        self.due.extend(later);
+        self.due.extend(spec.lasting.map(|lasting| ((spec.at + lasting, fault, LAST), Due::Heal)));
         vec![RunEvent::FaultFired { fault, target: hit.target, nodes }, RunEvent::FaultEffective { fault }]
+    }
+
+    /// What a fault does if it fires now, or why it can't be simulated.
+    fn hit(&self, fault: usize, simulation: &Simulation<'_>) -> Result<Hit, String> {
+        let spec = &self.scenario.faults[fault];
+        let entry = entry(&spec.kind);
+        if !entry.simulated {
+            return Err(format!("a simulation has no faults of kind {:?}", entry.kind));
+        }
+        let span =
+            spec.lasting.unwrap_or_else(|| (self.scenario.duration + self.scenario.drain).saturating_sub(spec.at));
+        let holders = Seen { scenario: self.scenario, simulation };
+        let hit =
+            aim(&spec.kind, span, &self.names, &self.scenario.network, &holders).map_err(|error| error.to_string())?;
+        if hit.steps.iter().flat_map(|step| &step.harms).any(|harm| self.is_beyond(harm)) {
+            return Err("only workers die or stand still in a simulation".to_owned());
+        }
+        Ok(hit)
     }
 
     /// Whether a harm is to a process that a simulation doesn't have.
     fn is_beyond(&self, harm: &Harm) -> bool {
         match harm {
-            Harm::Dead(node) | Harm::Frozen(node) => {
+            Harm::Dead(node, _) | Harm::Frozen(node) | Harm::Slow(node, _) | Harm::Cores(node, _) => {
                 self.scenario.nodes.get(*node).is_none_or(|node| node.role != Role::Worker)
             }
+            // Kinds that do this were refused.
+            Harm::Full(_) | Harm::ReadOnly(_) | Harm::Spoilt(..) => true,
             Harm::Shape(..) | Harm::Blocked(_) => false,
         }
     }
@@ -136,7 +160,7 @@ impl Holders for Seen<'_, '_> {
 struct Ruin<'a, 's>(&'a mut Simulation<'s>);
 
 impl Ground for Ruin<'_, '_> {
-    fn kill(&mut self, node: usize) -> Result<(), FleetError> {
+    fn kill(&mut self, node: usize, _how: Death) -> Result<(), FleetError> {
         self.0.kill(node);
         Ok(())
     }
@@ -148,6 +172,24 @@ impl Ground for Ruin<'_, '_> {
 
     fn freeze(&mut self, node: usize, frozen: bool) -> Result<(), FleetError> {
         self.0.freeze(node, frozen);
+        Ok(())
+    }
+
+    fn slow(&mut self, node: usize, factor: f64) -> Result<(), FleetError> {
+        self.0.slow(node, factor);
+        Ok(())
+    }
+
+    fn throttle(&mut self, _node: usize, _cores: Option<f64>) -> Result<(), FleetError> {
+        // Kinds that do this were refused: what a device computes in its time is all that a simulation knows of it.
+        Ok(())
+    }
+
+    fn store(&mut self, _node: usize, _defects: Defects) -> Result<(), FleetError> {
+        Ok(())
+    }
+
+    fn spoil(&mut self, _node: usize, _spoil: &Spoil) -> Result<(), FleetError> {
         Ok(())
     }
 

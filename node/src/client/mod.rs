@@ -101,6 +101,8 @@ pub fn run(
                     return Ok(());
                 }
             }
+            // A client computes nothing.
+            Command::Slow { .. } => {}
             Command::Exit => return Ok(()),
         }
     }

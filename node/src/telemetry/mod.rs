@@ -232,7 +232,7 @@ pub enum Detection {
 }
 
 /// What the testbed tells a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     /// Client: begin to offer load.
@@ -242,6 +242,11 @@ pub enum Command {
         /// How long to wait for outstanding requests.
         #[serde(with = "duration")]
         wait: Duration,
+    },
+    /// Worker: the device computes so many times slower than it does by itself, from the next result on.
+    Slow {
+        /// How many times; 1: as it does.
+        factor: f64,
     },
     /// Any node: end with exit code 0.
     Exit,

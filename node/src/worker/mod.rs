@@ -32,7 +32,7 @@ use planner::profile::ModelProfile;
 use self::core::{Core, Input};
 use self::engine::Loader;
 use self::inbound::Interval;
-use self::processor::Processor;
+use self::processor::{Pace, Processor};
 use crate::config::{CONTROL_PORT, DATA_PORT, NodeConfig, WorkerConfig};
 use crate::program::{ProgramError, read_json};
 use crate::telemetry::{Command, Event, Telemetry};
@@ -53,20 +53,26 @@ pub fn run(
     let profile: ModelProfile =
         read_json(&role.profile).map_err(|source| ProgramError::File { path: role.profile.clone(), source })?;
     let loader = engine::onnx(role.model.clone(), profile.clone());
-    serve((node.address, &node.secret), profile, role.slowdown, Box::new(loader), telemetry)?;
+    let pace = serve((node.address, &node.secret), profile, role.slowdown, Box::new(loader), telemetry)?;
     // Everything else is done by threads that end with the process.
-    while !matches!(commands.recv(), Ok(Command::Exit) | Err(_)) {}
-    Ok(())
+    loop {
+        match commands.recv() {
+            Ok(Command::Exit) | Err(_) => return Ok(()),
+            Ok(Command::Slow { factor }) => pace.set(factor),
+            Ok(Command::Start | Command::Finish { .. }) => {}
+        }
+    }
 }
 
-/// Listens, and starts everything. Returns when the worker is ready.
+/// Listens, and starts everything. Returns when the worker is ready: how much slower than its device it computes can be
+/// set from then on.
 fn serve(
     (own, secret): (IpAddr, &Secret),
     profile: ModelProfile,
     slowdown: f64,
     loader: Box<dyn Loader>,
     telemetry: Telemetry,
-) -> Result<(), ProgramError> {
+) -> Result<Arc<Pace>, ProgramError> {
     let control = listen(SocketAddr::new(own, CONTROL_PORT))?;
     let data = listen(SocketAddr::new(own, DATA_PORT))?;
     let threads = |source| ProgramError::System { what: "a thread", source };
@@ -75,12 +81,13 @@ fn serve(
     accept_control(control, secret.clone(), sender.clone()).map_err(threads)?;
     inbound::accept(data, secret.clone(), interval.clone(), sender.clone(), telemetry.clone()).map_err(threads)?;
     let processor = Processor::start().map_err(threads)?;
+    let pace = processor.pace();
     let secret = secret.clone();
     let core =
         Core { own, secret, profile, slowdown, processor, loader, telemetry: telemetry.clone(), sender, interval };
     thread::Builder::new().name("core".into()).spawn(move || core.run(&inputs)).map_err(threads)?;
     telemetry.tell(Event::Ready);
-    Ok(())
+    Ok(pace)
 }
 
 fn accept_control(listener: TcpListener, secret: Secret, core: Sender<Input>) -> io::Result<()> {

@@ -18,7 +18,7 @@ use super::core::Input;
 use super::engine::{Engine, EngineError};
 use super::inbound::Inbound;
 use super::intake::Intake;
-use super::processor::Processor;
+use super::processor::{Pace, Processor};
 use crate::clock::Instant;
 use crate::telemetry::{Event, Telemetry};
 use crate::wire::codec::{self, CodecError, Tensor};
@@ -105,7 +105,7 @@ impl Stage {
             ways.push((chains, way));
             streams.push(stream);
         }
-        let computing = Computing { role, cancel: cancel.clone(), core, telemetry, ways };
+        let computing = Computing { role, pace: processor.pace(), cancel: cancel.clone(), core, telemetry, ways };
         let works = intake.clone();
         let engine = processor.run(move || {
             computing.run(&mut *engine, &works);
@@ -137,6 +137,7 @@ impl Stage {
 
 struct Computing {
     role: Role,
+    pace: Arc<Pace>,
     cancel: Arc<Cancel>,
     core: Sender<Input>,
     telemetry: Telemetry,
@@ -164,7 +165,7 @@ impl Computing {
                     continue;
                 }
             };
-            if self.cancel.wait_until(started + self.role.hold) {
+            if self.cancel.wait_until(started + self.pace.stretch(self.role.hold)) {
                 self.over(request);
                 continue;
             }

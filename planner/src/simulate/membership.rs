@@ -14,12 +14,14 @@ const RETRY: Duration = Duration::from_millis(500);
 const CONNECT_LIMIT: Duration = Duration::from_millis(1500);
 
 /// A node of the cluster, as it is and as the dispatcher sees it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Worker {
     /// It has a process.
     pub(super) alive: bool,
     /// That process is frozen.
     pub(super) asleep: bool,
+    /// How many times slower it computes than its device does by itself.
+    pub(super) pace: f64,
     /// Its process is ready from then on.
     ready: Duration,
     /// It has the stage that the plan in force gives it.
@@ -35,7 +37,16 @@ pub(super) struct Worker {
 impl Worker {
     /// A process that is up, without a stage.
     pub(super) fn up() -> Worker {
-        Worker { alive: true, up: true, ..Worker::default() }
+        Worker {
+            alive: true,
+            asleep: false,
+            pace: 1.0,
+            ready: Duration::ZERO,
+            serves: false,
+            segment: None,
+            up: true,
+            mute: None,
+        }
     }
 }
 
@@ -79,6 +90,11 @@ impl Simulation<'_> {
             self.wake(node);
         }
         self.listen();
+    }
+
+    /// A node computes so many times slower than its device does by itself, from the next request on.
+    pub fn slow(&mut self, node: usize, factor: f64) {
+        self.workers[node].pace = factor.max(1.0);
     }
 
     /// What one node sends to another vanishes, or arrives again.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Simulation;
 use super::agenda::Due;
 use super::network::{Parcel, Place, Work};
-use crate::plan::Plan;
+use crate::plan::{Plan, Stage};
 
 /// A stage of the plan in force.
 #[derive(Debug, Default)]
@@ -48,7 +48,9 @@ impl Simulation<'_> {
         let Some((parcel, received)) = bench.waiting.pop_front() else { return };
         let work = Work { stage, received, started: self.now, finished: self.now };
         bench.busy = Some((parcel, work));
-        let due = self.in_time(self.plan.stages[stage].compute);
+        let &Stage { compute, node, .. } = &self.plan.stages[stage];
+        let stretched = Duration::try_from_secs_f64(compute.as_secs_f64() * self.workers[node].pace).unwrap_or(compute);
+        let due = self.in_time(stretched);
         self.agenda.put(due, Due::Computed { epoch: self.epoch, stage });
     }
 

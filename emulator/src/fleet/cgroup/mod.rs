@@ -13,6 +13,7 @@
 
 mod folder;
 mod hierarchy;
+mod hunger;
 mod run;
 mod stale;
 mod trial;
@@ -120,14 +121,17 @@ pub enum LimitWarning {
 trait Memory: Sync {
     /// Limits what the group can use, and leaves it no swap.
     fn limit(&self, group: &Path, size: ByteSize) -> Result<(), CgroupError>;
+    /// Lowers the limit as far as the kernel lets it come down. Where that is to nothing, the kernel ends what is in
+    /// the group; elsewhere the next page that it asks for is one too many.
+    fn squeeze(&self, group: &Path) -> Result<(), CgroupError>;
     /// How many processes of the group the kernel has ended because the limit was reached.
     fn kills(&self, group: &Path) -> Result<u64, CgroupError>;
 }
 
 /// The CPU controller, in one of its versions.
 trait Cpu: Sync {
-    /// Limits the group to this much time on processors.
-    fn limit(&self, group: &Path, quota: Quota) -> Result<(), CgroupError>;
+    /// Limits the group to this much time on processors; `None`: no limit.
+    fn limit(&self, group: &Path, quota: Option<Quota>) -> Result<(), CgroupError>;
 }
 
 /// The freezer.
@@ -209,8 +213,11 @@ mod tests {
         v2::Memory.limit(group.path(), ByteSize::from_mib(64)).expect("a limit");
         assert_eq!((text("memory.max").as_str(), text("memory.swap.max").as_str()), ("67108864", "0"));
         assert_eq!(v2::Memory.kills(group.path()).expect("a count"), 3);
-        v2::Cpu.limit(group.path(), Quota::of(0.5)).expect("a limit");
+        v2::Cpu.limit(group.path(), Some(Quota::of(0.5))).expect("a limit");
         assert_eq!(text("cpu.max"), "5000 10000");
+        std::fs::write(group.path().join("memory.max"), "").expect("a file");
+        v2::Memory.squeeze(group.path()).expect("no memory left");
+        assert_eq!(text("memory.max"), "0");
         v2::Freezer.set(group.path(), true).expect("frozen");
         assert_eq!(text("cgroup.freeze"), "1");
         assert!(v2::Freezer.is_frozen(group.path()).expect("a state"));
@@ -228,7 +235,7 @@ mod tests {
         v1::Memory.limit(group.path(), ByteSize::from_mib(64)).expect("a limit, without swap accounting too");
         assert_eq!(text("memory.limit_in_bytes"), "67108864");
         assert_eq!(v1::Memory.kills(group.path()).expect("a count"), 2);
-        v1::Cpu.limit(group.path(), Quota::of(0.5)).expect("a limit");
+        v1::Cpu.limit(group.path(), Some(Quota::of(0.5))).expect("a limit");
         assert_eq!((text("cpu.cfs_quota_us").as_str(), text("cpu.cfs_period_us").as_str()), ("5000", "10000"));
     }
 }

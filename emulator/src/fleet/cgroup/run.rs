@@ -10,7 +10,7 @@ use planner::units::ByteSize;
 
 use super::folder::{Folder, remove_tree};
 use super::hierarchy::{Hierarchy, hierarchies};
-use super::{CgroupError, Cpu, Freezer, LimitWarning, Memory, Quota, Unavailable, stale, v1, v2, write};
+use super::{CgroupError, Cpu, Freezer, LimitWarning, Memory, Quota, Unavailable, hunger, stale, v1, v2, write};
 
 /// How long processes that were just killed are waited for when groups are removed.
 const DYING: Duration = Duration::from_secs(2);
@@ -96,7 +96,7 @@ impl RunGroup {
 
     /// Makes the group of a node and sets its limits.
     pub fn node(&self, name: &str, limits: &Limits) -> Result<NodeGroup, CgroupError> {
-        let mut group = NodeGroup { folders: Vec::new(), memory: None, freezer: None };
+        let mut group = NodeGroup { folders: Vec::new(), limits: *limits, memory: None, cpu: None, freezer: None };
         let made = self.offers.iter().try_for_each(|offer| {
             let path = offer.folder.path.join(name);
             fs::create_dir(&path).map_err(|source| CgroupError::Make { path: path.clone(), source })?;
@@ -105,8 +105,11 @@ impl RunGroup {
                 memory.limit(&path, limits.memory)?;
                 group.memory = Some((path.clone(), memory));
             }
-            if let (Some(control), Some(cores)) = (offer.cpu, limits.cpu) {
-                control.limit(&path, Quota::of(cores))?;
+            if let Some(cpu) = offer.cpu {
+                if let Some(cores) = limits.cpu {
+                    cpu.limit(&path, Some(Quota::of(cores)))?;
+                }
+                group.cpu = Some((path.clone(), cpu));
             }
             group.freezer = group.freezer.take().or(offer.freezer.map(|freezer| (path, freezer)));
             Ok(())
@@ -163,7 +166,9 @@ impl RunGroup {
 /// The groups of one node.
 pub struct NodeGroup {
     folders: Vec<PathBuf>,
+    limits: Limits,
     memory: Option<(PathBuf, &'static dyn Memory)>,
+    cpu: Option<(PathBuf, &'static dyn Cpu)>,
     freezer: Option<(PathBuf, &'static dyn Freezer)>,
 }
 
@@ -176,6 +181,25 @@ impl NodeGroup {
     /// How many of its processes the kernel has ended for want of memory; `None` if nobody counts.
     pub fn kills(&self) -> Option<u64> {
         self.memory.as_ref().and_then(|(path, memory)| memory.kills(path).ok())
+    }
+
+    /// Lowers its memory limit as far as it goes and asks for more than that, in a process that somebody must wait for:
+    /// the kernel ends what else is in it, now or when this is done again. `None`: nobody limits memory.
+    pub fn starve(&self) -> Option<Result<Pid, CgroupError>> {
+        let (path, memory) = self.memory.as_ref()?;
+        Some(memory.squeeze(path).and_then(|()| hunger::guest(path)))
+    }
+
+    /// Gives it the memory back that [`NodeGroup::starve`] took away.
+    pub fn feed(&self) -> Result<(), CgroupError> {
+        self.memory.as_ref().map_or(Ok(()), |(path, memory)| memory.limit(path, self.limits.memory))
+    }
+
+    /// Leaves it so many cores, or what its own limit leaves it if that is less. `None`: nobody limits the CPU.
+    pub fn throttle(&self, cores: Option<f64>) -> Option<Result<(), CgroupError>> {
+        let (path, cpu) = self.cpu.as_ref()?;
+        let cores = [cores, self.limits.cpu].into_iter().flatten().reduce(f64::min);
+        Some(cpu.limit(path, cores.map(Quota::of)))
     }
 
     /// Freezes or thaws every process in it. `None`: there is no freezer.

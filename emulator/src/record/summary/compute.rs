@@ -6,7 +6,7 @@ use node::clock::Instant;
 use node::config::Load;
 use planner::plan::{Chain, Plan, Stage};
 
-use super::words::{described, in_words, limit, name, not_fired, repeated};
+use super::words::{in_words, limit, name, not_fired, repeated};
 use super::*;
 use crate::record::event::SIMULATED;
 use crate::record::recovery::{Arrivals, arrivals, recovery};
@@ -220,8 +220,7 @@ fn plans(scenario: &Scenario, tally: &Tally, clock: Clock) -> Vec<PlanChange> {
 }
 
 fn deaths(tally: &Tally) -> Vec<Death> {
-    let unasked = |cause: ExitCause| !matches!(cause, ExitCause::Asked | ExitCause::Planned);
-    let exits = tally.exits.iter().filter(|exit| unasked(exit.cause));
+    let exits = tally.exits.iter().filter(|exit| !exit.cause.is_wanted());
     exits.map(|exit| Death { node: exit.node.clone(), cause: exit.cause }).collect()
 }
 
@@ -229,7 +228,7 @@ fn fault(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, clock: Clock, 
     let spec = &scenario.faults[index];
     let seen = tally.faults.get(&index).cloned().unwrap_or_default();
     let recovery = recovery(scenario, tally, arrivals, index);
-    let (kind, asked) = described(&spec.kind);
+    let (kind, asked) = (crate::fault::name(&spec.kind), crate::fault::asked(&spec.kind));
     let seconds = |at: Option<Instant>| at.map(|at| clock.seconds(at));
     FaultSummary {
         kind: kind.to_owned(),

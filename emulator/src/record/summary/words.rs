@@ -4,7 +4,7 @@ use planner::plan::{Limit, Plan};
 
 use super::FaultSummary;
 use crate::record::event::ExitCause;
-use crate::scenario::{FaultKind, NodeTarget, PairTarget, Scenario};
+use crate::scenario::Scenario;
 
 pub(super) fn repeated(text: &str, times: u64) -> String {
     if times > 1 { format!("{text} ({times} times)") } else { text.to_owned() }
@@ -38,31 +38,9 @@ pub(crate) fn in_words(cause: ExitCause) -> String {
     match cause {
         ExitCause::Asked => "it was asked to end".to_owned(),
         ExitCause::Planned => "a fault of the scenario ended it".to_owned(),
+        ExitCause::Starved => "a fault of the scenario took its memory until the kernel ended it".to_owned(),
         ExitCause::OutOfMemory => "it needed more memory than its node has".to_owned(),
         ExitCause::Code(code) => format!("it ended by itself with exit code {code}"),
         ExitCause::Signal(signal) => format!("it was ended by signal {signal}, which no fault sent"),
-    }
-}
-
-/// The kind of a fault and what it is to hit, as scenarios write them.
-pub(super) fn described(kind: &FaultKind) -> (&'static str, String) {
-    let node = |target: &NodeTarget| match target {
-        NodeTarget::Node(name) => name.clone(),
-        NodeTarget::Stage(stage) => format!("stage:{stage}"),
-        NodeTarget::Spare => "spare".to_owned(),
-    };
-    let pair = |target: &PairTarget, both: bool| match target {
-        PairTarget::Nodes(from, to) => format!("{from}{}{to}", if both { "↔" } else { "→" }),
-        PairTarget::AfterStage(stage) => format!("after stage:{stage}"),
-    };
-    match kind {
-        FaultKind::Kill { target } => ("kill", node(target)),
-        FaultKind::Pause { target } => ("pause", node(target)),
-        FaultKind::Down { target } => ("down", pair(target, true)),
-        FaultKind::Blackhole { target, both } => ("blackhole", pair(target, *both)),
-        FaultKind::Degrade { target, both, .. } => ("degrade", pair(target, *both)),
-        FaultKind::Partition { groups } => {
-            ("partition", groups.iter().map(|group| group.join(",")).collect::<Vec<_>>().join(" | "))
-        }
     }
 }

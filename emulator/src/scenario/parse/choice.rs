@@ -123,6 +123,20 @@ impl Word for Aim {
     const EXAMPLE: &'static str = "\"latency\"";
 }
 
+/// How groups are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// A minority of the workers and all others.
+    Majority,
+    /// Half of the workers and all others, with one worker between them.
+    Bridge,
+}
+
+impl Word for Split {
+    const WORDS: &'static [(&'static str, Split)] = &[("majority", Split::Majority), ("bridge", Split::Bridge)];
+    const EXAMPLE: &'static str = "\"majority\"";
+}
+
 /// How many chains a plan may have: a number, or `auto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplicaCount(pub Replicas);

@@ -180,6 +180,40 @@ pub enum Mistake {
     /// A degraded link whose values all stay.
     #[error("this fault changes nothing")]
     NothingDegraded,
+    /// A link that would be down always or never.
+    #[error("a link that is down for all of each period, or for nothing of it, does not flap")]
+    NoFlap,
+    /// More loss than bursts of this length can make up.
+    #[error("packets that are lost {length} in a row can't be more than {:.0} % of all", *.most * 100.0)]
+    BurstsTooShort {
+        /// How many packets are lost in a row.
+        length: u32,
+        /// The share that is lost when one packet passes between two bursts.
+        most: f64,
+    },
+    /// A fault that would do absurdly much.
+    #[error("this fault would change {0} times before it is over")]
+    TooManySteps(u128),
+    /// A record of rates that isn't one.
+    #[error("{0}")]
+    Trace(#[from] super::faults::TraceError),
+    /// A file that no state folder has.
+    #[error("{0:?} is no file in a node's state folder")]
+    OutsideOfState(String),
+    /// A partition of nobody.
+    #[error("a partition has either `groups` or a `split`")]
+    NoGroups,
+    /// A partition in two ways.
+    #[error("this partition has `groups` and a `split`")]
+    GroupsAndSplit,
+    /// A cluster too small to be split so.
+    #[error("{workers} workers can't be split this way")]
+    TooFewToSplit {
+        /// How many there are.
+        workers: usize,
+        /// How many there must be.
+        needed: usize,
+    },
     /// One group alone.
     #[error("a partition needs two groups or more, and this one has {0}")]
     TooFewGroups(usize),
@@ -249,6 +283,14 @@ impl Mistake {
             Mistake::NotNeighbours { .. } => "no link joins these",
             Mistake::PoolTooSmall { .. } => "too many",
             Mistake::NothingDegraded => "nothing that changes",
+            Mistake::NoFlap => "neither 0 nor 1",
+            Mistake::BurstsTooShort { .. } => "too much",
+            Mistake::TooManySteps(_) => "too often",
+            Mistake::Trace(_) => "here",
+            Mistake::OutsideOfState(_) => "not in there",
+            Mistake::NoGroups => "whom?",
+            Mistake::GroupsAndSplit => "which of the two?",
+            Mistake::TooFewToSplit { .. } => "too few",
             Mistake::TooFewGroups(_) => "nobody to be cut off from",
             Mistake::EmptyGroup => "empty",
             Mistake::TwoRests => "the second",
@@ -307,6 +349,7 @@ impl Mistake {
             Mistake::AgainWithoutHealing => "add `for`, or draw the target by lot: target = \"random\"".to_owned(),
             Mistake::TimesWithoutEvery => "add every = \"5 s\", or leave it out".to_owned(),
             Mistake::TooOften(_) => "at most 1000 times; make `every` longer".to_owned(),
+            Mistake::Spared { role: "dispatcher", .. } => "only workers compute".to_owned(),
             Mistake::Spared { .. } => "without the client, nothing would be measured; its links can fail".to_owned(),
             Mistake::NoSuchStage { workers, .. } => {
                 format!("stages are numbered from 0, so the highest possible is {}", workers.saturating_sub(1))
@@ -316,6 +359,17 @@ impl Mistake {
             }
             Mistake::PoolTooSmall { .. } => "what is drawn for one fault is drawn without putting back".to_owned(),
             Mistake::NothingDegraded => "give at least one of rate, delay, jitter, loss, …".to_owned(),
+            Mistake::NoFlap => "for a link that stays down, use kind = \"down\"".to_owned(),
+            Mistake::BurstsTooShort { .. } => "make `length` longer, or `loss` less".to_owned(),
+            Mistake::TooManySteps(_) => {
+                format!("at most {} times; let it last shorter (`for`), or its turns longer", crate::fault::steps::MOST)
+            }
+            Mistake::OutsideOfState(_) => "write its name from there, such as file = \"journal\"".to_owned(),
+            Mistake::NoGroups => {
+                "write groups = [[\"n02\", \"n03\"], [\"*\"]], or split = \"majority\" to draw them".to_owned()
+            }
+            Mistake::GroupsAndSplit => "keep `groups` for nodes by name, or `split` for nodes by lot".to_owned(),
+            Mistake::TooFewToSplit { needed, .. } => format!("there must be {needed} workers or more"),
             Mistake::TooFewGroups(_) => {
                 "write groups = [[\"n00\", \"n01\"], [\"*\"]], the second being all others".to_owned()
             }
@@ -333,6 +387,7 @@ impl Mistake {
             | Mistake::ReorderWithoutDelay
             | Mistake::UnusableModel { open: None, .. }
             | Mistake::Matrix(_)
+            | Mistake::Trace(_)
             | Mistake::TwoRests => return None,
         })
     }

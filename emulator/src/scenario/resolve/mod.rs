@@ -47,7 +47,7 @@ pub fn resolve(
     let faults = raw.fault.get().map_or(&[][..], |list| &list.0);
     let faults = cluster.as_ref().map(|(hosts, _, network)| {
         let setting = faults::Setting { hosts, network, end: duration, seed: seed.unwrap_or_default() };
-        faults::plan(faults, &setting, problems)
+        faults::plan(faults, &setting, &mut faults::Files { folder, sources }, problems)
     });
     let expect = expect(raw, problems);
     let (_, nodes, network) = cluster?;

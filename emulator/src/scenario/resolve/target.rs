@@ -25,8 +25,13 @@ impl Draws {
         ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
     }
 
+    /// Draws a seed.
+    pub fn seed(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
     /// Draws `count` of `pool` and takes them out of it.
-    fn take<T>(&mut self, count: usize, pool: &mut Vec<T>) -> Vec<T> {
+    pub fn take<T>(&mut self, count: usize, pool: &mut Vec<T>) -> Vec<T> {
         (0..count.min(pool.len()))
             .map(|_| {
                 let drawn = self.below(pool.len());
@@ -123,6 +128,7 @@ impl Targets<'_, '_> {
     fn not_spared(&mut self, node: usize, kind: &'static str, place: Place) -> Option<()> {
         let role = match self.setting.hosts.roles[node] {
             Role::Client => "client",
+            Role::Dispatcher if kind == "straggler" => "dispatcher",
             Role::Dispatcher | Role::Worker => return Some(()),
         };
         self.problems.push(Problem::new(Mistake::Spared { role, kind }.into(), place));

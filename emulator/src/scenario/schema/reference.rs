@@ -56,7 +56,7 @@ fn kinds(text: &mut String, of: &str, title: &str, schema: &Value) {
     let _ = write!(text, "### {title}\n\n{}\n\n", schema["description"].as_str().unwrap_or_default());
     for kind in schema["oneOf"].as_array().into_iter().flatten() {
         let name = kind["properties"]["kind"]["const"].as_str().unwrap_or_default();
-        let shaped = kind["properties"].get("delay").is_some();
+        let shaped = kind["properties"].get("jitter").is_some();
         let _ = write!(text, "#### {of}: `kind = \"{name}\"`\n\n{}", kind["description"].as_str().unwrap_or_default());
         text.push_str(if shaped { " Shape keys besides:\n\n" } else { "\n\n" });
         let mut without = vec!["kind"];

@@ -8,7 +8,11 @@ use super::super::{CgroupError, Quota, write};
 pub(in super::super) struct Cpu;
 
 impl super::super::Cpu for Cpu {
-    fn limit(&self, group: &Path, quota: Quota) -> Result<(), CgroupError> {
+    fn limit(&self, group: &Path, quota: Option<Quota>) -> Result<(), CgroupError> {
+        let Some(quota) = quota else { return write(group.join("cpu.cfs_quota_us"), "-1") };
+        // Of a quota that is longer than its period now is, or shorter than the kernel's least share of it, one of the
+        // two would be refused: without a limit in between, neither is.
+        write(group.join("cpu.cfs_quota_us"), "-1")?;
         write(group.join("cpu.cfs_period_us"), &quota.period_us.to_string())?;
         write(group.join("cpu.cfs_quota_us"), &quota.quota_us.to_string())
     }

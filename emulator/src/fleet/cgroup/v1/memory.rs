@@ -3,9 +3,13 @@
 use std::io;
 use std::path::Path;
 
+use nix::libc::EBUSY;
 use planner::units::ByteSize;
 
 use super::super::{CgroupError, field, read, write};
+
+/// By how much a limit is lowered at once, first in large steps, at last by a page.
+const STEPS: [u64; 3] = [1 << 20, 1 << 16, 1 << 12];
 
 /// The memory controller.
 pub(in super::super) struct Memory;
@@ -20,6 +24,25 @@ impl super::super::Memory for Memory {
             Err(CgroupError::Write { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
+    }
+
+    fn squeeze(&self, group: &Path) -> Result<(), CgroupError> {
+        let number = |file: &'static str| {
+            let path = group.join(file);
+            read(path.clone())?.trim().parse::<u64>().map_err(|_| CgroupError::Field { path, field: "a number" })
+        };
+        let mut limit = number("memory.limit_in_bytes")?.min(number("memory.usage_in_bytes")? + STEPS[0]);
+        for step in STEPS {
+            while limit > step {
+                match write(group.join("memory.limit_in_bytes"), &(limit - step).to_string()) {
+                    Ok(()) => limit -= step,
+                    // What is in use can't be taken back: this is as far as it goes.
+                    Err(CgroupError::Write { source, .. }) if source.raw_os_error() == Some(EBUSY) => break,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
     }
 
     fn kills(&self, group: &Path) -> Result<u64, CgroupError> {

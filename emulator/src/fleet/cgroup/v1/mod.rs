@@ -22,7 +22,7 @@ pub(super) fn offer(hierarchy: &Hierarchy, name: &str, wants: (bool, bool)) -> O
                 if wants.0 {
                     Memory.limit(group, ByteSize::from_mib(64))?;
                 }
-                if wants.1 { Cpu.limit(group, Quota::of(0.5)) } else { Ok(()) }
+                if wants.1 { Cpu.limit(group, Some(Quota::of(0.5))) } else { Ok(()) }
             })
         });
         match made {

@@ -8,7 +8,8 @@ use super::super::{CgroupError, Quota, write};
 pub(in super::super) struct Cpu;
 
 impl super::super::Cpu for Cpu {
-    fn limit(&self, group: &Path, quota: Quota) -> Result<(), CgroupError> {
-        write(group.join("cpu.max"), &format!("{} {}", quota.quota_us, quota.period_us))
+    fn limit(&self, group: &Path, quota: Option<Quota>) -> Result<(), CgroupError> {
+        let text = quota.map_or("max".to_owned(), |quota| format!("{} {}", quota.quota_us, quota.period_us));
+        write(group.join("cpu.max"), &text)
     }
 }

@@ -20,6 +20,10 @@ impl super::super::Memory for Memory {
         }
     }
 
+    fn squeeze(&self, group: &Path) -> Result<(), CgroupError> {
+        write(group.join("memory.max"), "0")
+    }
+
     fn kills(&self, group: &Path) -> Result<u64, CgroupError> {
         field(group.join("memory.events"), "oom_kill")
     }

@@ -56,7 +56,7 @@ fn offer_in(parent: &Path, own: bool, name: &str, wants: (bool, bool), switch_on
                     Memory.limit(group, ByteSize::from_mib(64))?;
                 }
                 if wants.1 {
-                    Cpu.limit(group, Quota::of(0.5))?;
+                    Cpu.limit(group, Some(Quota::of(0.5)))?;
                 }
                 Freezer.is_frozen(group).map(|_| ())
             })

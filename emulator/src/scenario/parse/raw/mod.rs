@@ -5,7 +5,10 @@ mod fault;
 mod node;
 mod topology;
 
-pub use fault::{Blackhole, Degrade, Down, Fault, Kill, Partition, Pause, Timing};
+pub use fault::{
+    BitFlip, Blackhole, Cpu, CrashLoop, Degrade, Fault, Flap, Intermittent, LossBurst, OfLink, OfNode, Partition,
+    Reorder, Spoilt, Straggler, Timing, Trace, Truncate,
+};
 pub use node::{ListedNode, NodeKeys, Nodes};
 pub use topology::{
     Air, Class, ClassPair, Classes, Graph, Line, Link, Matrix, Mesh, NodeCount, Ring, Star, Switch, Topology, Tree,

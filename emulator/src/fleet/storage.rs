@@ -1,0 +1,72 @@
+//! What faults do to the state folders of nodes.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Fleet, FleetError, Node};
+use crate::fault::damage::{Spoil, Spoiling};
+use crate::sandbox::Defects;
+
+/// How deep folders are looked into.
+const DEEPEST: usize = 8;
+
+impl Fleet<'_> {
+    /// Gives a node's state folder these defects and no others.
+    pub fn set_defects(&mut self, number: usize, defects: Defects) -> Result<(), FleetError> {
+        let Node { name, state, .. } = &self.nodes[number];
+        state.set(defects).map_err(|source| FleetError::State { node: name.clone(), source })
+    }
+
+    /// Spoils a file in a node's state folder: the one that is named, or the largest. Returns its name there.
+    pub fn spoil(&mut self, number: usize, spoil: &Spoil) -> Result<PathBuf, FleetError> {
+        let Node { name, state, .. } = &self.nodes[number];
+        let folder = state.path();
+        let file = match &spoil.file {
+            Some(file) => folder.join(file),
+            None => largest(folder).ok_or_else(|| FleetError::NothingStored { node: name.clone() })?,
+        };
+        let spoilt = spoil_file(&file, spoil);
+        spoilt.map_err(|source| FleetError::File { path: file.clone(), source })?;
+        Ok(file.strip_prefix(folder).unwrap_or(&file).to_owned())
+    }
+}
+
+fn spoil_file(path: &Path, spoil: &Spoil) -> io::Result<()> {
+    // What a node has linked to somewhere else is not its own.
+    let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
+    let length = file.metadata()?.len();
+    match spoil.how {
+        Spoiling::Flip { seed } => {
+            if length == 0 {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "an empty file has no bit to flip"));
+            }
+            let (at, mut byte) = (seed % length, [0]);
+            file.read_exact_at(&mut byte, at)?;
+            // From the seed's other end: its low bits chose the byte.
+            byte[0] ^= 1 << (seed >> 61);
+            file.write_all_at(&byte, at)
+        }
+        Spoiling::Cut { keep } => file.set_len((length as f64 * keep) as u64),
+    }
+}
+
+/// The largest file in a folder; of several, the first by name.
+fn largest(folder: &Path) -> Option<PathBuf> {
+    let mut files = Vec::new();
+    list(folder, DEEPEST, &mut files);
+    files.sort_by(|(a, a_length), (b, b_length)| b_length.cmp(a_length).then_with(|| a.cmp(b)));
+    files.into_iter().next().map(|(path, _)| path)
+}
+
+/// The files that have something in them. Some may vanish meanwhile: the node is at work.
+fn list(folder: &Path, depth: usize, files: &mut Vec<(PathBuf, u64)>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.metadata() {
+            Ok(data) if data.is_dir() && depth > 0 => list(&entry.path(), depth - 1, files),
+            Ok(data) if data.is_file() && data.len() > 0 => files.push((entry.path(), data.len())),
+            _ => {}
+        }
+    }
+}
