@@ -2,6 +2,7 @@
 //! [`terminal`] says it in words and tables.
 
 mod expect;
+mod invariants;
 pub(crate) mod numbers;
 pub mod paper;
 pub mod paper_svg;

@@ -14,6 +14,7 @@ use super::core::exchange::Input;
 use super::outbox::{Outbox, frames};
 use super::{Happening, Shared};
 use crate::config::{DATA_PORT, DispatcherConfig};
+use crate::telemetry::{Event, Telemetry};
 use crate::wire::codec::{self, CodecError};
 use crate::wire::connection::{self, Tuning};
 use crate::wire::frame::{Frame, FrameKind};
@@ -74,10 +75,15 @@ pub fn open_feed(
 ///
 /// # Errors
 /// When no thread can be made.
-pub fn collect(listener: TcpListener, heartbeat: Duration, sender: Sender<Happening>) -> io::Result<()> {
+pub fn collect(
+    listener: TcpListener,
+    heartbeat: Duration,
+    sender: Sender<Happening>,
+    telemetry: Telemetry,
+) -> io::Result<()> {
     let accept = move || {
         for stream in listener.incoming() {
-            let opened = stream.and_then(|stream| open(stream, heartbeat, sender.clone()));
+            let opened = stream.and_then(|stream| open(stream, heartbeat, sender.clone(), telemetry.clone()));
             if let Err(error) = opened {
                 tracing::warn!(%error, "a data connection can't be used");
             }
@@ -86,7 +92,7 @@ pub fn collect(listener: TcpListener, heartbeat: Duration, sender: Sender<Happen
     thread::Builder::new().name("data".to_owned()).spawn(accept).map(drop)
 }
 
-fn open(stream: TcpStream, heartbeat: Duration, sender: Sender<Happening>) -> io::Result<()> {
+fn open(stream: TcpStream, heartbeat: Duration, sender: Sender<Happening>, telemetry: Telemetry) -> io::Result<()> {
     Tuning::data().apply(&stream)?;
     pulse::spawn_keepalive("data-alive", stream.try_clone()?, move || heartbeat)?;
     let read = move || {
@@ -94,6 +100,7 @@ fn open(stream: TcpStream, heartbeat: Duration, sender: Sender<Happening>) -> io
         let mut buffer = Vec::new();
         while let Ok(frame) = reader.read() {
             let Frame { kind: FrameKind::Tensor, epoch, chain, request, payload, .. } = frame else { continue };
+            telemetry.tell(Event::Arrived { request, epoch, chain });
             let payload = match lossless(payload, &mut buffer) {
                 Ok(payload) => payload,
                 Err(error) => {

@@ -67,6 +67,7 @@ use self::heartbeats::Heartbeats;
 use self::outbox::Outbox;
 use crate::clock::Instant;
 use crate::config::{CLIENT_PORT, DATA_PORT, Deploy, DispatcherConfig, NodeConfig};
+use crate::planted::{self, Bug};
 use crate::program::{ProgramError, read_json};
 use crate::telemetry::{Command, Event, Telemetry};
 use crate::wire::connection::listen;
@@ -104,8 +105,8 @@ pub fn run(
     let shared = Arc::new(Shared { own: node.clone(), config: config.clone(), profile });
     let (sender, happenings) = channel();
     let heartbeats = Heartbeats::listen(node.address, sender.clone())?;
-    data::collect(listen(SocketAddr::new(node.address, DATA_PORT))?, config.heartbeat, sender.clone())
-        .map_err(thread_refused)?;
+    let results = listen(SocketAddr::new(node.address, DATA_PORT))?;
+    data::collect(results, config.heartbeat, sender.clone(), telemetry.clone()).map_err(thread_refused)?;
     clients::accept(listen(SocketAddr::new(node.address, CLIENT_PORT))?, sender.clone()).map_err(thread_refused)?;
     let questions = planning::spawn(shared.clone(), telemetry.clone(), sender.clone()).map_err(thread_refused)?;
     let forward = sender.clone();
@@ -279,12 +280,18 @@ impl Dispatcher {
                 if let Some(Feed { open: Some(outbox), epoch: open }) = self.feeds.get(&node)
                     && *open == epoch
                 {
+                    self.telemetry.tell(Event::Fed { request, epoch, chain });
                     outbox.send(Frame::tensor(self.shared.config.codec, epoch, chain, request, payload));
                 }
             }
             Output::Credit { requests } => self.to_client(|client| client.credit(requests)),
             Output::Accepted { request } => self.to_client(|client| client.accepted(request)),
-            Output::Answer { request, answer } => self.to_client(|client| client.answer(request, answer)),
+            Output::Answer { request, answer } => {
+                if planted::shows(Bug::DoubleDelivery, self.core.epoch()) {
+                    self.to_client(|client| client.answer(request, answer.clone()));
+                }
+                self.to_client(|client| client.answer(request, answer));
+            }
             Output::Report(event) => self.report(event),
         }
     }

