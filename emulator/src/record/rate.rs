@@ -62,20 +62,19 @@ impl Calm {
     /// Of a run; `Err` says why it can't be told.
     ///
     /// # Errors
-    /// When too few results can have come between the warm-up and the first fault.
+    /// When too few results came between the warm-up and the first fault.
     pub fn of(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals) -> Result<Calm, String> {
         let whole = tally.window(scenario);
         let first = tally.faults.values().filter_map(|seen| seen.fired.as_ref().map(|(at, ..)| *at)).min();
         let calm = Window { from: whole.from, to: first.unwrap_or(whole.to).max(whole.from).min(whole.to) };
         let Some(plan) = tally.plan_at(calm.from) else { return Err("no plan was made".to_owned()) };
         let (bound, _) = bound(scenario, tally, &plan.plan);
-        let length = calm.length().as_secs_f64();
-        if length * bound < ENOUGH / 2.0 {
-            let why = "too little time passed between warm-up and first fault to know how fast results come";
+        let came = count(arrivals, calm.from, calm.to) as f64;
+        if came < ENOUGH / 2.0 {
+            let why = "too few results came between warm-up and first fault to know how fast they come when all is well";
             return Err(why.to_owned());
         }
-        let share = count(arrivals, calm.from, calm.to) as f64 / length / bound;
-        Ok(Calm { share: share.min(1.0) })
+        Ok(Calm { share: (came / calm.length().as_secs_f64() / bound).min(1.0) })
     }
 
     /// Results per second to be expected of the plan in force at an instant; `None` before the first.
