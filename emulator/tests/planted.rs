@@ -124,7 +124,7 @@ const CHAOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/far_ap
 
 /// Chaos finds the bug, and what it shrinks the faults to still shows it; without the bug it is harmless.
 fn hunted(bug: &str, invariant: &str) {
-    let (user, outcome) = with(bug, &["chaos", CHAOS, "--runs", "8", "--tries", "10", "--json"]);
+    let (user, outcome) = with(bug, &["chaos", CHAOS, "--runs", "20", "--tries", "10", "--json"]);
     println!("{}", outcome.stderr);
     let outcome = outcome.expect(1);
     let hunted = outcome.json();

@@ -81,7 +81,7 @@ fn tell(hunted: &Hunted) {
     eprintln!("\nseed {} broke {}", failure.seed, failure.text);
     match &failure.minimal {
         Some(minimal) => {
-            eprintln!("of its {} faults {} are left after {} runs:", failure.faults, minimal.len(), failure.tries);
+            eprintln!("{} faults came down to {} in {} runs:", failure.faults, minimal.len(), failure.tries);
             minimal.iter().for_each(|fault| eprintln!("  {fault}"));
             eprintln!("repeat it: emu run {folder}/{MINIMAL}");
         }

@@ -71,7 +71,8 @@ impl Calm {
         let (bound, _) = bound(scenario, tally, &plan.plan);
         let came = count(arrivals, calm.from, calm.to) as f64;
         if came < ENOUGH / 2.0 {
-            let why = "too few results came between warm-up and first fault to know how fast they come when all is well";
+            let why =
+                "too few results came between warm-up and first fault to know how fast they come when all is well";
             return Err(why.to_owned());
         }
         Ok(Calm { share: (came / calm.length().as_secs_f64() / bound).min(1.0) })

@@ -386,7 +386,7 @@ impl Writer {
             let p99 = [&fault.latency_before_ms, &fault.latency_during_ms, &fault.latency_after_ms];
             let p99 = p99.map(|latency| latency.map_or_else(|| self.plain("–"), |latency| time(latency.p99)));
             table.add_row([
-                self.plain(&fault_name(fault)),
+                self.plain(&format!("{} {}", fault.kind, fault.target)),
                 after(fault.replanned_s),
                 after(fault.deployed_s),
                 after(fault.full_rate_s),

@@ -34,6 +34,9 @@ use path::Step;
 /// So many violations of each invariant are told with all they need; of the others only the number.
 pub const TOLD: usize = 3;
 
+/// The invariant that no process is left.
+pub const NOTHING_LEFT: &str = "nothing_left";
+
 /// What must hold.
 struct Invariant {
     name: &'static str,
@@ -68,7 +71,7 @@ const ALL: [Invariant; 7] = [
         says: "after the last fault is healed, throughput returns to 0.9 of what it can be",
         check: throughput::check,
     },
-    Invariant { name: "nothing_left", says: "no process is left when all nodes have ended", check: leftover::check },
+    Invariant { name: NOTHING_LEFT, says: "no process is left when all nodes have ended", check: leftover::check },
 ];
 
 /// What came of checking an invariant.
