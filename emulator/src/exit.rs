@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// It did what was asked, and everything that was expected held.
     Success = 0,
-    /// Something in `[expect]` did not hold, or a result was lost, duplicated or wrong.
+    /// Something in `[expect]` did not hold, or an invariant was broken.
     ExpectFailed = 1,
     /// The command line or the scenario is wrong.
     Usage = 2,

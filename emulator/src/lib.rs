@@ -10,6 +10,7 @@
 //! them; the [`fleet`] runs one process on each node; [`fault`] breaks things on time; [`record`]
 //! appends every event; [`report`] computes what people read from that record alone.
 
+pub mod chaos;
 pub mod cli;
 pub mod exit;
 pub mod fabric;

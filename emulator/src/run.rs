@@ -2,6 +2,7 @@
 
 mod ground;
 mod launch;
+mod leftover;
 pub(crate) mod results;
 mod roster;
 mod watch;
@@ -260,6 +261,7 @@ fn emulate(
 
     let clock = Instant::now();
     let errors = watch.teardown(fleet);
+    watch.look_around();
     watch.phase_done("teardown", clock);
     match exit {
         Ok(Exit::Success) if !errors.is_empty() => Ok(Exit::LeftBehind),

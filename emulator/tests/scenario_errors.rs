@@ -35,6 +35,11 @@ fn every_mistake_of_meaning_is_told_in_one_pass() {
 }
 
 #[test]
+fn a_chaos_that_can_draw_nothing_says_why() {
+    assert_report("chaos.toml", &Overrides::default(), "chaos.txt");
+}
+
+#[test]
 fn mistakes_in_a_graph_point_to_its_lists() {
     assert_report("graph.toml", &Overrides::default(), "graph.txt");
 }

@@ -15,6 +15,8 @@ pub mod config;
 pub mod digest;
 pub mod dispatcher;
 pub mod memory;
+#[doc(hidden)]
+pub mod planted;
 pub mod probe;
 pub mod program;
 pub mod telemetry;

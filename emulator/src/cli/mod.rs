@@ -2,6 +2,7 @@
 //!
 //! What is for people goes to standard error, what is for programs to standard output.
 
+pub mod chaos;
 pub mod check;
 pub mod doctor;
 pub mod model;
@@ -37,11 +38,12 @@ Examples:
   emu plan scenarios/20node_fail.toml                   which part of the model would run where
   emu paper --quick                                     SEIFER's study again, a minute's part of it
   emu simulate scenarios/20node_fail.toml               the same without running it, in a moment
+  emu chaos scenarios/chaos.toml --runs 20              faults drawn by lot, until one breaks an invariant
   emu check scenarios/*.toml                            find every mistake without running
   emu doctor scenarios/20node_fail.toml                 what this host can do, and what is missing
   emu report results/quickstart/latest                  compute the summary again from the events
 
-Exit codes: 0 ok, 1 an expectation failed, 2 wrong command line or scenario, 3 the host lacks a
+Exit codes: 0 ok, 1 an expectation failed or an invariant was broken, 2 wrong command line or scenario, 3 the host lacks a
 capability, 4 set-up failed, 5 a node died that no fault killed, 6 teardown left something behind,
 130/143 interrupted.";
 
@@ -53,6 +55,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Simulates a scenario: plan, load and faults as time steps on, without running anything.
     Simulate(simulate::SimulateArgs),
+    /// Runs a scenario with faults drawn by lot, seed after seed, and shrinks what breaks an invariant.
+    Chaos(chaos::ChaosArgs),
     /// Reads scenarios and reports every mistake, without running them.
     Check(check::CheckArgs),
     /// Tries what this host can do, and says how to mend what it can't.
@@ -86,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Simulate(arguments) => simulate::run(arguments),
+        Command::Chaos(arguments) => chaos::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -19,7 +19,8 @@ pub struct ReportArgs {
     json: bool,
 }
 
-/// Computes everything again and puts it in place of what is there.
+/// Computes everything again and puts it in place of what is there. Whether that could be done is told apart from how
+/// the run had ended; but what it was to hold to is judged again, too.
 pub fn run(arguments: &ReportArgs) -> Exit {
     let reopened = match reopen(&arguments.run) {
         Ok(reopened) => reopened,
@@ -42,5 +43,8 @@ pub fn run(arguments: &ReportArgs) -> Exit {
         super::print_json(&summary);
     }
     eprintln!("{}", terminal::closing(&summary, &arguments.run, super::looks()));
-    Exit::Success
+    match summary.exit {
+        1 => Exit::ExpectFailed,
+        _ => Exit::Success,
+    }
 }

@@ -94,6 +94,13 @@ pub enum RunEvent {
         /// How.
         cause: ExitCause,
     },
+    /// After every node was ended, a process still ran in the sandbox.
+    LeftRunning {
+        /// Its process id inside the sandbox.
+        pid: i32,
+        /// Its command line, or its name.
+        command: String,
+    },
     /// Load began: times in summaries count from here.
     LoadStarted,
     /// No more load is offered.

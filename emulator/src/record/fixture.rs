@@ -36,6 +36,8 @@ impl Run {
 /// Load began so long after the machine was switched on.
 const ORIGIN: Duration = Duration::from_secs(1000);
 const RATE: u64 = 8;
+/// The nodes of the four stages, by epoch.
+const PLANS: [[usize; 4]; 3] = [[4, 5, 6, 10], [4, 7, 6, 10], [5, 7, 6, 10]];
 
 fn at(seconds: f64) -> Instant {
     Instant((ORIGIN.as_secs_f64() * 1e9 + seconds * 1e9) as u64)
@@ -155,10 +157,12 @@ pub fn crashes() -> Run {
     run(36.0, RunEvent::FaultHealed { fault: 2 });
     run(36.0003, fired(3, "n1", &["n1"]));
     run(36.0011, RunEvent::FaultEffective { fault: 3 });
+    run(36.0011, RunEvent::NodeExited { node: "n1".into(), cause: ExitCause::Planned });
     run(38.0, RunEvent::Warning { text: "memory limits are not enforced: cgroups can't be written".into() });
     run(40.0, RunEvent::LoadEnded);
     let counters = Counters { packets: 91_000, bytes: 131_000_000, lost: 12, overflowed: 0 };
     run(41.0, RunEvent::Traffic { from: "n3".into(), to: "n4".into(), counters });
+    run(41.4, RunEvent::PhaseDone { phase: "teardown".into(), took: millis(210) });
     run(41.5, RunEvent::RunEnded { peak_memory: 38 << 20, exit: 0 });
 
     let mut say = |node: &str, seconds: f64, event| {
@@ -172,16 +176,16 @@ pub fn crashes() -> Run {
     };
     let deployed = |epoch, node: &str| Event::Deployed { epoch, loaded: vec![node.into()], took: millis(690) };
     say("n3", -0.6, Event::Ready);
-    say("dispatcher", -0.9, planned(0, "start", [4, 5, 6, 10]));
+    say("dispatcher", -0.9, planned(0, "start", PLANS[0]));
     say("dispatcher", -0.2, deployed(0, "n3"));
     say("n4", -0.3, Event::SegmentLoaded { epoch: 0, stage: 1, took: millis(480), resident: ByteSize::from_mib(70) });
     say("dispatcher", 12.93, Event::NodeSuspected { node: "n4".into(), by: Detection::Heartbeat });
-    say("dispatcher", 12.94, planned(1, "n4 is suspected (heartbeat)", [4, 7, 6, 10]));
+    say("dispatcher", 12.94, planned(1, "n4 is suspected (heartbeat)", PLANS[1]));
     say("dispatcher", 13.71, deployed(1, "n6"));
     say("dispatcher", 13.72, Event::Replayed { epoch: 1, requests: vec![92, 93, 94, 95] });
     say("dispatcher", 22.4, Event::Rejoined { node: "n4".into() });
     say("dispatcher", 25.81, Event::PathSuspected { from: "n3".into(), to: "n5".into() });
-    say("dispatcher", 25.82, planned(2, "the path n3→n5 is suspected", [5, 7, 6, 10]));
+    say("dispatcher", 25.82, planned(2, "the path n3→n5 is suspected", PLANS[2]));
     say("dispatcher", 26.49, deployed(2, "n4"));
     say("dispatcher", 36.91, Event::NodeSuspected { node: "n1".into(), by: Detection::Heartbeat });
 
@@ -204,16 +208,21 @@ pub fn crashes() -> Run {
         say("client", scheduled + 0.0004, Event::Sent { request: number });
         say("client", scheduled + 0.012, Event::Accepted { request: number });
         let instant = |back: f64| at(done - back);
-        let processed = Event::Processed {
-            request: number,
-            epoch,
-            stage: 1,
-            received: instant(0.2),
-            started: instant(0.199),
-            finished: instant(0.181),
-            sent: instant(0.14),
-        };
-        say("n4", done - 0.14, processed);
+        say("dispatcher", done - 0.3, Event::Fed { request: number, epoch, chain: 0 });
+        for (stage, node) in PLANS[epoch as usize].into_iter().enumerate() {
+            let begin = 0.25 - 0.05 * stage as f64;
+            let processed = Event::Processed {
+                request: number,
+                epoch,
+                stage: stage as u16,
+                received: instant(begin),
+                started: instant(begin - 0.001),
+                finished: instant(begin - 0.019),
+                sent: instant(begin - 0.04),
+            };
+            say(&format!("n{}", node - 1), done - begin + 0.04, processed);
+        }
+        say("dispatcher", done - 0.01, Event::Arrived { request: number, epoch, chain: 0 });
         say("client", done, Event::Completed { request: number, epoch, digest: digest(input) });
     }
     say("client", 41.0, Event::Drained { outstanding: 0 });

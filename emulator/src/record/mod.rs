@@ -14,9 +14,12 @@
 pub mod env;
 pub mod event;
 pub mod folder;
+pub mod impact;
+pub mod invariant;
 pub mod latency;
 pub mod log;
 pub mod outputs;
+pub mod rate;
 pub mod recovery;
 pub mod reopen;
 pub mod series;

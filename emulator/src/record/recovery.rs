@@ -5,6 +5,8 @@
 //!   node it hit, or for a fault of the network a node or path between the nodes it hit. A suspicion
 //!   of something else counts when no other fault was in effect: a broken link between switches is
 //!   seen by those who speak across it. That the dispatcher is gone, its client and its workers tell.
+//! - **Planned anew** and **deployed**: the plan that was deployed next after the detection, if what was suspected held a
+//!   stage.
 //! - **Recovered**: the first result that came through a plan deployed after the detection. If what
 //!   was suspected held no stage, the detection itself: nothing had to be recovered. A fault that was
 //!   never detected is recovered from at the first result after it was healed.
@@ -28,6 +30,10 @@ pub struct Recovery {
     pub detected: Option<Instant>,
     /// What told: `heartbeat`, `connection`, `refused` or `path`.
     pub detected_by: Option<&'static str>,
+    /// When the next plan was made, if it was after the detection.
+    pub planned: Option<Instant>,
+    /// When that plan was deployed.
+    pub deployed: Option<Instant>,
     /// When the pipeline had recovered.
     pub recovered: Option<Instant>,
 }
@@ -58,14 +64,19 @@ pub fn recovery(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, index: 
         return Recovery { recovered, ..Recovery::default() };
     };
     let at = suspicion.at;
-    let recovered = if held_a_stage(scenario, tally, suspicion) {
-        let deployments = tally.plans.iter().filter_map(|(epoch, plan)| Some((plan.deployed.as_ref()?.0, *epoch)));
-        let next = deployments.filter(|(deployed, _)| *deployed >= at).min();
-        next.and_then(|(deployed, epoch)| first_result(arrivals, deployed, epoch))
-    } else {
-        Some(at)
-    };
-    Recovery { detected: Some(at), detected_by: Some(told(suspicion)), recovered }
+    let mut recovery = Recovery { detected: Some(at), detected_by: Some(told(suspicion)), ..Recovery::default() };
+    if !held_a_stage(scenario, tally, suspicion) {
+        return Recovery { recovered: Some(at), ..recovery };
+    }
+    let deployments = tally.plans.iter().filter_map(|(epoch, plan)| Some((plan.deployed.as_ref()?.0, *epoch, plan)));
+    if let Some((deployed, epoch, plan)) =
+        deployments.filter(|(deployed, ..)| *deployed >= at).min_by_key(|(deployed, epoch, _)| (*deployed, *epoch))
+    {
+        recovery.planned = Some(plan.at).filter(|planned| *planned >= at);
+        recovery.deployed = Some(deployed);
+        recovery.recovered = first_result(arrivals, deployed, epoch);
+    }
+    recovery
 }
 
 fn told(suspicion: &Suspicion) -> &'static str {

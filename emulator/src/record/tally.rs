@@ -1,6 +1,9 @@
 //! The event log, folded: what every result is computed from. Entries may come in any order, as those
 //! of different nodes do; only the instants they carry count.
 
+mod request;
+mod window;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,6 +12,9 @@ use node::telemetry::{Detection, Event};
 use planner::cluster::Path;
 use planner::plan::Plan;
 use planner::units::ByteSize;
+
+pub use request::{Hop, Outcome, Places, Request};
+pub use window::{Sample, Window};
 
 use super::event::{Entry, ExitCause, RunEvent, SIMULATED};
 use crate::fabric::Counters;
@@ -45,6 +51,14 @@ pub struct Tally {
     pub stages: BTreeMap<(u32, u16), StageSeen>,
     /// How processes ended.
     pub exits: Vec<Exit>,
+    /// How often a process was started on each node.
+    pub starts: BTreeMap<String, usize>,
+    /// Processes that still ran after every node was ended: id and command line.
+    pub left: Vec<(i32, String)>,
+    /// Every segment that was loaded.
+    pub loads: Vec<Load>,
+    /// Names of the nodes that [`Hop`]s tell of, by number.
+    pub places: Places,
     /// What passed in each direction by the last count.
     pub traffic: BTreeMap<(String, String), Counters>,
     /// Phases of set-up and teardown, in order.
@@ -57,10 +71,12 @@ pub struct Tally {
     pub cores: Option<u32>,
     /// Name of each cut's tensor.
     pub tensors: Vec<String>,
-    /// Requests that were sent again.
-    pub replayed: u64,
+    /// Requests that were sent again: when, and which.
+    pub replays: Vec<(Instant, Vec<u64>)>,
     /// Results that the dispatcher dropped because they came twice or too late.
     pub stale_dropped: u64,
+    /// When it was last said that no plan is possible.
+    pub unplannable: Option<Instant>,
     /// Whether the user interrupted the run.
     pub interrupted: bool,
     /// Whether the run ended in order.
@@ -71,39 +87,17 @@ pub struct Tally {
     pub peak_memory: Option<ByteSize>,
 }
 
-/// A request as the client saw it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Request {
-    /// Which of the inputs it carries.
-    pub input: Option<u32>,
-    /// When it was to be sent.
-    pub scheduled: Option<Instant>,
-    /// When it was sent.
-    pub sent: Option<Instant>,
-    /// Whether the dispatcher accepted it.
-    pub accepted: bool,
-    /// Every result that arrived.
-    pub results: Vec<Outcome>,
-    /// When an error arrived.
-    pub errored: Option<Instant>,
-}
-
-/// A result as it arrived.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Outcome {
-    /// When.
-    pub at: Instant,
-    /// Epoch of the plan that produced it.
+/// A segment that was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    /// Where.
+    pub node: String,
+    /// For this epoch.
     pub epoch: u32,
-    /// Digest of the output.
-    pub digest: String,
-}
-
-impl Request {
-    /// The first result.
-    pub fn completed(&self) -> Option<&Outcome> {
-        self.results.iter().min()
-    }
+    /// For this stage of it.
+    pub stage: u16,
+    /// Resident memory of the process afterwards.
+    pub resident: ByteSize,
 }
 
 /// A plan that was made.
@@ -159,10 +153,19 @@ pub struct StageSeen {
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exit {
+    /// When it was seen.
+    pub at: Instant,
     /// Its node.
     pub node: String,
     /// How.
     pub cause: ExitCause,
+}
+
+impl Exit {
+    /// Whether it came without a word: what the process had not told by then is lost.
+    pub fn killed(&self) -> bool {
+        self.cause != ExitCause::Asked
+    }
 }
 
 impl Tally {
@@ -183,6 +186,13 @@ impl Tally {
         self.faults.entry(index).or_default()
     }
 
+    /// Adds to a request's way. A simulation's is what it was made from: nothing could be learned from it.
+    fn hop(&mut self, request: u64, hop: Hop) {
+        if self.carrier.as_deref() != Some(SIMULATED) {
+            self.request(request).hops.push(hop);
+        }
+    }
+
     fn node(&mut self, at: Instant, teller: &str, event: &Event) {
         match event {
             Event::Offered { request: number, input, scheduled } => {
@@ -190,7 +200,10 @@ impl Tally {
                 (request.input, request.scheduled) = (Some(*input), Some(*scheduled));
             }
             Event::Sent { request: number } => self.request(*number).sent = Some(at),
-            Event::Accepted { request: number } => self.request(*number).accepted = true,
+            Event::Accepted { request: number } => {
+                let first = self.request(*number).accepted.map_or(at, |first| first.min(at));
+                self.request(*number).accepted = Some(first);
+            }
             Event::Completed { request: number, epoch, digest } => {
                 self.request(*number).results.push(Outcome { at, epoch: *epoch, digest: digest.clone() });
             }
@@ -207,22 +220,36 @@ impl Tally {
                     seen.deployed = Some((at, loaded.clone()));
                 }
             }
-            Event::Unplannable { reason } => self.warn(format!("no plan was possible: {reason}")),
+            Event::Unplannable { reason } => {
+                self.unplannable = self.unplannable.max(Some(at));
+                self.warn(format!("no plan was possible: {reason}"));
+            }
             Event::NodeSuspected { node, by } => {
                 self.suspicions.push(Suspicion { at, node: node.clone(), to: None, by: Some(*by) });
             }
             Event::PathSuspected { from, to } => {
                 self.suspicions.push(Suspicion { at, node: from.clone(), to: Some(to.clone()), by: None });
             }
-            Event::Replayed { requests, .. } => self.replayed += requests.len() as u64,
+            Event::Replayed { requests, .. } => self.replays.push((at, requests.clone())),
+            Event::Fed { request, epoch, chain } => {
+                self.hop(*request, Hop::Fed { at, epoch: *epoch, chain: *chain });
+            }
+            Event::Arrived { request, epoch, chain } => {
+                self.hop(*request, Hop::Arrived { at, epoch: *epoch, chain: *chain });
+            }
             Event::StaleDropped { .. } => self.stale_dropped += 1,
             Event::SegmentLoaded { epoch, stage, resident, .. } => {
                 self.stages.entry((*epoch, *stage)).or_default().resident = Some(*resident);
+                let load = Load { node: teller.to_owned(), epoch: *epoch, stage: *stage, resident: *resident };
+                self.loads.push(load);
             }
-            Event::Processed { epoch, stage, started, finished, .. } => {
+            Event::Processed { request, epoch, stage, received, started, finished, sent } => {
                 let seen = self.stages.entry((*epoch, *stage)).or_default();
                 seen.processed += 1;
                 seen.computed += finished.since(*started);
+                let (place, epoch, stage) = (self.places.number(teller), *epoch, *stage);
+                let (received, finished, sent) = (*received, *finished, *sent);
+                self.hop(*request, Hop::Stage { place, epoch, stage, received, finished, sent });
             }
             Event::Resumed { damage, .. } => {
                 damage.iter().for_each(|what| self.warn(format!("the dispatcher's journal was damaged: {what}")));
@@ -247,7 +274,8 @@ impl Tally {
             RunEvent::Model { tensors } => self.tensors.clone_from(tensors),
             RunEvent::PhaseDone { phase, took } => self.phases.push((phase.clone(), *took)),
             RunEvent::Reference { digests } => self.digests.clone_from(digests),
-            RunEvent::NodeExited { node, cause } => self.exits.push(Exit { node: node.clone(), cause: *cause }),
+            RunEvent::NodeExited { node, cause } => self.exits.push(Exit { at, node: node.clone(), cause: *cause }),
+            RunEvent::LeftRunning { pid, command } => self.left.push((*pid, command.clone())),
             RunEvent::LoadStarted => self.load_started = Some(at),
             RunEvent::LoadEnded => self.load_ended = Some(at),
             RunEvent::FaultFired { fault: index, target, nodes } => {
@@ -266,7 +294,8 @@ impl Tally {
                 self.peak_memory = Some(ByteSize::from_bytes(*peak_memory));
             }
             RunEvent::RunStarted { .. } => self.run_started = Some(at),
-            RunEvent::NodeStarted { .. } | RunEvent::FaultStepped { .. } => {}
+            RunEvent::FaultStepped { .. } => {}
+            RunEvent::NodeStarted { node, .. } => *self.starts.entry(node.clone()).or_default() += 1,
         }
     }
 
@@ -286,6 +315,12 @@ impl Tally {
         Window { from, to: to.max(from) }
     }
 
+    /// The digest that a request's output must have, and the first result that has another.
+    pub fn wrong<'a>(&'a self, request: &'a Request) -> Option<(&'a String, &'a Outcome)> {
+        let wanted = self.digests.get(request.input? as usize)?;
+        request.results.iter().find(|result| result.digest != *wanted).map(|result| (wanted, result))
+    }
+
     /// The plan in force at an instant: the last one made until then.
     pub fn plan_at(&self, at: Instant) -> Option<&PlanSeen> {
         self.plans.values().filter(|seen| seen.at <= at).max_by_key(|seen| seen.at)
@@ -302,36 +337,4 @@ impl Tally {
             Some(Sample { completed, latency, uncorrected })
         })
     }
-}
-
-/// From one instant until just before another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Its beginning.
-    pub from: Instant,
-    /// Its end.
-    pub to: Instant,
-}
-
-impl Window {
-    /// Whether an instant is within.
-    pub fn contains(&self, at: Instant) -> bool {
-        self.from <= at && at < self.to
-    }
-
-    /// How long it is.
-    pub fn length(&self) -> Duration {
-        self.to.since(self.from)
-    }
-}
-
-/// The latency of one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sample {
-    /// When its first result arrived.
-    pub completed: Instant,
-    /// Time from the instant at which it was scheduled.
-    pub latency: Duration,
-    /// Time from the instant at which it was sent: hides the wait of requests that could not be sent on time.
-    pub uncorrected: Duration,
 }

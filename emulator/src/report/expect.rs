@@ -2,14 +2,16 @@
 
 use std::fmt;
 
+use super::numbers::grouped;
+use crate::record::invariant::Judgement;
 use crate::record::summary::Summary;
 use crate::scenario::Scenario;
 
 /// An expectation that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: a key of `[expect]`, or `lost`, `duplicated`, `wrong`, which are always expected to be 0.
-    pub expectation: &'static str,
+    /// Which: an invariant ([`crate::record::invariant`]), or a key of `[expect]`.
+    pub expectation: String,
     /// What was expected and what was found, in words.
     pub text: String,
 }
@@ -21,20 +23,21 @@ impl fmt::Display for Violation {
 }
 
 /// Every expectation that failed. Recovery counts from a fault's effect, or if nobody noticed it, from
-/// its end (a fault that was neither noticed nor healed has no recovery). That no request is lost, answered twice or answered wrongly, and
-/// that any is answered at all, is expected of every run.
+/// its end (a fault that was neither noticed nor healed has no recovery). That every invariant holds, and
+/// that any request is answered at all, is expected of every run.
 pub fn expect(scenario: &Scenario, summary: &Summary) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let mut fail = |expectation, text: String| violations.push(Violation { expectation, text });
+    let mut fail =
+        |expectation: &str, text: String| violations.push(Violation { expectation: expectation.to_owned(), text });
     let requests = summary.requests;
-    if requests.lost > 0 {
-        fail("lost", format!("{} accepted requests had neither a result nor an error at the end", requests.lost));
-    }
-    if requests.duplicated > 0 {
-        fail("duplicated", format!("{} requests had more than one result", requests.duplicated));
-    }
-    if requests.wrong > 0 {
-        fail("wrong", format!("{} results differ from the unsplit model's", requests.wrong));
+    let broken = summary.invariants.iter().filter(|finding| finding.judgement == Judgement::Broken);
+    for finding in broken {
+        let first = finding.violations.first().map_or(finding.says.as_str(), |violation| violation.text.as_str());
+        let more = match finding.count {
+            0 | 1 => String::new(),
+            count => format!(" (and {} more)", grouped(count - 1)),
+        };
+        fail(&finding.name, format!("{first}{more}"));
     }
     if requests.completed == 0 {
         fail("completed", format!("of {} requests offered, none was completed", requests.offered));

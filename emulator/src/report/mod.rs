@@ -2,6 +2,7 @@
 //! [`terminal`] says it in words and tables.
 
 mod expect;
+mod invariants;
 pub(crate) mod numbers;
 pub mod paper;
 pub mod paper_svg;
@@ -14,17 +15,21 @@ pub mod terminal;
 
 pub use expect::{Violation, expect};
 
+use crate::exit::Exit;
+use crate::record::invariant::NOTHING_LEFT;
 use crate::record::summary::Summary;
 use crate::record::tally::Tally;
 use crate::scenario::Scenario;
 
 /// The summary of a run with what the scenario expected of it.
 ///
-/// Its exit code is the one that the run ended with; 1 when that was 0 and an expectation failed.
+/// Its exit code is the one that the run ended with; 1 when that was 0 and an invariant was broken or an expectation failed.
+/// A process that was left is told by 1, too, whether or not the kernel's control groups stumbled over it.
 pub fn summarise(scenario: &Scenario, tally: &Tally) -> Summary {
     let mut summary = Summary::of(scenario, tally);
     let violations = expect(scenario, &summary);
-    if summary.exit == 0 && !violations.is_empty() {
+    let left = violations.iter().any(|violation| violation.expectation == NOTHING_LEFT);
+    if (summary.exit == 0 && !violations.is_empty()) || (summary.exit == Exit::LeftBehind.code() && left) {
         summary.exit = 1;
     }
     summary.violations = violations.iter().map(Violation::to_string).collect();

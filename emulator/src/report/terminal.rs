@@ -5,6 +5,7 @@ use std::path::Path;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table};
 
+use super::invariants;
 use super::numbers::{counted, grouped, mebibytes, significant, time};
 use crate::record::event::SIMULATED;
 use crate::record::summary::{Bound, CutName, FaultSummary, Latency, PlanSummary, ProbeSummary, Summary};
@@ -37,12 +38,16 @@ pub fn closing(summary: &Summary, folder: &Path, looks: Looks) -> String {
     if let Some(probe) = &summary.probe {
         blocks[2] += &writer.probe(probe);
     }
+    if !summary.invariants.is_empty() {
+        blocks[2] += &writer.invariants(summary);
+    }
     if !summary.phases.is_empty() {
         blocks[2] += &writer.phases(summary);
     }
     blocks.extend(summary.plan.as_ref().map(|plan| writer.plan(plan, summary)));
     if !summary.faults.is_empty() {
         blocks.push(writer.faults(&summary.faults));
+        blocks.extend(writer.costs(&summary.faults));
     }
     if !summary.warnings.is_empty() {
         blocks.push(writer.list(
@@ -59,6 +64,7 @@ pub fn closing(summary: &Summary, folder: &Path, looks: Looks) -> String {
             Ink::Bad,
             &summary.violations,
         ));
+        blocks.extend(writer.ways(summary));
     }
     blocks.push(writer.files(folder, summary));
     let mut text = blocks.join("\n");
@@ -225,6 +231,20 @@ impl Writer {
         text
     }
 
+    fn invariants(&self, summary: &Summary) -> String {
+        self.wrapped(&format!("  {:<11} ", "invariants"), Ink::Dim, &invariants::line(&summary.invariants))
+    }
+
+    /// The whole way of each request with which an invariant was broken.
+    fn ways(&self, summary: &Summary) -> Vec<String> {
+        let way = |(finding, violation)| {
+            let steps = invariants::steps(violation).into_iter();
+            let steps: String = steps.map(|(lead, what)| self.wrapped(&lead, Ink::Strong, &what)).collect();
+            format!("{}\n{steps}", self.title(&invariants::title(finding, violation)))
+        };
+        invariants::with_a_path(&summary.invariants).map(way).collect()
+    }
+
     fn phases(&self, summary: &Summary) -> String {
         let phases: Vec<String> =
             summary.phases.iter().map(|phase| format!("{} {}", phase.name, time(phase.took_s * 1e3))).collect();
@@ -345,6 +365,37 @@ impl Writer {
             ]);
         }
         format!("{title}{}\n{}\n", self.ink(Ink::Dim, note), indented(&table))
+    }
+
+    /// What each fault cost that was recovered from.
+    fn costs(&self, faults: &[FaultSummary]) -> Option<String> {
+        let known: Vec<&FaultSummary> = faults.iter().filter(|fault| fault.lost_results.is_some()).collect();
+        if known.is_empty() {
+            return None;
+        }
+        let title = self.title("What they cost");
+        let note = " (+: after the effect; p99 before, during and after)";
+        let header = ["fault", "new plan", "deployed", "full rate", "results lost", "sent again", "p99"];
+        let mut table = self.table(&header, &[1, 2, 3, 4, 5, 6]);
+        for fault in known {
+            let effect = fault.effect_s.or(fault.fired_s);
+            let after = |seconds: Option<f64>| match seconds.zip(effect) {
+                Some((at, effect)) => format!("+{}", time((at - effect).max(0.0) * 1e3)),
+                None => self.plain("–"),
+            };
+            let p99 = [&fault.latency_before_ms, &fault.latency_during_ms, &fault.latency_after_ms];
+            let p99 = p99.map(|latency| latency.map_or_else(|| self.plain("–"), |latency| time(latency.p99)));
+            table.add_row([
+                self.plain(&format!("{} {}", fault.kind, fault.target)),
+                after(fault.replanned_s),
+                after(fault.deployed_s),
+                after(fault.full_rate_s),
+                significant(fault.lost_results.unwrap_or_default()),
+                grouped(fault.replayed),
+                p99.join(&self.plain(" → ")),
+            ]);
+        }
+        Some(format!("{title}{}\n{}\n", self.ink(Ink::Dim, note), indented(&table)))
     }
 
     fn coloured(&self, text: &str, colour: Color) -> Cell {

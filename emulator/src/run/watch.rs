@@ -15,7 +15,7 @@ use node::telemetry::{Command, Detection, Event, Stamped};
 use super::ground::Testbed;
 use super::results::{NODES, Results};
 use super::roster::Roster;
-use super::{FAREWELL, PATIENCE, RunError};
+use super::{FAREWELL, PATIENCE, RunError, leftover};
 use crate::exit::Exit;
 use crate::fabric::Fabric;
 use crate::fault::name;
@@ -176,6 +176,13 @@ impl<'a> Watch<'a> {
             self.results.warn(format_args!("teardown: {error}"));
         }
         errors
+    }
+
+    /// Writes down what still runs when nothing should.
+    pub(super) fn look_around(&mut self) {
+        for event in leftover::processes() {
+            self.results.happened(event);
+        }
     }
 
     /// Waits for something to happen, but not beyond `until` or the next beat or fault, and deals with it.

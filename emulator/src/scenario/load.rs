@@ -15,11 +15,18 @@ pub struct Loaded {
     pub scenario: Scenario,
     /// The text of its file, as it is.
     pub text: String,
+    /// What the file says with the changes of the command line.
+    pub written: toml::Table,
     sources: Sources,
     model: Place,
 }
 
 impl Loaded {
+    /// The faults that `[chaos]` drew, as they would be written; empty without any.
+    pub fn drawn(&self) -> &str {
+        self.sources.iter().find(|source| source.name == resolve::chaos::DRAWN).map_or("", |source| &source.text)
+    }
+
     /// Checks that the model can fit into the workers' memory at all.
     ///
     /// # Errors
@@ -60,6 +67,7 @@ pub fn read(text: &str, name: &str, folder: &Path, overrides: &Overrides) -> Res
     let broken: Vec<&str> = problems.iter().map(|problem| parse::line_around(text, problem.place.start())).collect();
     let is_toml = broken.is_empty();
     let mut others = overrides.apply(&mut entries, &mut sources);
+    let written = parse::tree::table(&entries);
     let (raw, form) = parse::scenario(entries, Place::new(0, 0..0));
     others.extend(form);
     let mut scenario = None;
@@ -83,7 +91,7 @@ pub fn read(text: &str, name: &str, folder: &Path, overrides: &Overrides) -> Res
                 place if place.is_written() => place,
                 _ => model.path.place(),
             });
-            Ok(Loaded { scenario, text: text.to_owned(), sources, model })
+            Ok(Loaded { scenario, text: text.to_owned(), written, sources, model })
         }
         _ => Err(ScenarioErrors::new(problems, &sources)),
     }

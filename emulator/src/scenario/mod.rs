@@ -61,7 +61,7 @@ pub struct Scenario {
     pub load: Load,
     /// How many different inputs are used in turn.
     pub inputs: u32,
-    /// What breaks, each as one planned instance: `every` is unrolled, random choices are drawn.
+    /// What breaks, each as one planned instance: `every` is unrolled, random choices are drawn, those of `[chaos]` too.
     pub faults: Vec<FaultSpec>,
     /// What must hold for exit code 0.
     pub expect: Expect,
@@ -153,7 +153,7 @@ pub struct PlanSpec {
     pub queue: u32,
 }
 
-/// What must hold for exit code 0. Lost, duplicated and wrong results always fail.
+/// What must hold for exit code 0, besides what must hold in every run ([`crate::record::invariant`]).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Expect {
     /// Completed requests per second, at least.

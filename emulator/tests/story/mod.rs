@@ -49,7 +49,12 @@ impl User {
 
     /// A command `emu …`, not started yet.
     pub fn emu(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.program());
+        self.command(&self.program(), arguments)
+    }
+
+    /// The same with another program in place of `emu`.
+    pub fn command(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.path()).env("NO_COLOR", "1").stdin(Stdio::null());
         // One cache for all stories, unless the environment names one: a model is made and profiled once.
         let cache = match (self.uid, std::env::var_os("EMU_CACHE")) {
@@ -66,7 +71,12 @@ impl User {
 
     /// Runs `emu …` to its end.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
-        let output = self.emu(arguments).output().expect("emu starts");
+        User::end(&mut self.emu(arguments))
+    }
+
+    /// Runs a command to its end.
+    pub fn end(command: &mut Command) -> Outcome {
+        let output = command.output().expect("emu starts");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Outcome { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
     }

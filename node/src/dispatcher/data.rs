@@ -14,6 +14,7 @@ use super::core::exchange::Input;
 use super::outbox::{Outbox, frames};
 use super::{Happening, Shared};
 use crate::config::{DATA_PORT, DispatcherConfig};
+use crate::telemetry::{Event, Telemetry};
 use crate::wire::codec::{self, CodecError};
 use crate::wire::connection::Tuning;
 use crate::wire::frame::{Frame, FrameKind};
@@ -81,21 +82,23 @@ pub fn collect(
     secret: Secret,
     heartbeat: Duration,
     sender: Sender<Happening>,
+    telemetry: Telemetry,
 ) -> io::Result<()> {
     join::accept("data", listener, (secret, Port::Data), Tuning::data(), move |stream| {
-        if let Err(error) = open(stream, heartbeat, sender.clone()) {
+        if let Err(error) = open(stream, heartbeat, sender.clone(), telemetry.clone()) {
             tracing::warn!(%error, "a data connection can't be used");
         }
     })
 }
 
-fn open(stream: TcpStream, heartbeat: Duration, sender: Sender<Happening>) -> io::Result<()> {
+fn open(stream: TcpStream, heartbeat: Duration, sender: Sender<Happening>, telemetry: Telemetry) -> io::Result<()> {
     pulse::spawn_keepalive("data-alive", stream.try_clone()?, move || heartbeat)?;
     let read = move || {
         let mut reader = FrameReader::new(stream);
         let mut buffer = Vec::new();
         while let Ok(frame) = reader.read() {
             let Frame { kind: FrameKind::Tensor, epoch, chain, request, payload, .. } = frame else { continue };
+            telemetry.tell(Event::Arrived { request, epoch, chain });
             let payload = match lossless(payload, &mut buffer) {
                 Ok(payload) => payload,
                 Err(error) => {

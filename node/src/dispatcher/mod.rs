@@ -76,6 +76,7 @@ use self::journal::recovery::{Recovered, recover};
 use self::outbox::Outbox;
 use crate::clock::Instant;
 use crate::config::{CLIENT_PORT, DATA_PORT, Deploy, DispatcherConfig, NodeConfig};
+use crate::planted::{self, Bug};
 use crate::program::{ProgramError, read_json};
 use crate::telemetry::{Command, Event, Telemetry};
 use crate::wire::connection::{Tuning, connect, listen};
@@ -118,7 +119,8 @@ pub fn run(
     let secret = || node.secret.clone();
     let heartbeats = Heartbeats::listen(node.address, secret(), sender.clone())?;
     let port = |port| listen(SocketAddr::new(node.address, port));
-    data::collect(port(DATA_PORT)?, secret(), config.heartbeat, sender.clone()).map_err(thread_refused)?;
+    data::collect(port(DATA_PORT)?, secret(), config.heartbeat, sender.clone(), telemetry.clone())
+        .map_err(thread_refused)?;
     clients::accept(port(CLIENT_PORT)?, secret(), sender.clone()).map_err(thread_refused)?;
     let questions = planning::spawn(shared.clone(), telemetry.clone(), sender.clone()).map_err(thread_refused)?;
     let forward = sender.clone();
@@ -315,12 +317,18 @@ impl Dispatcher {
                 if let Some(Feed { open: Some(outbox), epoch: open }) = self.feeds.get(&node)
                     && *open == epoch
                 {
+                    self.telemetry.tell(Event::Fed { request, epoch, chain });
                     outbox.send(Frame::tensor(self.shared.config.codec, epoch, chain, request, payload));
                 }
             }
             Output::Credit { requests } => self.to_client(|client| client.credit(requests)),
             Output::Accepted { request, volatile } => self.to_client(|client| client.accepted(request, volatile)),
-            Output::Answer { request, answer } => self.to_client(|client| client.answer(request, answer)),
+            Output::Answer { request, answer } => {
+                if planted::shows(Bug::DoubleDelivery, self.core.epoch()) {
+                    self.to_client(|client| client.answer(request, answer.clone()));
+                }
+                self.to_client(|client| client.answer(request, answer));
+            }
             // The journal's thread ends only with this one.
             Output::Record { mark, record } => _ = self.jobs.send((mark, Job::Append(record))),
             Output::Begin { mark, known } => _ = self.jobs.send((mark, Job::Begin(known))),

@@ -171,6 +171,24 @@ pub enum Event {
         /// The requests.
         requests: Vec<u64>,
     },
+    /// Dispatcher: a request's input is sent into a chain.
+    Fed {
+        /// The request.
+        request: u64,
+        /// The epoch.
+        epoch: u32,
+        /// The chain, by its number in the plan.
+        chain: u16,
+    },
+    /// Dispatcher: a result arrived from a last stage. Whether it counts is decided afterwards.
+    Arrived {
+        /// The request.
+        request: u64,
+        /// The epoch that it says it is from.
+        epoch: u32,
+        /// The chain that it says it took.
+        chain: u16,
+    },
     /// Dispatcher: a result of a request that already had one, or that was last sent in another epoch or chain, was dropped.
     StaleDropped {
         /// The request.

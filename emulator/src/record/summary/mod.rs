@@ -3,12 +3,14 @@
 //! Times ending in `_s` are seconds since load began; what did not happen is `null`.
 
 mod compute;
+mod faults;
 mod probe;
 pub(crate) mod words;
 
 use serde::{Deserialize, Serialize};
 
 use super::event::ExitCause;
+use super::invariant::Finding;
 use crate::fabric::Counters;
 
 /// Version of the summary's form. Fields may be added without a new version, never changed or removed.
@@ -66,7 +68,10 @@ pub struct Summary {
     pub phases: Vec<Phase>,
     /// In what respect the result may not be trustworthy.
     pub warnings: Vec<String>,
-    /// What the scenario expected and did not get.
+    /// What must hold in every run, and whether it did.
+    #[serde(default)]
+    pub invariants: Vec<Finding>,
+    /// What must hold in every run, or was expected by the scenario, and did not.
     pub violations: Vec<String>,
     /// Largest resident memory of `emu` itself, in bytes.
     pub peak_memory_bytes: Option<u64>,
@@ -268,8 +273,32 @@ pub struct FaultSummary {
     pub detected_s: Option<f64>,
     /// What told it: `heartbeat`, `connection`, `refused` or `path`.
     pub detected_by: Option<String>,
+    /// When a plan was made anew.
+    #[serde(default)]
+    pub replanned_s: Option<f64>,
+    /// When every stage of that plan was ready.
+    #[serde(default)]
+    pub deployed_s: Option<f64>,
     /// When the pipeline had recovered: see [`crate::record::recovery`].
     pub recovered_s: Option<f64>,
+    /// When results came at the full rate again: see [`crate::record::impact`], also for the rest.
+    #[serde(default)]
+    pub full_rate_s: Option<f64>,
+    /// Results that were to be expected until then and did not come.
+    #[serde(default)]
+    pub lost_results: Option<f64>,
+    /// Requests that were sent again meanwhile.
+    #[serde(default)]
+    pub replayed: u64,
+    /// Latency of the requests that were due before it, in milliseconds; `None` without any.
+    #[serde(default)]
+    pub latency_before_ms: Option<Latency>,
+    /// Of those that were due while it had an effect.
+    #[serde(default)]
+    pub latency_during_ms: Option<Latency>,
+    /// Of those that were due afterwards.
+    #[serde(default)]
+    pub latency_after_ms: Option<Latency>,
     /// When it was healed.
     pub healed_s: Option<f64>,
     /// Why it could not be fired.

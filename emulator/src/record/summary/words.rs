@@ -14,7 +14,7 @@ pub(super) fn name(scenario: &Scenario, node: usize) -> String {
     scenario.nodes.get(node).map_or_else(|| format!("node {node}"), |spec| spec.name.clone())
 }
 
-pub(super) fn limit(scenario: &Scenario, plan: &Plan) -> String {
+pub(in crate::record) fn limit(scenario: &Scenario, plan: &Plan) -> String {
     match plan.prediction.limit {
         Limit::Path { from, to } => format!("the path {} → {}", name(scenario, from), name(scenario, to)),
         Limit::Compute { node } => format!("computing on {}", name(scenario, node)),

@@ -15,8 +15,9 @@ mod unit;
 
 use super::error::Problem;
 use super::source::Place;
+use leaf::Tables;
 use mistake::Mistake;
-use reader::{Read, Reader};
+use reader::{At, Read, Reader};
 use tree::{Entry, Node, SyntaxError, Value};
 
 /// The entries of the file, whose offsets begin at 0, and what is wrong with its TOML.
@@ -61,4 +62,12 @@ pub fn scenario(entries: Vec<Entry>, file: Place) -> (Option<raw::Scenario>, Vec
     let mut reader = Reader::default();
     let scenario = raw::Scenario::read(&Node { value: Value::Table(entries), place: file }, &mut reader);
     (scenario, reader.problems)
+}
+
+/// Reads the faults of a text that this program has written, whose offsets begin at `base`.
+pub fn faults(text: &str, base: usize) -> (Vec<At<raw::Fault>>, Vec<Problem>) {
+    let (entries, _) = tree::document(text, base);
+    let mut reader = Reader::default();
+    let faults = entries.iter().filter_map(|entry| Tables::<raw::Fault>::read(&entry.node, &mut reader));
+    (faults.flat_map(|Tables(faults)| faults).collect(), reader.problems)
 }

@@ -87,6 +87,24 @@ pub fn value(text: &str, base: usize) -> Option<Node> {
     DeValue::parse(text).ok().map(|value| node(&value, base))
 }
 
+/// The entries as a table of the `toml` crate, without their places. A date, which no key takes, is left out.
+pub fn table(entries: &[Entry]) -> toml::Table {
+    entries.iter().filter_map(|entry| Some((entry.key.clone(), plain(&entry.node.value)?))).collect()
+}
+
+fn plain(value: &Value) -> Option<toml::Value> {
+    Some(match value {
+        Value::Text(text) => toml::Value::String(text.clone()),
+        // One that is larger is out of every range there is.
+        Value::Integer(integer) => toml::Value::Integer(i64::try_from(*integer).unwrap_or(i64::MAX)),
+        Value::Float(float) => toml::Value::Float(*float),
+        Value::Bool(value) => toml::Value::Boolean(*value),
+        Value::Date => return None,
+        Value::List(nodes) => toml::Value::Array(nodes.iter().filter_map(|node| plain(&node.value)).collect()),
+        Value::Table(entries) => toml::Value::Table(table(entries)),
+    })
+}
+
 fn entries(table: &DeTable<'_>, base: usize) -> Vec<Entry> {
     let mut entries: Vec<Entry> = table
         .iter()

@@ -223,6 +223,31 @@ pub enum Mistake {
     /// Two groups of all others.
     #[error("only one group can be [\"*\"]")]
     TwoRests,
+    /// A `[chaos]` that draws nothing.
+    #[error("no kind of fault has a weight")]
+    ChaosWithoutKinds,
+    /// Bounds the wrong way round.
+    #[error("the longest fault is shorter than the shortest, which is {}", format_duration(*.shortest))]
+    LongestIsShorter {
+        /// The shortest.
+        shortest: Duration,
+    },
+    /// A `[chaos]` that may hit no worker.
+    #[error("nobody can be hit: {left} workers are to stay whole, and there are {workers}")]
+    ChaosLeavesAll {
+        /// How many stay whole.
+        left: usize,
+        /// How many there are.
+        workers: usize,
+    },
+    /// A `[chaos]` that can fire nothing.
+    #[error("there is no time for a fault: begin, shortest fault and quiet end take {}, and the run {}", format_duration(*.needed), format_duration(*.end))]
+    ChaosHasNoTime {
+        /// What is needed.
+        needed: Duration,
+        /// What there is.
+        end: Duration,
+    },
     /// A bound that a faulty run can't keep.
     #[error("`of_bound` compares with the plan's bound, which holds for runs without faults")]
     BoundWithFaults,
@@ -294,6 +319,10 @@ impl Mistake {
             Mistake::TooFewGroups(_) => "nobody to be cut off from",
             Mistake::EmptyGroup => "empty",
             Mistake::TwoRests => "the second",
+            Mistake::ChaosWithoutKinds => "nothing to draw",
+            Mistake::LongestIsShorter { .. } => "too short",
+            Mistake::ChaosLeavesAll { .. } => "nobody is left to be hit",
+            Mistake::ChaosHasNoTime { .. } => "too long",
             Mistake::BoundWithFaults => "can't be kept",
             Mistake::FloorOfThroughput => "has no effect",
             Mistake::EnergyWithoutFloor => "needs a floor",
@@ -374,6 +403,11 @@ impl Mistake {
                 "write groups = [[\"n00\", \"n01\"], [\"*\"]], the second being all others".to_owned()
             }
             Mistake::EmptyGroup => "name its nodes, or leave it out".to_owned(),
+            Mistake::ChaosWithoutKinds => "give one, such as kinds = { kill = 1 }, or leave `kinds` out".to_owned(),
+            Mistake::LongestIsShorter { .. } => "make `longest` longer or `shortest` shorter".to_owned(),
+            Mistake::ChaosLeavesAll { workers: 0 | 1, .. } => "chaos needs two workers or more".to_owned(),
+            Mistake::ChaosLeavesAll { workers, .. } => format!("say left = {} or less", workers - 1),
+            Mistake::ChaosHasNoTime { .. } => "make `begin` or `quiet` shorter, or `duration` longer".to_owned(),
             Mistake::BoundWithFaults => "leave out `of_bound`, or the faults".to_owned(),
             Mistake::FloorOfThroughput => {
                 "leave it out, or say objective = \"latency\", \"energy\" or \"nodes\"".to_owned()

@@ -3,6 +3,7 @@
 //! wrong is left unchecked, so that one slip is told once.
 
 pub mod capacity;
+pub mod chaos;
 mod classes;
 mod faults;
 mod graph;
@@ -47,7 +48,15 @@ pub fn resolve(
     let faults = raw.fault.get().map_or(&[][..], |list| &list.0);
     let faults = cluster.as_ref().map(|(hosts, _, network)| {
         let setting = faults::Setting { hosts, network, end: duration, seed: seed.unwrap_or_default() };
-        faults::plan(faults, &setting, &mut faults::Files { folder, sources }, problems)
+        let mut planned = faults::plan(faults, &setting, &mut faults::Files { folder, sources }, problems);
+        // Without its seed, what it draws means nothing; a cluster that is wrong has too few or too many to draw from.
+        if let (Some(chaos), Some(_), true) = (raw.chaos.at(), seed, problems.len() == before) {
+            planned.extend(
+                chaos::plan(chaos, &setting, &mut faults::Files { folder, sources }, problems).unwrap_or_default(),
+            );
+            planned.sort_by_key(|fault| fault.at);
+        }
+        planned
     });
     let expect = expect(raw, problems);
     let (_, nodes, network) = cluster?;
@@ -164,10 +173,10 @@ fn plan(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Option<PlanSpec> {
 
 fn expect(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Expect {
     let Some(keys) = raw.expect.get() else { return Expect::default() };
-    let first_fault = raw.fault.get().and_then(|list| list.0.first());
-    if let (Some(bound), Some(fault)) = (keys.of_bound.at(), first_fault) {
+    let first_fault = raw.fault.get().and_then(|list| list.0.first()).map(|fault| fault.place);
+    if let (Some(bound), Some(place)) = (keys.of_bound.at(), first_fault.or(raw.chaos.at().map(|chaos| chaos.place))) {
         let problem = Problem::new(Mistake::BoundWithFaults.into(), bound.place);
-        problems.push(problem.also(fault.place, "the first fault"));
+        problems.push(problem.also(place, "the first fault"));
     }
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     Expect {

@@ -13,7 +13,7 @@ pub fn reference() -> String {
         &mut text,
         "At the top",
         &schema,
-        &["model", "topology", "node", "switch", "link", "plan", "load", "fault", "expect"],
+        &["model", "topology", "node", "switch", "link", "plan", "load", "fault", "chaos", "expect"],
     );
     section(&mut text, "`[model]`", &root["model"], &[]);
     kinds(&mut text, "topology", "`[topology]`", &root["topology"]);
@@ -31,6 +31,7 @@ pub fn reference() -> String {
     section(&mut text, "`[plan]`", &root["plan"], &[]);
     kinds(&mut text, "load", "`[load]`", &root["load"]);
     kinds(&mut text, "fault", "`[[fault]]`", &root["fault"]["items"]);
+    section(&mut text, "`[chaos]`", &root["chaos"], &[]);
     section(&mut text, "`[expect]`", &root["expect"], &[]);
     text
 }

@@ -7,6 +7,7 @@ use super::ledger::{Admission, Answer, Sending};
 use super::order::Order;
 use super::{Core, Phase};
 use crate::dispatcher::journal::record::Record;
+use crate::planted::{self, Bug};
 use crate::telemetry::Event;
 
 /// A client's requests are numbered below this; tickets of the first client are its requests' own numbers.
@@ -131,6 +132,9 @@ impl Core {
         while let Some((chain, node)) = self.chains.pick().and_then(|chain| Some((chain, self.chains.first(chain)?))) {
             let fresh = self.may_run_ahead();
             let Some(Sending { request, payload, again }) = self.ledger.send_next(epoch, chain, fresh) else { break };
+            if again && planted::has(Bug::DroppedReplay) {
+                continue;
+            }
             self.chains.sent(chain, now);
             if again {
                 replayed.push(request);

@@ -1,10 +1,12 @@
 //! A scenario as it is written, each value with its place. The doc comments here are what users read:
 //! in their editor (through the schema) and in the table of keys of `docs/scenario.md`.
 
+mod chaos;
 mod fault;
 mod node;
 mod topology;
 
+pub use chaos::Chaos;
 pub use fault::{
     BitFlip, Blackhole, Cpu, CrashLoop, Degrade, Fault, Flap, Intermittent, LossBurst, OfLink, OfNode, Partition,
     Reorder, Spoilt, Straggler, Timing, Trace, Truncate,
@@ -57,7 +59,9 @@ table! {
         load: Optional<Load>,
         /// What breaks, once for each.
         fault: Optional<Tables<Fault>>,
-        /// What must hold for exit code 0. Lost, duplicated and wrong results always fail.
+        /// What breaks besides, drawn by lot.
+        chaos: Optional<Chaos>,
+        /// What must hold for exit code 0, besides what must hold in every run: see docs/chaos.md.
         expect: Optional<Expect>,
     }
 }

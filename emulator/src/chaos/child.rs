@@ -1,0 +1,116 @@
+//! `emu run` as a child process: each run has a process of its own, as if a user had started it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
+
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+
+use crate::exit::Exit;
+use crate::record::summary::Summary;
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; of one that was killed by a signal, as a shell tells it.
+    pub code: u8,
+    /// Its summary, if it came to one.
+    pub summary: Option<Summary>,
+}
+
+/// Why a run could not be started or followed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChildError {
+    /// This program can't find itself.
+    #[error("this program's own file can't be found: {0}")]
+    Program(#[source] io::Error),
+    /// What it says can't be kept.
+    #[error("can't write {path}: {source}")]
+    Log {
+        /// Where to.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It can't be started or waited for.
+    #[error("a run can't be started: {0}")]
+    Start(#[source] io::Error),
+    /// Signals can't be waited for.
+    #[error("the system refused to wait for signals: {0}")]
+    Signals(#[source] io::Error),
+}
+
+/// Starts runs one after the other, and passes on to the present one what interrupts this process.
+#[derive(Debug, Clone)]
+pub struct Runner {
+    program: PathBuf,
+    /// Arguments of every run.
+    arguments: Vec<String>,
+    present: Arc<AtomicI32>,
+    interrupted: Arc<AtomicI32>,
+}
+
+impl Runner {
+    /// A runner whose runs all have these arguments. From here on this process does not end by SIGINT or SIGTERM, but
+    /// [`Runner::interrupted`] tells of them.
+    ///
+    /// # Errors
+    /// See [`ChildError`].
+    pub fn new(arguments: Vec<String>) -> Result<Runner, ChildError> {
+        let program = std::env::current_exe().map_err(ChildError::Program)?;
+        let (present, interrupted) = (Arc::new(AtomicI32::new(0)), Arc::new(AtomicI32::new(0)));
+        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+        signals.thread_block().map_err(|errno| ChildError::Signals(errno.into()))?;
+        let runner = Runner { program, arguments, present, interrupted };
+        let (present, interrupted) = (runner.present.clone(), runner.interrupted.clone());
+        let pass_on = move || {
+            while let Ok(signal) = signals.wait() {
+                interrupted.store(signal as i32, Ordering::SeqCst);
+                let pid = present.load(Ordering::SeqCst);
+                if pid != 0 {
+                    // One that has ended meanwhile needs no signal.
+                    let _ = kill(Pid::from_raw(pid), signal);
+                }
+            }
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(pass_on).map_err(ChildError::Signals)?;
+        Ok(runner)
+    }
+
+    /// What interrupted this process, if anything did.
+    pub fn interrupted(&self) -> Option<Exit> {
+        match self.interrupted.load(Ordering::SeqCst) {
+            0 => None,
+            signal if signal == Signal::SIGTERM as i32 => Some(Exit::Terminated),
+            _ => Some(Exit::Interrupted),
+        }
+    }
+
+    /// Runs a scenario to its end. Its results go to `results`, what it says for people to `log`.
+    ///
+    /// # Errors
+    /// See [`ChildError`].
+    pub fn run(&self, scenario: &Path, seed: Option<u64>, results: &Path, log: &Path) -> Result<Ended, ChildError> {
+        let log = File::create(log).map_err(|source| ChildError::Log { path: log.to_owned(), source })?;
+        let mut command = Command::new(&self.program);
+        command.arg("run").arg(scenario).args(&self.arguments).arg("--json").arg("--results").arg(results);
+        command.args(seed.map(|seed| format!("--seed={seed}")));
+        // In a group of its own, it hears of an interrupt from this process only, and once.
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).process_group(0);
+        let mut child = command.spawn().map_err(ChildError::Start)?;
+        self.present.store(child.id() as i32, Ordering::SeqCst);
+        let mut said = Vec::new();
+        let read = child.stdout.take().map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut said));
+        self.present.store(0, Ordering::SeqCst);
+        let status = child.wait().map_err(ChildError::Start)?;
+        read.map_err(ChildError::Start)?;
+        let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or_default();
+        Ok(Ended { code: u8::try_from(code).unwrap_or(u8::MAX), summary: serde_json::from_slice(&said).ok() })
+    }
+}
