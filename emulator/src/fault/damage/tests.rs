@@ -25,7 +25,9 @@ impl Ground for Told {
     fn kill(&mut self, node: usize, how: Death) -> Result<(), FleetError> {
         match (how, self.dead.insert(node, how)) {
             (_, None) | (Death::Signal, Some(Death::Memory)) => {}
-            (_, Some(_)) => panic!("node {node} is killed twice"),
+            // It died by a signal before it was to die for want of memory.
+            (Death::Signal, Some(Death::Signal)) => return Err(FleetError::NotRunning { node: node.to_string() }),
+            (Death::Memory, Some(_)) => panic!("node {node} is killed twice"),
         }
         self.frozen.remove(&node);
         self.slow.remove(&node);
