@@ -145,3 +145,29 @@ fn a_degraded_link_one_that_is_down_and_a_partition_lose_nothing() {
     // What was sent over the link that was down is lost there, and nowhere else.
     assert!(summary["traffic"]["lost"].as_u64() > Some(0), "{:#}", summary["traffic"]);
 }
+
+#[test]
+fn memory_goes_by_control_groups_of_version_2_and_rates_follow_a_trace_over_netem() {
+    let user = User::new();
+    if doctor(&user).is_none() {
+        return;
+    }
+    let scenario = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/faults.toml"));
+    let fault = |kind: &str, target: &str, keys: &str| {
+        format!("\n[[fault]]\nkind = {kind:?}\ntarget = {target:?}\nat = \"1 s\"\nfor = \"2 s\"\n{keys}\n")
+    };
+    let faults = [
+        fault("oom", "spare", ""),
+        fault("cpu", "stage:0", "cores = 0.5"),
+        fault("trace", "after-stage:0", "file = \"rates.csv\""),
+    ];
+    user.write("rates.csv", "0,20 Mbit/s\n0.3,5 Mbit/s\n0.6,0\n0.7,50 Mbit/s\n");
+    user.write("many.toml", &(scenario.expect("a scenario") + &faults.concat()));
+    let outcome = user.run(&["run", "many.toml", "--links", "netem", "--json"]).expect(0);
+    println!("{}", outcome.stderr);
+    let summary = outcome.json();
+    nothing_lost_twice_or_wrong(&summary);
+    summary["faults"].as_array().expect("faults").iter().for_each(took_effect_and_healed);
+    let events = user.read("results/faults/latest/events.jsonl");
+    assert!(events.contains("\"cause\":\"starved\""), "the kernel ended it");
+}

@@ -22,15 +22,15 @@ pub(super) struct Guest {
 }
 
 impl Fleet<'_> {
-    /// Ends a node's process with SIGKILL, as a fault: [`Heard::Exited`] follows, with [`ExitCause::Planned`].
+    /// Ends a node's process with SIGKILL, as a fault: [`Heard::Exited`](super::Heard::Exited) follows, with [`Planned`](crate::record::event::ExitCause::Planned).
     pub fn kill(&mut self, number: usize) -> Result<(), FleetError> {
         let (node, process) = self.running_node(number)?;
         process.ending = Ending::Killed;
         process.signal(Signal::SIGKILL).map_err(|errno| FleetError::Signal { node: node.to_owned(), errno })
     }
 
-    /// Takes a node's memory away until the kernel ends its process, as a fault: [`Heard::Exited`] follows sooner or
-    /// later, with [`ExitCause::Starved`]. The next process has the node's memory again.
+    /// Takes a node's memory away until the kernel ends its process, as a fault: [`Heard::Exited`](super::Heard::Exited) follows sooner or
+    /// later, with [`Starved`](crate::record::event::ExitCause::Starved). The next process has the node's memory again.
     pub fn starve(&mut self, number: usize) -> Result<(), FleetError> {
         self.running_node(number)?;
         let Node { name, group, process: Some(process), .. } = &mut self.nodes[number] else { return Ok(()) };
@@ -74,7 +74,7 @@ impl Fleet<'_> {
         }
     }
 
-    /// Pauses a node: [`Heard::Paused`] follows when it stands still. A second pause changes nothing.
+    /// Pauses a node: [`Heard::Paused`](super::Heard::Paused) follows when it stands still. A second pause changes nothing.
     pub fn pause(&mut self, number: usize) -> Result<(), FleetError> {
         self.running_node(number)?;
         let Node { name, group, process: Some(process), .. } = &mut self.nodes[number] else { return Ok(()) };
