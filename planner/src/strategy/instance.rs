@@ -188,9 +188,18 @@ impl Instance {
         occupancy(self.links[from][to], self.bits[cut])
     }
 
-    /// Time that the tensor at `cut` takes over the best path from `from` to one of `to`.
-    pub fn best_transfer(&self, from: usize, to: impl Iterator<Item = usize>, cut: usize) -> f64 {
-        to.map(|to| self.transfer(from, to, cut)).fold(f64::INFINITY, f64::min)
+    /// Time that a tensor takes over the best path from `from` to one of `to`, for the tensor at each cut that is asked for.
+    pub fn best_transfer(&self, from: usize, to: impl Iterator<Item = usize>) -> impl Fn(usize) -> f64 + '_ {
+        let better = |best: Link, link: Link| if link.per_bit < best.per_bit { link } else { best };
+        let best = to.map(|to| self.links[from][to]).fold(Link::NONE, better);
+        move |cut| occupancy(best, self.bits[cut])
+    }
+
+    /// The cuts from that with the smallest tensor to that with the largest.
+    pub fn by_size(&self) -> Vec<usize> {
+        let mut cuts: Vec<usize> = (0..=self.end).collect();
+        cuts.sort_by(|a, b| self.bits[*a].total_cmp(&self.bits[*b]).then(a.cmp(b)));
+        cuts
     }
 
     /// Bits per second that one node can send to another: 0 where they can't speak, infinite where nothing limits.
@@ -309,7 +318,7 @@ impl Instance {
         let piece = (0..self.end).map(|cut| self.time[cut + 1] - self.time[cut]).fold(0.0, f64::max);
         [
             self.outside_cost(Objective::Throughput),
-            self.best_transfer(dispatcher, nodes(), 0),
+            self.best_transfer(dispatcher, nodes())(0),
             nodes().map(|node| self.transfer(node, dispatcher, self.end)).fold(f64::INFINITY, f64::min),
             piece * fastest,
         ]

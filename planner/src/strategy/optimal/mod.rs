@@ -13,6 +13,8 @@
 
 mod bits;
 mod chains;
+mod prices;
+mod table;
 mod walks;
 
 use super::search::Search;
@@ -168,19 +170,19 @@ impl Race<'_> {
 
     /// Moves the bounds by asking whether chains exist (`true`: they have met).
     fn prove(&mut self, effort: usize) -> bool {
-        // First whether the bound itself can be met, then whether the best can be beaten at all, then between.
+        // First whether the bound itself can be met. Then, in turn, whether the best can be beaten at all, and whether by
+        // half of what is open: the one ends the search, the other goes on where that is too hard.
         for turn in 0..12 {
             let (low, high) = (self.bound, self.value());
             let target = match turn {
                 0 => low * (1.0 + ROUNDING),
-                1 => high * (1.0 - ROUNDING),
+                _ if turn % 2 == 1 => high * (1.0 - ROUNDING),
                 _ if high.is_finite() && low > 0.0 => (low * high).sqrt(),
                 _ => return false,
             };
             match within(self.instance, target, effort, self.stop) {
                 Answer::Chain(chain) => self.found(chain),
-                Answer::None if turn == 1 && high.is_finite() => return true,
-                Answer::None if target.is_infinite() => return true,
+                Answer::None if turn % 2 == 1 => return true,
                 Answer::None => self.bound = self.bound.max(target.max(self.next_above(target))),
                 Answer::Unknown if turn > 1 => return false,
                 Answer::Unknown => {}
@@ -195,14 +197,17 @@ impl Race<'_> {
     /// The lowest time above `value` that anything can be busy for: the next value a bottleneck can have.
     fn next_above(&self, value: f64) -> f64 {
         let instance = self.instance;
-        let ends = || 0..=instance.nodes.len();
-        let transfers = ends()
-            .flat_map(|from| ends().map(move |to| (from, to)))
-            .flat_map(|(from, to)| (0..=instance.end).map(move |cut| instance.transfer(from, to, cut)));
+        let (ends, cuts) = (|| 0..=instance.nodes.len(), instance.by_size());
+        // Along each path time grows with the size, on each node with the length: so the first above is soon found.
+        let transfers = ends().flat_map(|from| ends().map(move |to| (from, to))).filter_map(|(from, to)| {
+            let above = cuts.partition_point(|cut| instance.transfer(from, to, *cut) <= value);
+            cuts.get(above).map(|cut| instance.transfer(from, to, *cut))
+        });
         let computes = (0..instance.nodes.len()).flat_map(|node| {
-            (0..instance.end).flat_map(move |from| {
-                (from + 1..=instance.fits(node, from))
-                    .map(move |to| instance.compute(node, crate::profile::Segment { from, to }))
+            (0..instance.end).filter_map(move |from| {
+                let to = instance.reach(node, from, value) + 1;
+                let fits = to <= instance.fits(node, from);
+                fits.then(|| instance.compute(node, crate::profile::Segment { from, to }))
             })
         });
         let outside = instance.outside_cost(Objective::Throughput);
