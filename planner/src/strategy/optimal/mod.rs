@@ -13,6 +13,7 @@
 
 mod bits;
 mod chains;
+mod nearby;
 mod prices;
 mod table;
 mod walks;
@@ -44,6 +45,10 @@ const FIRST_GREEDY: usize = 4096;
 const PRECISION: f64 = 1.001;
 /// Labels of a walk search, and steps of a chain search, in the first round.
 const EFFORT: usize = 2_000;
+/// How often the best chain is shaken in the first round.
+const SHAKES: u32 = 2;
+/// Where half of what is open can't be decided, less is asked, down to this part.
+const LEAST: f64 = 0.1;
 /// Values that differ by less are one.
 const ROUNDING: f64 = 1e-9;
 
@@ -133,8 +138,11 @@ impl Race<'_> {
             if self.met() || self.walk(&mut walks, &mut watched, effort) || self.met() {
                 return true;
             }
-            if self.objective == Objective::Throughput && self.prove(effort) {
-                return true;
+            if self.objective == Objective::Throughput {
+                if self.prove(effort) {
+                    return true;
+                }
+                self.shorten(round);
             }
             if (self.stop)() {
                 break;
@@ -171,27 +179,39 @@ impl Race<'_> {
     /// Moves the bounds by asking whether chains exist (`true`: they have met).
     fn prove(&mut self, effort: usize) -> bool {
         // First whether the bound itself can be met. Then, in turn, whether the best can be beaten at all, and whether by
-        // half of what is open: the one ends the search, the other goes on where that is too hard.
-        for turn in 0..12 {
+        // half of what is open, or less: the one ends the search, the other goes on where that is too hard.
+        let (mut share, mut unbeaten) = (0.5, None);
+        for turn in 0..16 {
             let (low, high) = (self.bound, self.value());
+            let beat = turn % 2 == 1 && unbeaten != Some(high);
             let target = match turn {
                 0 => low * (1.0 + ROUNDING),
-                _ if turn % 2 == 1 => high * (1.0 - ROUNDING),
-                _ if high.is_finite() && low > 0.0 => (low * high).sqrt(),
+                _ if beat => high * (1.0 - ROUNDING),
+                _ if high.is_finite() && low > 0.0 => low * (high / low).powf(share),
                 _ => return false,
             };
             match within(self.instance, target, effort, self.stop) {
                 Answer::Chain(chain) => self.found(chain),
-                Answer::None if turn % 2 == 1 => return true,
+                Answer::None if beat => return true,
                 Answer::None => self.bound = self.bound.max(target.max(self.next_above(target))),
-                Answer::Unknown if turn > 1 => return false,
-                Answer::Unknown => {}
+                Answer::Unknown if beat => unbeaten = Some(high),
+                Answer::Unknown if turn == 0 => {}
+                Answer::Unknown if share < LEAST => return false,
+                Answer::Unknown => share /= 2.0,
             }
             if self.met() {
                 return true;
             }
         }
         false
+    }
+
+    /// Looks for better chains near the best.
+    fn shorten(&mut self, round: u32) {
+        let Some((best, _)) = &self.best else { return };
+        if let Some(chain) = nearby::shorter(self.instance, best, SHAKES << round.min(8), u64::from(round), self.stop) {
+            self.found(chain);
+        }
     }
 
     /// The lowest time above `value` that anything can be busy for: the next value a bottleneck can have.
