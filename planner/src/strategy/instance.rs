@@ -169,6 +169,16 @@ impl Instance {
         instance
     }
 
+    /// The same problem as if the piece behind each cut took so many seconds on every node.
+    pub fn timed(&self, pieces: &[f64]) -> Instance {
+        let mut instance = self.clone();
+        for (cut, piece) in pieces.iter().take(self.end).enumerate() {
+            instance.time[cut + 1] = instance.time[cut] + piece;
+        }
+        instance.slowdown.fill(1.0);
+        instance
+    }
+
     /// The same problem as if everyone could speak to everyone, at no cost.
     pub fn all_connected(&self) -> Instance {
         let mut instance = self.clone();
