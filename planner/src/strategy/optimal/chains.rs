@@ -225,3 +225,60 @@ impl Hasher for Mixer {
         self.0 ^ (self.0 >> 29)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_core::{Rng, SeedableRng};
+    use rand_pcg::Pcg64;
+
+    use super::*;
+
+    /// Whether there is a chain with at most this bottleneck, found by trying all.
+    fn exists(instance: &Instance, bottleneck: f64, chain: &mut Chain) -> bool {
+        let from = chain.last().map_or(0, |(_, segment)| segment.to);
+        if from == instance.end {
+            return instance.value(Objective::Throughput, chain) <= bottleneck;
+        }
+        let ways =
+            (0..instance.nodes.len()).flat_map(|node| (from + 1..=instance.fits(node, from)).map(move |to| (node, to)));
+        for (node, to) in ways {
+            chain.push((node, Segment { from, to }));
+            let found = exists(instance, bottleneck, chain);
+            chain.pop();
+            if found {
+                return true;
+            }
+        }
+        false
+    }
+
+    #[test]
+    fn a_chain_is_found_exactly_where_there_is_one() {
+        let (mut found, mut none) = (0, 0);
+        for seed in 0..400 {
+            let mut random = Pcg64::seed_from_u64(seed);
+            let mut between = |low: u64, high: u64| low + random.next_u64() % (high - low + 1);
+            let (pieces, nodes) = (between(2, 7) as usize, between(1, 5) as usize);
+            let transfer: Vec<f64> = (0..=pieces).map(|_| between(1, 9) as f64).collect();
+            let memory: Vec<u64> = (0..pieces).map(|_| between(1, 4)).collect();
+            let times: Vec<f64> = (0..pieces).map(|_| between(1, 9) as f64).collect();
+            let rates: Vec<Vec<f64>> = (0..nodes).map(|_| (0..nodes).map(|_| between(0, 4) as f64).collect()).collect();
+            let instance = Instance::published(&transfer, &memory, between(4, 12), &rates).timed(&times);
+            for bottleneck in [2.0, 4.0, 6.0, 9.0, 14.0, f64::MAX] {
+                let wanted = exists(&instance, bottleneck, &mut Chain::new());
+                match within(&instance, bottleneck, 100_000, &|| false) {
+                    Answer::Chain(chain) => {
+                        assert!(instance.value(Objective::Throughput, &chain) <= bottleneck, "seed {seed}: {chain:?}");
+                        found += 1;
+                    }
+                    Answer::None => {
+                        assert!(!wanted, "seed {seed}: there is a chain within {bottleneck}");
+                        none += 1;
+                    }
+                    Answer::Unknown => panic!("seed {seed}: so small an instance needs no more effort"),
+                }
+            }
+        }
+        assert!(found > 300 && none > 300, "{found} found, {none} impossible");
+    }
+}

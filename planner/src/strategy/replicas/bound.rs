@@ -10,6 +10,7 @@
 
 use super::super::{Instance, Stop};
 use super::flow::rate;
+use crate::profile::Segment;
 
 /// Steps along the subgradient.
 const STEPS: usize = 400;
@@ -19,7 +20,12 @@ const PATIENCE: usize = 12;
 /// Requests per second that no plan exceeds; `value` is what the best known has.
 pub fn most_per_s(instance: &Instance, value: f64, stop: Stop<'_>) -> f64 {
     let (end, passes) = (instance.end, Passes::new(instance));
-    let mut weights = vec![1.0 / end as f64; end];
+    // Where computing alone limits, pieces weigh what they compute; where it doesn't matter, each the same.
+    let equal = vec![1.0 / end as f64; end];
+    let mut weights = by_time(instance).unwrap_or_else(|| equal.clone());
+    if passes.sum(&equal).0 < passes.sum(&weights).0 {
+        weights = equal;
+    }
     let (mut best, mut best_weights) = (f64::INFINITY, weights.clone());
     let (mut level, mut waited) = (0.5, 0);
     for step in 0..STEPS {
@@ -51,6 +57,13 @@ pub fn most_per_s(instance: &Instance, value: f64, stop: Stop<'_>) -> f64 {
         weights.iter_mut().zip(&slope).for_each(|(weight, slope)| *weight -= pace * (slope - mean));
     }
     best
+}
+
+/// The part of the model's time that each piece takes; nothing where it takes none.
+fn by_time(instance: &Instance) -> Option<Vec<f64>> {
+    let time = |from: usize, to: usize| instance.compute(0, Segment { from, to });
+    let whole = time(0, instance.end);
+    (whole > 0.0 && whole.is_finite()).then(|| (0..instance.end).map(|piece| time(piece, piece + 1) / whole).collect())
 }
 
 /// How often each node passes requests through each segment at most.
@@ -98,7 +111,7 @@ impl Passes<'_> {
                     if weight * passed <= most {
                         continue;
                     }
-                    let passed = passed.min(rate(instance.compute(node, crate::profile::Segment { from, to })));
+                    let passed = passed.min(rate(instance.compute(node, Segment { from, to })));
                     if weight * passed > most {
                         (most, best) = (weight * passed, Some((from, to, passed)));
                     }

@@ -182,3 +182,64 @@ impl Network {
         0.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_core::{Rng, SeedableRng};
+    use rand_pcg::Pcg64;
+
+    use super::super::super::packing::pack;
+    use super::*;
+
+    /// Every way through the nodes, as they are numbered.
+    fn ways(instance: &Instance, holding: &Holding, way: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
+        let at = way.last().and_then(|node| holding[*node]).map_or(0, |segment| segment.to);
+        if at == instance.end {
+            return all.push(way.clone());
+        }
+        for node in (0..holding.len()).filter(|node| holding[*node].is_some_and(|segment| segment.from == at)) {
+            way.push(node);
+            ways(instance, holding, way, all);
+            way.pop();
+        }
+    }
+
+    #[test]
+    fn the_greatest_flow_is_what_a_linear_programme_over_all_ways_finds() {
+        let mut flowing = 0;
+        for seed in 0..300 {
+            let mut random = Pcg64::seed_from_u64(seed);
+            let mut between = |low: u64, high: u64| low + random.next_u64() % (high - low + 1);
+            let (pieces, nodes) = (between(1, 4) as usize, between(1, 8) as usize);
+            let transfer: Vec<f64> = (0..=pieces).map(|_| between(1, 9) as f64).collect();
+            let times: Vec<f64> = (0..pieces).map(|_| between(1, 9) as f64).collect();
+            let rates: Vec<Vec<f64>> = (0..nodes).map(|_| (0..nodes).map(|_| between(1, 9) as f64).collect()).collect();
+            let instance = Instance::published(&transfer, &vec![1; pieces], 100, &rates).timed(&times);
+            let segment = |from: u64, length: u64| {
+                let from = from as usize;
+                Some(Segment { from, to: (from + length as usize).min(pieces) })
+            };
+            let holding: Holding = (0..nodes).map(|_| segment(between(0, pieces as u64 - 1), between(1, 3))).collect();
+            let mut all = Vec::new();
+            ways(&instance, &holding, &mut Vec::new(), &mut all);
+            let compute = |node: usize| instance.compute(node, holding[node].unwrap());
+            let mut needs: Vec<Vec<f64>> = Vec::new();
+            for node in 0..nodes {
+                needs.push(all.iter().map(|way| if way.contains(&node) { compute(node) } else { 0.0 }).collect());
+                for next in (0..nodes).filter(|next| *next != node) {
+                    let time = instance.transfer(node, next, holding[node].unwrap().to);
+                    let takes = |way: &Vec<usize>| way.windows(2).any(|pair| pair == [node, next]);
+                    needs.push(all.iter().map(|way| if takes(way) { time } else { 0.0 }).collect());
+                }
+            }
+            let most: f64 = pack(&needs, all.len()).iter().sum();
+            let flow = Flow::greatest(&instance, &holding);
+            assert!((flow.total - most).abs() <= 1e-6 * most.max(1e-3), "seed {seed}: {} for {most}", flow.total);
+            let taken = flow.clone().ways(&instance, &holding, 1e-9);
+            let sum: f64 = taken.iter().map(|(_, rate)| rate).sum();
+            assert!((sum - flow.total).abs() <= 1e-6 * most.max(1e-3), "seed {seed}: {sum} of {}", flow.total);
+            flowing += usize::from(most > 0.0);
+        }
+        assert!(flowing > 100, "{flowing}");
+    }
+}
