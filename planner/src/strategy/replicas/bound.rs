@@ -19,13 +19,15 @@ const PATIENCE: usize = 12;
 
 /// Requests per second that no plan exceeds; `value` is what the best known has.
 pub fn most_per_s(instance: &Instance, value: f64, stop: Stop<'_>) -> f64 {
-    let (end, passes) = (instance.end, Passes::new(instance));
-    // Where computing alone limits, pieces weigh what they compute; where it doesn't matter, each the same.
-    let equal = vec![1.0 / end as f64; end];
-    let mut weights = by_time(instance).unwrap_or_else(|| equal.clone());
-    if passes.sum(&equal).0 < passes.sum(&weights).0 {
-        weights = equal;
-    }
+    let passes = Passes::new(instance);
+    // Where paths limit, pieces weigh the same at first; where computing alone does, what they compute is the answer.
+    let equal = vec![1.0 / instance.end as f64; instance.end];
+    let starts = [Some(equal), by_time(instance)];
+    starts.into_iter().flatten().map(|weights| lowered(&passes, weights, value, stop)).fold(f64::INFINITY, f64::min)
+}
+
+/// The lowest bound on the way from these weights.
+fn lowered(passes: &Passes<'_>, mut weights: Vec<f64>, value: f64, stop: Stop<'_>) -> f64 {
     let (mut best, mut best_weights) = (f64::INFINITY, weights.clone());
     let (mut level, mut waited) = (0.5, 0);
     for step in 0..STEPS {
@@ -33,13 +35,10 @@ pub fn most_per_s(instance: &Instance, value: f64, stop: Stop<'_>) -> f64 {
             break;
         }
         let (sum, slope) = passes.sum(&weights);
-        if sum < best * (1.0 - 1e-6) {
-            waited = 0;
-        } else {
-            waited += 1;
-        }
+        waited = if sum < best * (1.0 - 1e-6) { 0 } else { waited + 1 };
         if sum < best {
-            (best, best_weights) = (sum, weights.clone());
+            best = sum;
+            best_weights.clone_from(&weights);
         }
         if waited > PATIENCE {
             (level, waited) = (level / 2.0, 0);
@@ -47,7 +46,7 @@ pub fn most_per_s(instance: &Instance, value: f64, stop: Stop<'_>) -> f64 {
             continue;
         }
         // The weights stay 1 together, so only what differs from the mean counts.
-        let mean = slope.iter().sum::<f64>() / end as f64;
+        let mean = slope.iter().sum::<f64>() / slope.len() as f64;
         let steep: f64 = slope.iter().map(|slope| (slope - mean).powi(2)).sum();
         let gap = best - value;
         if steep <= 0.0 || !sum.is_finite() || gap <= value * 1e-6 || level < 1e-4 {
