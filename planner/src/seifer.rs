@@ -1,7 +1,7 @@
 //! SEIFER's candidate partition points, and what its authors count there (arXiv 2304.11941, and the notebooks of its
 //! public repository): for reproducing their study. How this project counts is in [`crate::profile`].
 
-use crate::zoo::LayerGraph;
+use crate::zoo::{Layer, LayerGraph};
 
 /// A layer behind which the model may be cut.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Point {
     /// What is counted of the layers behind it up to the next point, in bytes: 4 for each element of a layer's output and
     /// 1 for each trained value.
     pub memory: u64,
+    /// Floating-point operations of the same layers. The authors count none; what plans by them is judged by the rest.
+    pub flops: u64,
 }
 
 /// The points of a model, its input first and its output last.
@@ -47,11 +49,15 @@ pub fn points(graph: &LayerGraph) -> Vec<Point> {
     }
     let mut found: Vec<usize> = (0..layers.len()).filter(|index| free[levels[*index]]).collect();
     found.sort_by_key(|index| levels[*index]);
-    let own = |index: usize| 4 * layers[index].elements() + layers[index].parameters;
-    let memory = |low: usize, high: usize| {
-        (0..layers.len()).filter(|index| (low + 1..=high).contains(&levels[*index])).map(own).sum()
+    let memory = |layer: &Layer| 4 * layer.elements() + layer.parameters;
+    // Of the layers behind a point, up to the next.
+    let behind = |place: usize, own: &dyn Fn(&Layer) -> u64| match found.get(place + 1) {
+        Some(next) => {
+            let between = levels[found[place]] + 1..=levels[*next];
+            layers.iter().zip(&levels).filter(|(_, level)| between.contains(level)).map(|(layer, _)| own(layer)).sum()
+        }
+        None => 0,
     };
-    let last = found.len().saturating_sub(1);
     found
         .iter()
         .enumerate()
@@ -59,7 +65,8 @@ pub fn points(graph: &LayerGraph) -> Vec<Point> {
             name: layers[*index].name.clone(),
             transfer_mbit: f64::from(readers[*index]) * layers[*index].elements() as f64 * 8.0 / 1.44 * 8.0
                 / f64::from(1 << 20),
-            memory: if place == last { 0 } else { memory(levels[*index], levels[found[place + 1]]) },
+            memory: behind(place, &memory),
+            flops: behind(place, &|layer| layer.flops),
         })
         .collect()
 }

@@ -34,7 +34,7 @@ fn means_over_fifty_clusters_are_the_published_ones() {
 fn no_heuristic_is_better_than_the_optimum_of_any_model_by_true_rules() {
     let grid = Grid { rules: vec![Rules::True], nodes: vec![5, 20], classes: vec![20], clusters: 10, ..Grid::whole() };
     let rows = run(&grid, 2, &|_, _| ());
-    assert_eq!(rows.len(), 11 * 4 * 2 * 4);
+    assert_eq!(rows.len(), 11 * 4 * 2 * 6);
     for row in rows {
         assert_eq!(row.below_bound, 0, "{row:?} is better than the optimum");
         assert!(row.proven.is_none_or(|proven| proven == grid.clusters), "{row:?} is not proven");

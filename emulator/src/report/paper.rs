@@ -129,7 +129,8 @@ pub fn markdown(grid: &Grid, rows: &[Row]) -> String {
             text,
             "\n## Rules: {}\n\n![mean bottleneck latency]({}.svg)\n\nThe optimum in seconds, the others as multiples of it \
              (k-path with the most classes).\n\n\
-             | model | MiB | nodes | stages | optimal, s | k-path | greedy | random | plans found |\n|---|---|---|---|---|---|---|---|---|\n",
+             | model | MiB | nodes | stages | optimal, s | k-path | greedy | compute | heft | random | plans found |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|\n",
             rules.name(),
             rules.name()
         );
@@ -151,13 +152,13 @@ fn line(text: &mut String, optimal: &Row, rows: &[Row]) {
     let same: Vec<&Row> = rows.iter().filter(|row| kind(row) == kind(optimal)).collect();
     let of = |name: &str| same.iter().rev().find(|row| row.strategy.name() == name);
     let ratio = |name| cell(of(name).and_then(|row| row.to_optimum));
-    let found: Vec<String> = ["optimal", "kpath", "greedy", "random"]
+    let found: Vec<String> = ["optimal", "kpath", "greedy", "compute", "heft", "random"]
         .iter()
         .map(|name| of(name).map_or_else(String::new, |row| row.found.to_string()))
         .collect();
     let _ = writeln!(
         text,
-        "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         optimal.model,
         optimal.capacity_mib,
         optimal.nodes,
@@ -165,6 +166,8 @@ fn line(text: &mut String, optimal: &Row, rows: &[Row]) {
         cell(optimal.mean_s),
         ratio("kpath"),
         ratio("greedy"),
+        ratio("compute"),
+        ratio("heft"),
         ratio("random"),
         found.join(", ")
     );

@@ -19,8 +19,10 @@ const INK: &str = "#1f2328";
 const PALE: &str = "#59636e";
 const GRID: &str = "#d1d9e0";
 /// Strategies with their colours (Okabe and Ito, darkened for text), names and dashes.
-const SERIES: [(&str, &str, &str, &str); 4] = [
+const SERIES: [(&str, &str, &str, &str); 6] = [
     ("random", "#a8487f", "random", "2 3"),
+    ("heft", "#8a6d00", "heft", "1 2"),
+    ("compute", "#b5520c", "compute", "4 2 1 2"),
     ("greedy", "#007a5a", "joint greedy", "6 3"),
     ("kpath", "#0072b2", "k-path matching", ""),
     ("optimal", "#1f2328", "proven optimum", ""),
@@ -32,7 +34,7 @@ pub fn svg(rows: &[Row], rules: Rules, nodes: &[usize]) -> String {
     let mut models: Vec<&str> = rows.iter().map(|row| row.model).collect();
     models.dedup();
     let columns = models.len().clamp(1, COLUMNS);
-    let width = (2.0 * MARGIN + columns as f64 * PANEL.0).max(620.0);
+    let width = (2.0 * MARGIN + columns as f64 * PANEL.0).max(760.0);
     let height = TOP + models.len().div_ceil(columns) as f64 * PANEL.1 + MARGIN;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \

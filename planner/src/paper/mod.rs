@@ -1,5 +1,6 @@
 //! SEIFER's study (Parthasarathy and Krishnamachari, arXiv 2304.11941), repeated: models × capacities × numbers of nodes ×
-//! bandwidth classes, 50 seeded clusters each; k-path matching, joint greedy and random placement held against the
+//! bandwidth classes, 50 seeded clusters each; k-path matching, joint greedy, random placement, and two that plan by
+//! computing time, held against the
 //! proven optimum, by the published rules and by true ones.
 
 mod published;
@@ -52,6 +53,10 @@ pub enum Contender {
     },
     /// Joint greedy.
     Greedy,
+    /// Cuts by computing time alone; by the published rules, where computing costs nothing, by FLOPs all the same.
+    Compute,
+    /// HEFT; by the published rules, with the FLOPs' time on a device of [`DEVICE_FLOPS`].
+    Heft,
     /// Random placement.
     Random,
 }
@@ -63,6 +68,8 @@ impl Contender {
             Contender::Optimal => "optimal",
             Contender::KPath { .. } => "kpath",
             Contender::Greedy => "greedy",
+            Contender::Compute => "compute",
+            Contender::Heft => "heft",
             Contender::Random => "random",
         }
     }

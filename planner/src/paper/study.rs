@@ -8,7 +8,9 @@ use crate::cluster::{Cluster, Device, Energy, Path, Rates};
 use crate::codec::Codec;
 use crate::profile::{ModelProfile, nominal};
 use crate::seifer::{self, Point};
-use crate::strategy::{Greedy, Instance, KPath, Objective, Optimal, Problem, Random, Solution, Strategy};
+use crate::strategy::{
+    Compute, Greedy, Heft, Instance, KPath, Objective, Optimal, Problem, Random, Solution, Strategy,
+};
 use crate::units::{ByteSize, Rate};
 use crate::zoo;
 
@@ -34,16 +36,24 @@ pub(super) fn study(grid: &Grid, cell: Cell, tables: &Tables) -> Vec<Row> {
     let contenders: Vec<Contender> = [Contender::Optimal]
         .into_iter()
         .chain(grid.classes.iter().map(|classes| Contender::KPath { classes: *classes }))
-        .chain([Contender::Greedy, Contender::Random])
+        .chain([Contender::Greedy, Contender::Compute, Contender::Heft, Contender::Random])
         .collect();
     let mut tallies: Vec<Tally> = contenders.iter().map(|_| Tally::default()).collect();
     for seed in 0..grid.clusters {
         let instance = counted.instance(cell, seed);
+        let timed = counted.timed(&instance);
         let mut optimum: Option<Solution> = None;
         for (contender, tally) in contenders.iter().zip(&mut tallies) {
             let began = Instant::now();
             let stop = || *contender == Contender::Optimal && began.elapsed() > grid.patience;
-            let found = contender.strategy().place(&instance, Objective::Throughput, seed, &stop);
+            let found = match (*contender, &timed) {
+                (Contender::Compute | Contender::Heft, Some(timed)) => {
+                    let found = contender.strategy().place(timed, Objective::Throughput, seed, &stop);
+                    // What it planned by is not what is counted.
+                    found.map(|found| Solution { value: instance.value(Objective::Throughput, &found.chain), ..found })
+                }
+                _ => contender.strategy().place(&instance, Objective::Throughput, seed, &stop),
+            };
             tally.slowest = tally.slowest.max(began.elapsed());
             match found {
                 Ok(found) => {
@@ -70,12 +80,21 @@ impl Contender {
             Contender::Optimal => Box::new(Optimal::THOROUGH),
             Contender::KPath { classes } => Box::new(KPath { classes }),
             Contender::Greedy => Box::new(Greedy),
+            Contender::Compute => Box::new(Compute),
+            Contender::Heft => Box::new(Heft),
             Contender::Random => Box::new(Random),
         }
     }
 }
 
 impl Counted {
+    /// Where computing costs nothing: the instance with the time that it would take.
+    fn timed(&self, instance: &Instance) -> Option<Instance> {
+        let Counted::Seifer(points) = self else { return None };
+        let times: Vec<f64> = points.iter().map(|point| point.flops as f64 / DEVICE_FLOPS).collect();
+        Some(instance.timed(&times))
+    }
+
     /// The model on a random cluster. The nodes of a seed are at the same places by all rules.
     fn instance(&self, cell: Cell, seed: u64) -> Instance {
         let square = |nodes| {

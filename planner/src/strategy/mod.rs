@@ -256,7 +256,8 @@ impl StrategyKind {
         let instance = Instance::new(problem, &available);
         let found = self.strategy().place(&instance, problem.objective, seed, stop);
         if let (Ok(found), true) = (&found, problem.replicas != Replicas::One) {
-            let plan = replicas::replicate(problem, &instance, &found.chain, stop);
+            let fastest = if problem.objective == Objective::Throughput { found.bound } else { instance.floor() };
+            let plan = replicas::replicate(problem, &instance, (&found.chain, fastest), seed, stop);
             return plan.ok_or_else(|| no_placement(problem, &available, stop));
         }
         let fresh = found.as_ref().ok().and_then(|found| {

@@ -99,7 +99,7 @@ impl<'a> Search<'a> {
             let (receive, segment) = (self.instance.transfer(before, node, cut), Segment { from: cut, to });
             let possible = receive.max(self.instance.compute(node, segment)) <= self.bottleneck;
             // Whether its output can go on shows one step later, unless it is the last.
-            if possible && (to < self.instance.end || self.can_leave(node, to)) {
+            if possible && (to < self.instance.end || self.leaving(node)(to)) {
                 steps.push(Step { short: false, to, receive, node });
             }
             return steps;
@@ -110,11 +110,12 @@ impl<'a> Search<'a> {
                 continue;
             }
             let reach = self.instance.reach(node, cut, self.bottleneck).min(self.limit[cut]);
-            let Some(furthest) = (cut + 1..=reach).rev().find(|to| self.can_leave(node, *to)) else { continue };
+            let can_leave = self.leaving(node);
+            let Some(furthest) = (cut + 1..=reach).rev().find(|to| can_leave(*to)) else { continue };
             steps.push(Step { short: false, to: furthest, receive, node });
             let leave = |to: &usize| self.instance.wire_bits(*to);
             let lightest = (cut + 1..furthest).rev().min_by(|a, b| leave(a).total_cmp(&leave(b)));
-            if let Some(to) = lightest.filter(|to| leave(to) < leave(&furthest) && self.can_leave(node, *to)) {
+            if let Some(to) = lightest.filter(|to| leave(to) < leave(&furthest) && can_leave(*to)) {
                 steps.push(Step { short: true, to, receive, node });
             }
         }
@@ -125,16 +126,19 @@ impl<'a> Search<'a> {
         steps
     }
 
-    /// Whether the tensor at `cut` can go on from `node` in time to some node that may take it.
-    fn can_leave(&self, node: usize, cut: usize) -> bool {
-        let onward = if cut == self.instance.end {
-            self.instance.transfer(node, self.instance.dispatcher(), cut)
-        } else if let Some((next, _)) = self.pins[cut] {
-            self.instance.transfer(node, next, cut)
-        } else {
-            let free = (0..self.free.len()).filter(|next| *next != node && self.free[*next]);
-            self.instance.best_transfer(node, free, cut)
-        };
-        onward <= self.bottleneck
+    /// Whether the tensor at each cut that is asked for can go on from `node` in time to some node that may take it.
+    fn leaving(&self, node: usize) -> impl Fn(usize) -> bool + '_ {
+        let free = (0..self.free.len()).filter(move |next| *next != node && self.free[*next]);
+        let onward = self.instance.best_transfer(node, free);
+        move |cut| {
+            let onward = if cut == self.instance.end {
+                self.instance.transfer(node, self.instance.dispatcher(), cut)
+            } else if let Some((next, _)) = self.pins[cut] {
+                self.instance.transfer(node, next, cut)
+            } else {
+                onward(cut)
+            };
+            onward <= self.bottleneck
+        }
     }
 }

@@ -1,16 +1,29 @@
 //! Plans of several chains: what the nodes do that one chain leaves idle.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use planner::codec::Codec;
 use planner::plan::{Limit, Plan};
 use planner::strategy::{Problem, Replicas, StrategyKind};
 use proptest::prelude::*;
 
-use super::made_up::{Dice, assert_valid, model, wifi};
+use super::made_up::{Dice, assert_valid, model, patience, wifi};
 
 fn throughput(plan: &Plan) -> f64 {
     plan.prediction.throughput_per_s()
+}
+
+/// However the plan came about: for each request that passes, nothing is busy for longer than is predicted.
+fn assert_nothing_is_overbooked(problem: &Problem, plan: &Plan) {
+    let mut busy: BTreeMap<Limit, f64> = BTreeMap::new();
+    for (placement, share) in plan.placements() {
+        for (limit, time) in Plan::occupancy(problem, &placement).unwrap() {
+            *busy.entry(limit).or_default() += share * time.as_secs_f64();
+        }
+    }
+    let most = busy.values().copied().fold(0.0, f64::max);
+    let predicted = plan.prediction.bottleneck.as_secs_f64();
+    assert!((most / predicted - 1.0).abs() < 1e-6, "{most} s busy, {predicted} s predicted");
 }
 
 proptest! {
@@ -29,6 +42,7 @@ proptest! {
         if let (Some(single), Some(some), Some(all)) = (single, some, all) {
             for plan in [&some, &all] {
                 assert_valid(&one, plan);
+                assert_nothing_is_overbooked(&one, plan);
                 prop_assert!(throughput(plan) >= throughput(&single) * 0.999_999);
                 let proof = plan.proof.unwrap();
                 prop_assert!(proof.bound <= proof.value * 1.000_001, "{:?}", proof);
@@ -60,6 +74,43 @@ fn spare_nodes_multiply_the_throughput() {
         gains.push(gain);
     }
     assert!(gains.iter().sum::<f64>() / 8.0 > 1.5, "{gains:?}");
+}
+
+#[test]
+fn equal_nodes_that_only_compute_come_close_to_what_they_can_compute_together() {
+    let mut shares = Vec::new();
+    for seed in 0..6 {
+        let mut dice = Dice::new(seed);
+        let profile = model(30, &mut dice);
+        let mut cluster = wifi(10, 40, 40, &mut dice);
+        cluster.nodes.iter_mut().for_each(|device| device.slowdown = 4.0);
+        cluster.paths.iter_mut().flatten().flatten().for_each(|path| path.rate = None);
+        let problem = Problem { replicas: Replicas::Auto, ..Problem::new(&profile, &cluster, Codec::Raw) };
+        let plan = StrategyKind::Optimal.plan(&problem, 0, &|| false).unwrap();
+        let ideal = 10.0 / (4.0 * profile.time(profile.whole()).as_secs_f64());
+        shares.push(throughput(&plan) / ideal);
+        // No plan has more than that, and the bound knows it.
+        assert!(1.0 / plan.proof.unwrap().bound <= ideal * 1.001, "{:?}", plan.proof);
+    }
+    println!("{shares:?}");
+    assert!(shares.iter().sum::<f64>() / 6.0 > 0.85, "{shares:?}");
+}
+
+#[test]
+fn a_search_that_is_stopped_at_once_still_has_a_plan() {
+    let mut dice = Dice::new(7);
+    let profile = model(40, &mut dice);
+    let cluster = wifi(16, 32, 64, &mut dice);
+    let one = Problem::new(&profile, &cluster, Codec::Raw);
+    let problem = Problem { replicas: Replicas::Auto, ..one };
+    let whole = StrategyKind::Optimal.plan(&problem, 0, &|| false).unwrap();
+    for questions in [1, 5, 50] {
+        let plan = StrategyKind::Optimal.plan(&problem, 0, &patience(questions)).unwrap();
+        assert_valid(&problem, &plan);
+        assert_nothing_is_overbooked(&problem, &plan);
+        let proof = plan.proof.unwrap();
+        assert!(proof.bound <= whole.prediction.bottleneck.as_secs_f64() * 1.000_001, "{proof:?}");
+    }
 }
 
 #[test]

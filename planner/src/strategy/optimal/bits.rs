@@ -1,19 +1,30 @@
 //! Sets of cuts.
 
-use std::ops::{BitAnd, BitOr, BitOrAssign};
+use std::ops::{BitAnd, BitOrAssign, Sub};
 
-const WORDS: usize = 4;
+/// A set of numbers below 64 times the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Bits<const WORDS: usize>([u64; WORDS]);
 
-/// A set of numbers below [`Bits::LIMIT`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Bits([u64; WORDS]);
+impl<const WORDS: usize> Default for Bits<WORDS> {
+    fn default() -> Bits<WORDS> {
+        Bits([0; WORDS])
+    }
+}
 
-impl Bits {
-    /// One more than the highest number.
-    pub const LIMIT: usize = WORDS * 64;
+impl<const WORDS: usize> Bits<WORDS> {
+    pub fn of(number: usize) -> Bits<WORDS> {
+        let mut bits = Bits::default();
+        bits.insert(number);
+        bits
+    }
 
     pub fn insert(&mut self, number: usize) {
         self.0[number / 64] |= 1 << (number % 64);
+    }
+
+    pub fn remove(&mut self, number: usize) {
+        self.0[number / 64] &= !(1 << (number % 64));
     }
 
     pub fn contains(&self, number: usize) -> bool {
@@ -24,12 +35,12 @@ impl Bits {
         self.0 == [0; WORDS]
     }
 
-    pub fn within(&self, other: &Bits) -> bool {
+    pub fn within(&self, other: &Bits<WORDS>) -> bool {
         self.0.iter().zip(&other.0).all(|(own, other)| own & !other == 0)
     }
 
     /// The numbers below `end`.
-    fn below(end: usize) -> Bits {
+    fn below(end: usize) -> Bits<WORDS> {
         Bits(std::array::from_fn(|word| match end.saturating_sub(word * 64) {
             64.. => u64::MAX,
             bits => (1 << bits) - 1,
@@ -38,7 +49,7 @@ impl Bits {
 
     /// Adds the numbers from `first` to `last`, both included.
     pub fn insert_range(&mut self, first: usize, last: usize) {
-        let (below, end) = (Bits::below(first), Bits::below(last + 1));
+        let (below, end): (Bits<WORDS>, Bits<WORDS>) = (Bits::below(first), Bits::below(last + 1));
         for word in 0..WORDS {
             self.0[word] |= end.0[word] & !below.0[word];
         }
@@ -64,22 +75,23 @@ impl Bits {
     }
 }
 
-impl BitAnd for Bits {
-    type Output = Bits;
-    fn bitand(self, other: Bits) -> Bits {
+impl<const WORDS: usize> BitAnd for Bits<WORDS> {
+    type Output = Bits<WORDS>;
+    fn bitand(self, other: Bits<WORDS>) -> Bits<WORDS> {
         Bits(std::array::from_fn(|word| self.0[word] & other.0[word]))
     }
 }
 
-impl BitOr for Bits {
-    type Output = Bits;
-    fn bitor(self, other: Bits) -> Bits {
-        Bits(std::array::from_fn(|word| self.0[word] | other.0[word]))
+/// What is in the first and not in the second.
+impl<const WORDS: usize> Sub for Bits<WORDS> {
+    type Output = Bits<WORDS>;
+    fn sub(self, other: Bits<WORDS>) -> Bits<WORDS> {
+        Bits(std::array::from_fn(|word| self.0[word] & !other.0[word]))
     }
 }
 
-impl BitOrAssign for Bits {
-    fn bitor_assign(&mut self, other: Bits) {
-        *self = *self | other;
+impl<const WORDS: usize> BitOrAssign for Bits<WORDS> {
+    fn bitor_assign(&mut self, other: Bits<WORDS>) {
+        self.0.iter_mut().zip(&other.0).for_each(|(own, other)| *own |= other);
     }
 }

@@ -13,6 +13,9 @@
 
 mod bits;
 mod chains;
+mod nearby;
+mod prices;
+mod table;
 mod walks;
 
 use super::search::Search;
@@ -42,6 +45,10 @@ const FIRST_GREEDY: usize = 4096;
 const PRECISION: f64 = 1.001;
 /// Labels of a walk search, and steps of a chain search, in the first round.
 const EFFORT: usize = 2_000;
+/// How often the best chain is shaken in the first round.
+const SHAKES: u32 = 2;
+/// Where half of what is open can't be decided, less is asked, down to this part.
+const LEAST: f64 = 0.1;
 /// Values that differ by less are one.
 const ROUNDING: f64 = 1e-9;
 
@@ -131,8 +138,11 @@ impl Race<'_> {
             if self.met() || self.walk(&mut walks, &mut watched, effort) || self.met() {
                 return true;
             }
-            if self.objective == Objective::Throughput && self.prove(effort) {
-                return true;
+            if self.objective == Objective::Throughput {
+                if self.prove(effort) {
+                    return true;
+                }
+                self.shorten(round);
             }
             if (self.stop)() {
                 break;
@@ -168,22 +178,26 @@ impl Race<'_> {
 
     /// Moves the bounds by asking whether chains exist (`true`: they have met).
     fn prove(&mut self, effort: usize) -> bool {
-        // First whether the bound itself can be met, then whether the best can be beaten at all, then between.
-        for turn in 0..12 {
+        // First whether the bound itself can be met. Then, in turn, whether the best can be beaten at all, and whether by
+        // half of what is open, or less: the one ends the search, the other goes on where that is too hard.
+        let (mut share, mut unbeaten) = (0.5, None);
+        for turn in 0..16 {
             let (low, high) = (self.bound, self.value());
+            let beat = turn % 2 == 1 && unbeaten != Some(high);
             let target = match turn {
                 0 => low * (1.0 + ROUNDING),
-                1 => high * (1.0 - ROUNDING),
-                _ if high.is_finite() && low > 0.0 => (low * high).sqrt(),
+                _ if beat => high * (1.0 - ROUNDING),
+                _ if high.is_finite() && low > 0.0 => low * (high / low).powf(share),
                 _ => return false,
             };
             match within(self.instance, target, effort, self.stop) {
                 Answer::Chain(chain) => self.found(chain),
-                Answer::None if turn == 1 && high.is_finite() => return true,
-                Answer::None if target.is_infinite() => return true,
+                Answer::None if beat => return true,
                 Answer::None => self.bound = self.bound.max(target.max(self.next_above(target))),
-                Answer::Unknown if turn > 1 => return false,
-                Answer::Unknown => {}
+                Answer::Unknown if beat => unbeaten = Some(high),
+                Answer::Unknown if turn == 0 => {}
+                Answer::Unknown if share < LEAST => return false,
+                Answer::Unknown => share /= 2.0,
             }
             if self.met() {
                 return true;
@@ -192,17 +206,28 @@ impl Race<'_> {
         false
     }
 
+    /// Looks for better chains near the best.
+    fn shorten(&mut self, round: u32) {
+        let Some((best, _)) = &self.best else { return };
+        if let Some(chain) = nearby::shorter(self.instance, best, SHAKES << round.min(8), u64::from(round), self.stop) {
+            self.found(chain);
+        }
+    }
+
     /// The lowest time above `value` that anything can be busy for: the next value a bottleneck can have.
     fn next_above(&self, value: f64) -> f64 {
         let instance = self.instance;
-        let ends = || 0..=instance.nodes.len();
-        let transfers = ends()
-            .flat_map(|from| ends().map(move |to| (from, to)))
-            .flat_map(|(from, to)| (0..=instance.end).map(move |cut| instance.transfer(from, to, cut)));
+        let (ends, cuts) = (|| 0..=instance.nodes.len(), instance.by_size());
+        // Along each path time grows with the size, on each node with the length: so the first above is soon found.
+        let transfers = ends().flat_map(|from| ends().map(move |to| (from, to))).filter_map(|(from, to)| {
+            let above = cuts.partition_point(|cut| instance.transfer(from, to, *cut) <= value);
+            cuts.get(above).map(|cut| instance.transfer(from, to, *cut))
+        });
         let computes = (0..instance.nodes.len()).flat_map(|node| {
-            (0..instance.end).flat_map(move |from| {
-                (from + 1..=instance.fits(node, from))
-                    .map(move |to| instance.compute(node, crate::profile::Segment { from, to }))
+            (0..instance.end).filter_map(move |from| {
+                let to = instance.reach(node, from, value) + 1;
+                let fits = to <= instance.fits(node, from);
+                fits.then(|| instance.compute(node, crate::profile::Segment { from, to }))
             })
         });
         let outside = instance.outside_cost(Objective::Throughput);

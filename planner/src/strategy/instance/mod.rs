@@ -4,6 +4,8 @@
 //! The rules by which a model is costed are all in how the tables come about: [`Instance::new`] is the truth as the
 //! project measures it, [`Instance::published`] is what SEIFER's authors count.
 
+mod variants;
+
 use std::time::Duration;
 
 use super::{Objective, Problem};
@@ -145,39 +147,6 @@ impl Instance {
         }
     }
 
-    /// The same problem on some of the nodes, by their number here.
-    pub fn restricted(&self, kept: &[usize]) -> Instance {
-        let ends: Vec<usize> = kept.iter().copied().chain([self.dispatcher()]).collect();
-        Instance {
-            nodes: kept.iter().map(|node| self.nodes[*node]).collect(),
-            end: self.end,
-            bits: self.bits.clone(),
-            time: self.time.clone(),
-            slowdown: kept.iter().map(|node| self.slowdown[*node]).collect(),
-            fit: kept.iter().map(|node| self.fit[*node].clone()).collect(),
-            links: ends.iter().map(|from| ends.iter().map(|to| self.links[*from][*to]).collect()).collect(),
-            power: ends.iter().map(|node| self.power[*node]).collect(),
-            outside: self.outside,
-        }
-    }
-
-    /// The same problem as if nothing counted but the time for which tensors are sent.
-    pub fn transfers_only(&self) -> Instance {
-        let mut instance = self.clone();
-        instance.time.fill(0.0);
-        instance.links.iter_mut().flatten().chain(&mut instance.outside).for_each(|link| link.delay = 0.0);
-        instance
-    }
-
-    /// The same problem as if everyone could speak to everyone, at no cost.
-    pub fn all_connected(&self) -> Instance {
-        let mut instance = self.clone();
-        for (from, row) in instance.links.iter_mut().enumerate() {
-            row.iter_mut().enumerate().filter(|(to, _)| *to != from).for_each(|(_, link)| *link = Link::FREE);
-        }
-        instance
-    }
-
     /// The dispatcher's number.
     pub fn dispatcher(&self) -> usize {
         self.nodes.len()
@@ -188,9 +157,18 @@ impl Instance {
         occupancy(self.links[from][to], self.bits[cut])
     }
 
-    /// Time that the tensor at `cut` takes over the best path from `from` to one of `to`.
-    pub fn best_transfer(&self, from: usize, to: impl Iterator<Item = usize>, cut: usize) -> f64 {
-        to.map(|to| self.transfer(from, to, cut)).fold(f64::INFINITY, f64::min)
+    /// Time that a tensor takes over the best path from `from` to one of `to`, for the tensor at each cut that is asked for.
+    pub fn best_transfer(&self, from: usize, to: impl Iterator<Item = usize>) -> impl Fn(usize) -> f64 + '_ {
+        let better = |best: Link, link: Link| if link.per_bit < best.per_bit { link } else { best };
+        let best = to.map(|to| self.links[from][to]).fold(Link::NONE, better);
+        move |cut| occupancy(best, self.bits[cut])
+    }
+
+    /// The cuts from that with the smallest tensor to that with the largest.
+    pub fn by_size(&self) -> Vec<usize> {
+        let mut cuts: Vec<usize> = (0..=self.end).collect();
+        cuts.sort_by(|a, b| self.bits[*a].total_cmp(&self.bits[*b]).then(a.cmp(b)));
+        cuts
     }
 
     /// Bits per second that one node can send to another: 0 where they can't speak, infinite where nothing limits.
@@ -309,7 +287,7 @@ impl Instance {
         let piece = (0..self.end).map(|cut| self.time[cut + 1] - self.time[cut]).fold(0.0, f64::max);
         [
             self.outside_cost(Objective::Throughput),
-            self.best_transfer(dispatcher, nodes(), 0),
+            self.best_transfer(dispatcher, nodes())(0),
             nodes().map(|node| self.transfer(node, dispatcher, self.end)).fold(f64::INFINITY, f64::min),
             piece * fastest,
         ]
