@@ -19,6 +19,11 @@ impl Instant {
         Instant(time.as_nanos() as u64)
     }
 
+    /// Time since the clock's own beginning.
+    pub fn since_boot(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+
     /// Time since `earlier`, zero if that is later.
     pub fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

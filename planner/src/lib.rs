@@ -15,6 +15,7 @@
 //! Everything here is pure but [`profile::measure`], which times operators: no sockets, and no threads but those of
 //! [`paper`], which asks all strategies for thousands of plans.
 
+pub mod chains;
 pub mod cluster;
 pub mod codec;
 pub mod digest;

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::agenda::Due;
-use super::chains::Chains;
 use super::event::Event;
 use super::network::Place;
 use super::stages::benches;
 use super::{Phase, Question, Simulation};
+use crate::chains::Chains;
 use crate::plan::{Plan, wire_size};
 use crate::strategy::PlanError;
 
@@ -86,8 +86,10 @@ impl Simulation<'_> {
         let (epoch, reason) = (self.epoch, std::mem::take(&mut self.reasons).join("; "));
         self.tell(Event::Planned { epoch, reason, plan: plan.clone(), took: self.setup.overheads.plan });
         let (dispatcher, now) = (self.setup.cluster.dispatcher, self.now);
+        self.chains = Chains::of(&plan, self.setup.window, dispatcher);
         let network = &mut self.network;
-        self.chains = Chains::of(&plan, self.setup.window, dispatcher, |from, to| network.line(from, to, now));
+        let lines = |nodes: &[usize]| nodes.windows(2).map(|pair| network.line(pair[0], pair[1], now)).collect();
+        self.lines = self.chains.routes().map(lines).collect();
         for (node, worker) in self.workers.iter_mut().enumerate() {
             worker.serves = worker.alive && plan.stages.iter().any(|stage| stage.node == node);
             if !worker.serves {
@@ -122,9 +124,8 @@ impl Simulation<'_> {
             longest = longest.max(time);
         }
         // The connections to the next stages are made side by side.
-        let lines = self.chains.ways.iter().flat_map(|way| way.nodes.windows(2).map(|pair| (pair[0], pair[1])));
-        let pairs: Vec<(usize, usize)> = lines.collect();
-        let there = pairs.into_iter().map(|(from, to)| self.network.delay(from, to) + self.network.delay(to, from));
+        let pairs = self.chains.routes().flat_map(|nodes| nodes.windows(2).map(|pair| (pair[0], pair[1])));
+        let there = pairs.map(|(from, to)| self.network.delay(from, to) + self.network.delay(to, from));
         longest + there.max().unwrap_or_default()
     }
 
@@ -150,7 +151,7 @@ impl Simulation<'_> {
         let (loaded, took) = (std::mem::take(&mut self.loading), self.now - self.planned_at);
         self.phase = Phase::Serving;
         self.tell(Event::Deployed { epoch, loaded, took });
-        self.chains.open = true;
+        self.chains.open();
         self.feed();
     }
 

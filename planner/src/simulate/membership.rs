@@ -136,7 +136,7 @@ impl Simulation<'_> {
     /// Puts down when nodes will notice that nothing comes back from the next.
     pub(super) fn watch(&mut self, patience: Duration) {
         let pairs: Vec<(usize, usize)> =
-            self.chains.ways.iter().flat_map(|way| way.nodes.windows(2).map(|pair| (pair[0], pair[1]))).collect();
+            self.chains.routes().flat_map(|nodes| nodes.windows(2).map(|pair| (pair[0], pair[1]))).collect();
         for pair in pairs {
             let whole = self.network.reaches(pair.0, pair.1) && self.network.reaches(pair.1, pair.0);
             match self.broken.get(&pair) {

@@ -16,7 +16,6 @@
 //! out: queues, windows, links that several paths share. docs/simulate.md says what this leaves out in turn.
 
 mod agenda;
-mod chains;
 mod deployment;
 mod event;
 mod membership;
@@ -32,12 +31,12 @@ use std::time::Duration;
 pub use event::Event;
 
 use self::agenda::{Agenda, Due};
-use self::chains::Chains;
 use self::membership::Worker;
-use self::network::{Network, Parcel, Place};
+use self::network::{Line, Network, Parcel, Place};
 use self::requests::Requests;
 use self::severed::Severed;
 use self::stages::{Bench, benches};
+use crate::chains::Chains;
 use crate::cluster::Cluster;
 use crate::cluster::paths::Routes;
 use crate::codec::Codec;
@@ -138,6 +137,8 @@ pub struct Simulation<'a> {
     epoch: u32,
     plan: Plan,
     chains: Chains,
+    /// Each chain's lines, from the dispatcher over its stages back to the dispatcher.
+    lines: Vec<Vec<Line>>,
     benches: Vec<Bench>,
     /// Pairs of the plan in force between which nothing passes, and since when.
     broken: BTreeMap<(usize, usize), Duration>,
@@ -192,6 +193,7 @@ impl<'a> Simulation<'a> {
             benches: benches(&plan),
             plan,
             chains: Chains::default(),
+            lines: Vec::new(),
             broken: BTreeMap::new(),
             severed: Severed::default(),
             avoided: 0,

@@ -134,7 +134,7 @@ impl Simulation<'_> {
             self.requests.open.insert(request, State::Sent { epoch, chain });
             self.chains.sent(chain, self.now);
             let parcel = self.parcel(request, epoch, chain, Place::Stage(0), 0);
-            let line = self.chains.ways[usize::from(chain)].lines[0];
+            let line = self.lines[usize::from(chain)][0];
             self.network.send(line, parcel, self.now, &mut self.agenda);
         }
         if !replayed.is_empty() {

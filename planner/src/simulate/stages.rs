@@ -67,7 +67,7 @@ impl Simulation<'_> {
         let way = &self.plan.chains[usize::from(parcel.chain)].stages;
         let Some(place) = way.iter().position(|other| *other == stage) else { return };
         let to = if place + 1 == way.len() { Place::Collector } else { Place::Stage(place as u16 + 1) };
-        let line = self.chains.ways[usize::from(parcel.chain)].lines[place + 1];
+        let line = self.lines[usize::from(parcel.chain)][place + 1];
         let cut = self.plan.stages[stage].segment.to;
         let fresh = self.parcel(parcel.request, epoch, parcel.chain, to, cut);
         let output = Parcel { work: Some(Work { finished: self.now, ..work }), ..fresh };

@@ -7,7 +7,6 @@ use std::time::Duration;
 use planner::plan::{Chain, Plan};
 use planner::strategy::PlanError;
 
-use super::chains::Chains;
 use super::exchange::{Output, Question};
 use super::workers::Link;
 use super::{Core, Phase, Suspicion};
@@ -15,6 +14,7 @@ use crate::config::DATA_PORT;
 use crate::dispatcher::journal::record::Record;
 use crate::telemetry::Event;
 use crate::wire::message::{NextHop, ToWorker};
+use planner::chains::Chains;
 
 impl Core {
     /// The stage that the plan in force puts on `node`.

@@ -6,7 +6,6 @@
 //! nodes to avoid; `membership` (who comes and goes), `deployment` (plan → stages loaded → requests flow)
 //! and `requests` hold the machine's transitions.
 
-pub mod chains;
 mod deployment;
 pub mod exchange;
 pub mod intervals;
@@ -27,7 +26,6 @@ use std::time::Duration;
 use planner::codec::Codec;
 use planner::plan::Plan;
 
-use self::chains::Chains;
 use self::exchange::{Input, Output};
 use self::ledger::{Answer, Ledger};
 use self::order::Order;
@@ -39,6 +37,7 @@ use crate::config::DispatcherConfig;
 use crate::dispatcher::journal::recovery::Recovered;
 use crate::dispatcher::journal::segment::Standing;
 use crate::telemetry::Event;
+use planner::chains::Chains;
 
 /// Answers kept beyond those that the queue can hold, for a client that comes back for them.
 const KEPT_BEYOND_QUEUE: usize = 256;

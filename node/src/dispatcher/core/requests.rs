@@ -101,7 +101,7 @@ impl Core {
             return self.report(Event::StaleDropped { request: ticket, epoch });
         };
         if epoch == self.epoch {
-            self.chains.done(chain, self.now);
+            self.chains.done(chain, self.now.since_boot());
         }
         let Some(client) = settlement.client else { return };
         self.record(Record::Answered { ticket, answer: answer.clone() });
@@ -135,7 +135,7 @@ impl Core {
             if again && planted::has(Bug::DroppedReplay) {
                 continue;
             }
-            self.chains.sent(chain, now);
+            self.chains.sent(chain, now.since_boot());
             if again {
                 replayed.push(request);
             }

@@ -1,5 +1,5 @@
 //! The ways through the plan in force: how full each is, how fast it has proven to be, and which takes the next
-//! request.
+//! request. Both the dispatcher and the simulation choose by this. Instants are counted from anywhere.
 //!
 //! A request joins the chain on which it is expected to be done first (join the shortest expected delay): the
 //! one with the least `(in flight + 1) × service time`, among those whose window has room. The **service time** is
@@ -7,9 +7,9 @@
 //! stages; less would measure how long a request takes, not how often one is done. It is smoothed, and begins
 //! with what the plan predicts for the chain's share.
 
-use planner::plan::Plan;
+use std::time::Duration;
 
-use crate::clock::Instant;
+use crate::plan::Plan;
 
 /// How much of a new service time goes into the smoothed one.
 const NEWS: f64 = 1.0 / 8.0;
@@ -31,7 +31,7 @@ struct Way {
     /// Smoothed, in seconds.
     service: f64,
     /// The last completion, if the chain has been full ever since.
-    full_since: Option<Instant>,
+    full_since: Option<Duration>,
 }
 
 impl Way {
@@ -46,7 +46,7 @@ impl Chains {
     /// stages and two more.
     pub fn of(plan: &Plan, window: Option<u32>, dispatcher: usize) -> Chains {
         let throughput = plan.prediction.throughput_per_s();
-        let way = |chain: &planner::plan::Chain| {
+        let way = |chain: &crate::plan::Chain| {
             let stages = plan.chain(chain).into_iter().map(|(node, _)| node);
             let nodes: Vec<usize> = [dispatcher].into_iter().chain(stages).chain([dispatcher]).collect();
             Way {
@@ -84,8 +84,13 @@ impl Chains {
         self.ways.get(usize::from(chain)).map(|way| way.nodes[1])
     }
 
+    /// The nodes that each chain goes through, the dispatcher first and last.
+    pub fn routes(&self) -> impl Iterator<Item = &[usize]> {
+        self.ways.iter().map(|way| way.nodes.as_slice())
+    }
+
     /// A request was sent into a chain.
-    pub fn sent(&mut self, chain: u16, now: Instant) {
+    pub fn sent(&mut self, chain: u16, now: Duration) {
         let Some(way) = self.ways.get_mut(usize::from(chain)) else { return };
         way.in_flight += 1;
         if way.in_flight == way.full() && way.full_since != Some(now) {
@@ -94,11 +99,11 @@ impl Chains {
     }
 
     /// A request came out of a chain.
-    pub fn done(&mut self, chain: u16, now: Instant) {
+    pub fn done(&mut self, chain: u16, now: Duration) {
         let Some(way) = self.ways.get_mut(usize::from(chain)) else { return };
         let full = way.in_flight >= way.full();
         if let (Some(since), true) = (way.full_since, full) {
-            way.service += (now.since(since).as_secs_f64() - way.service) * NEWS;
+            way.service += (now.saturating_sub(since).as_secs_f64() - way.service) * NEWS;
         }
         way.full_since = full.then_some(now);
         way.in_flight = way.in_flight.saturating_sub(1);
@@ -131,13 +136,10 @@ impl Chains {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use planner::plan::{Chain, Limit, Prediction, Stage};
-    use planner::profile::Segment;
-    use planner::units::ByteSize;
-
     use super::*;
+    use crate::plan::{Chain, Limit, Prediction, Stage};
+    use crate::profile::Segment;
+    use crate::units::ByteSize;
 
     /// Chains over these nodes, together ten requests a second; node 0 dispatches.
     fn chains(nodes: &[(&[usize], f64)]) -> Chains {
@@ -163,8 +165,8 @@ mod tests {
         chains
     }
 
-    fn at(millis: u64) -> Instant {
-        Instant(millis * 1_000_000)
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
     }
 
     #[test]
