@@ -34,13 +34,27 @@ pub struct Kind {
     pub keys: fn(&mut Lots) -> Table,
 }
 
-/// All of them.
+/// All of them. What needs control groups, which not every host has, is drawn only where a scenario gives it a weight. What can't be
+/// healed (`bit-flip`, `truncate`) and what needs a file (`trace`) is never drawn.
 pub const KINDS: &[Kind] = &[
-    Kind { name: "kill", weight: 3, aims: Aims::Node, takes_down: true, dispatcher: false, keys: nothing },
+    Kind { name: "kill", weight: 3, aims: Aims::Node, takes_down: true, dispatcher: true, keys: nothing },
+    Kind { name: "restart", weight: 1, aims: Aims::Node, takes_down: true, dispatcher: true, keys: nothing },
     Kind { name: "pause", weight: 2, aims: Aims::Node, takes_down: true, dispatcher: true, keys: nothing },
+    Kind { name: "crash-loop", weight: 1, aims: Aims::Node, takes_down: true, dispatcher: false, keys: ups_and_downs },
+    Kind { name: "intermittent", weight: 1, aims: Aims::Node, takes_down: true, dispatcher: false, keys: on_and_off },
+    Kind { name: "oom", weight: 0, aims: Aims::Node, takes_down: true, dispatcher: false, keys: nothing },
+    Kind { name: "cpu", weight: 0, aims: Aims::Node, takes_down: false, dispatcher: false, keys: little_of_a_core },
+    Kind { name: "straggler", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: slower },
+    Kind { name: "disk-full", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: true, keys: nothing },
+    Kind { name: "read-only", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: nothing },
     Kind { name: "down", weight: 2, aims: Aims::Neighbours, takes_down: true, dispatcher: true, keys: nothing },
+    Kind { name: "flap", weight: 1, aims: Aims::Neighbours, takes_down: true, dispatcher: true, keys: up_and_down },
     Kind { name: "blackhole", weight: 2, aims: Aims::Pair, takes_down: true, dispatcher: true, keys: one_or_both_ways },
     Kind { name: "degrade", weight: 2, aims: Aims::Neighbours, takes_down: false, dispatcher: true, keys: worse },
+    Kind { name: "loss-burst", weight: 1, aims: Aims::Neighbours, takes_down: false, dispatcher: true, keys: bursts },
+    Kind { name: "reorder", weight: 1, aims: Aims::Neighbours, takes_down: false, dispatcher: true, keys: overtaken },
+    Kind { name: "duplicate", weight: 1, aims: Aims::Neighbours, takes_down: false, dispatcher: true, keys: a_share },
+    Kind { name: "corrupt", weight: 1, aims: Aims::Neighbours, takes_down: false, dispatcher: true, keys: a_share },
     Kind { name: "partition", weight: 1, aims: Aims::Group, takes_down: true, dispatcher: false, keys: nothing },
 ];
 
@@ -53,16 +67,62 @@ fn nothing(_: &mut Lots) -> Table {
     Table::new()
 }
 
+fn table<const N: usize>(keys: [(&str, Value); N]) -> Table {
+    keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// A time of so many milliseconds.
+fn millis(lots: &mut Lots, least: u64, most: u64) -> Value {
+    Value::String(format!("{} ms", lots.between(least, most)))
+}
+
+/// A share of so many percent.
+fn percent(lots: &mut Lots, least: u64, most: u64) -> Value {
+    Value::String(format!("{} %", lots.between(least, most)))
+}
+
+fn ups_and_downs(lots: &mut Lots) -> Table {
+    table([("up", millis(lots, 200, 800)), ("down", millis(lots, 200, 1000))])
+}
+
+fn on_and_off(lots: &mut Lots) -> Table {
+    table([("on", millis(lots, 300, 1500)), ("off", millis(lots, 200, 1000))])
+}
+
+fn up_and_down(lots: &mut Lots) -> Table {
+    table([("period", millis(lots, 200, 1200)), ("duty", percent(lots, 20, 80))])
+}
+
+fn little_of_a_core(lots: &mut Lots) -> Table {
+    table([("cores", Value::Float(lots.between(1, 5) as f64 / 10.0))])
+}
+
+fn slower(lots: &mut Lots) -> Table {
+    table([("factor", Value::Integer(lots.between(2, 6) as i64))])
+}
+
 fn one_or_both_ways(lots: &mut Lots) -> Table {
-    Table::from_iter([("both".to_owned(), Value::Boolean(lots.below(2) == 0))])
+    table([("both", Value::Boolean(lots.below(2) == 0))])
 }
 
 /// Later, and sometimes lossy.
 fn worse(lots: &mut Lots) -> Table {
-    let mut keys = Table::new();
-    keys.insert("delay".to_owned(), Value::String(format!("{} ms", lots.between(10, 150))));
+    let mut keys = table([("delay", millis(lots, 10, 150))]);
     if lots.below(2) == 0 {
-        keys.insert("loss".to_owned(), Value::String(format!("{} %", lots.between(1, 5))));
+        keys.insert("loss".to_owned(), percent(lots, 1, 5));
     }
     keys
+}
+
+fn bursts(lots: &mut Lots) -> Table {
+    table([("loss", percent(lots, 2, 20)), ("length", Value::Integer(lots.between(3, 20) as i64))])
+}
+
+/// With a delay, since packets overtake others only by skipping one.
+fn overtaken(lots: &mut Lots) -> Table {
+    table([("share", percent(lots, 5, 40)), ("delay", millis(lots, 5, 50))])
+}
+
+fn a_share(lots: &mut Lots) -> Table {
+    table([("share", percent(lots, 1, 10))])
 }

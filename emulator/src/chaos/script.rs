@@ -83,7 +83,9 @@ pub fn simpler(fault: &Table) -> Vec<Table> {
     if let Some(lasting) = lasting.filter(|lasting| *lasting > SHORT) {
         forms.push(with("for", Value::String(format!("{} ms", (lasting / 2).max(SHORT).as_millis()))));
     }
-    for key in ["loss", "jitter", "reorder", "duplicate", "corrupt", "rate", "delay"] {
+    // Of other kinds, what they say more is needed.
+    let keys = if fault.get("kind").and_then(Value::as_str) == Some("degrade") { CHANGES } else { &[] };
+    for &key in keys {
         let others = fault.keys().filter(|other| !FIXED.contains(&other.as_str()) && *other != key).count();
         if fault.contains_key(key) && others > 0 {
             let mut form = fault.clone();
@@ -93,6 +95,9 @@ pub fn simpler(fault: &Table) -> Vec<Table> {
     }
     forms
 }
+
+/// What a degraded direction may have other values of.
+const CHANGES: &[&str] = &["loss", "jitter", "reorder", "duplicate", "corrupt", "rate", "delay"];
 
 /// Keys that say when and whom, not what.
 const FIXED: [&str; 8] = ["kind", "at", "for", "every", "times", "target", "groups", "both"];
