@@ -29,11 +29,11 @@ fn main() -> ExitCode {
         ("a_tensor_with_one_wrong_bit_is_not_the_unsplit_models", wrong_tensor),
         ("a_process_that_outlives_its_node_is_found", leaked_process),
         ("chaos_without_a_bug_holds_to_everything", chaos_without_a_bug_holds_to_everything),
-        ("chaos_finds_a_dropped_replay", || hunted("dropped-replay", "one_outcome")),
+        ("chaos_finds_a_dropped_replay", || hunted_at_length("dropped-replay", "one_outcome")),
         ("chaos_finds_a_double_delivery", || hunted("double-delivery", "no_duplicate")),
-        ("chaos_finds_a_stale_epoch", || hunted("stale-epoch", "own_epoch")),
-        ("chaos_finds_a_wrong_tensor", || hunted("wrong-tensor", "right_output")),
-        ("chaos_finds_a_leaked_process", || hunted("leaked-process", "nothing_left")),
+        ("chaos_finds_a_stale_epoch", || hunted_at_length("stale-epoch", "own_epoch")),
+        ("chaos_finds_a_wrong_tensor", || hunted_at_length("wrong-tensor", "right_output")),
+        ("chaos_finds_a_leaked_process", || hunted_at_length("leaked-process", "nothing_left")),
         ("chaos_goes_on_from_seed_to_seed_and_says_what_is_wrong_with_a_scenario", seeds_and_mistakes),
     ];
     support::main(tests, &[])
@@ -122,6 +122,15 @@ fn leaked_process() {
 
 const CHAOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/far_apart_chaos.toml");
 
+/// A hunt takes minutes: but for one, hunts are for `EMU_FULL=1`.
+fn hunted_at_length(bug: &str, invariant: &str) {
+    if std::env::var_os("EMU_FULL").is_some_and(|full| full == "1") {
+        hunted(bug, invariant);
+    } else {
+        println!("skipped: this hunt takes minutes; EMU_FULL=1 goes on it");
+    }
+}
+
 /// Chaos finds the bug, and what it shrinks the faults to still shows it; without the bug it is harmless.
 fn hunted(bug: &str, invariant: &str) {
     let (user, outcome) = with(bug, &["chaos", CHAOS, "--runs", "20", "--tries", "10", "--json"]);
@@ -144,10 +153,10 @@ fn hunted(bug: &str, invariant: &str) {
 
 fn chaos_without_a_bug_holds_to_everything() {
     let user = User::new();
-    let outcome = user.run(&["chaos", &story::shipped("chaos"), "--runs", "4", "--json"]);
+    let outcome = user.run(&["chaos", &story::shipped("chaos"), "--runs", "2", "--json"]);
     println!("{}", outcome.stderr);
     let hunted = outcome.expect(0).json();
-    assert_eq!((hunted["held"].as_u64(), &hunted["failure"]), (Some(4), &Value::Null));
+    assert_eq!((hunted["held"].as_u64(), &hunted["failure"]), (Some(2), &Value::Null));
 }
 
 fn seeds_and_mistakes() {

@@ -425,7 +425,7 @@ fn the_client_can_not_be_hit_and_the_dispatcher_does_not_compute() {
         format!("{MESH}fault = [{{ kind = \"{kind}\", target = \"{target}\", at = \"1 s\", for = \"1 s\" }}]")
     };
     assert_eq!(wrong(&fault("pause", "n00")), "the client can't be the target of a fault of kind \"pause\"");
-    let slow = format!("{MESH}fault = [{{ kind = \"straggler\", target = \"n01\", at = \"1 s\", slowdown = 2 }}]");
+    let slow = format!("{MESH}fault = [{{ kind = \"straggler\", target = \"n01\", at = \"1 s\", factor = 2 }}]");
     assert_eq!(wrong(&slow), "the dispatcher can't be the target of a fault of kind \"straggler\"");
     good(&fault("pause", "n01"));
     good(&fault("kill", "n01"));

@@ -163,8 +163,11 @@ fn intermittent(keys: &raw::Intermittent, place: Place, targets: &mut Targets<'_
 /// With a seed of its own for each that needs one.
 fn seeded((mut kinds, fixed): Kinds, targets: &mut Targets<'_, '_>) -> Kinds {
     for kind in kinds.iter_mut().flatten().flatten() {
-        if let FaultKind::Intermittent { seed, .. } | FaultKind::BitFlip { seed, .. } = kind {
-            *seed = targets.draws.seed();
+        match kind {
+            // What does not vary draws nothing, and is the same fault wherever it stands.
+            FaultKind::Intermittent { jitter, .. } if *jitter == 0.0 => {}
+            FaultKind::Intermittent { seed, .. } | FaultKind::BitFlip { seed, .. } => *seed = targets.draws.seed(),
+            _ => {}
         }
     }
     (kinds, fixed)
