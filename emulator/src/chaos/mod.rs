@@ -6,7 +6,7 @@
 //!                                              └─> a run that breaks an invariant ─> shrink ─> minimal.toml
 //! ```
 //!
-//! [`kinds`] is the table of what can be drawn; [`draw`] draws, purely, from a seed and within [`Limits`]; what it
+//! [`kinds`] is the table of what can be drawn; [`draw()`] draws, purely, from a seed and within [`Limits`]; what it
 //! draws is written down as a user would have written it, so that reading, resolving, running and recording know
 //! nothing of chaos. [`hunt`] runs seed after seed in child processes ([`child`]), and [`shrink`] takes faults away and
 //! makes them smaller for as long as the run still fails; [`script`] writes the scenario files.

@@ -68,6 +68,10 @@ pub fn recovery(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, index: 
     if !held_a_stage(scenario, tally, suspicion) {
         return Recovery { recovered: Some(at), ..recovery };
     }
+    if misses_the_dispatcher(suspicion) && !of_a_node(scenario, index) {
+        // Whoever can't reach the dispatcher needs the way back, and no other plan.
+        return Recovery { recovered: first_result(arrivals, at, 0), ..recovery };
+    }
     let deployments = tally.plans.iter().filter_map(|(epoch, plan)| Some((plan.deployed.as_ref()?.0, *epoch, plan)));
     if let Some((deployed, epoch, plan)) =
         deployments.filter(|(deployed, ..)| *deployed >= at).min_by_key(|(deployed, epoch, _)| (*deployed, *epoch))
@@ -101,6 +105,15 @@ fn suspicions(scenario: &Scenario, tally: &Tally) -> Vec<Suspicion> {
     tally.suspicions.iter().cloned().chain(missed).collect()
 }
 
+/// Whether somebody else misses the dispatcher, who can't suspect itself.
+fn misses_the_dispatcher(suspicion: &Suspicion) -> bool {
+    suspicion.to.is_some() && suspicion.by.is_some()
+}
+
+fn of_a_node(scenario: &Scenario, index: usize) -> bool {
+    scenario.faults.get(index).is_some_and(|fault| entry(&fault.kind).of_a_node)
+}
+
 /// The suspicion that a fault raised.
 fn suspicion<'a>(
     scenario: &Scenario,
@@ -116,7 +129,7 @@ fn suspicion<'a>(
         fired && seen.healed.is_none_or(|healed| at <= healed + grace)
     };
     let hit = |name: &String| nodes.contains(name);
-    let of_a_node = scenario.faults.get(index).is_some_and(|fault| entry(&fault.kind).of_a_node);
+    let of_a_node = of_a_node(scenario, index);
     let names_it = |suspicion: &&Suspicion| match (&suspicion.to, of_a_node) {
         (None, _) => hit(&suspicion.node),
         // Who misses the dispatcher is not to blame for it.
@@ -127,7 +140,10 @@ fn suspicion<'a>(
     let alone = |suspicion: &&Suspicion| {
         tally.faults.iter().all(|(other, seen)| *other == index || !in_effect(seen, suspicion.at))
     };
-    let mut during: Vec<&Suspicion> = suspicions.iter().filter(|s| s.at >= *fired && in_effect(seen, s.at)).collect();
+    // The dispatcher is missed at once or not at all: nothing is waited for that could outlast the fault.
+    let in_time = |s: &Suspicion| !misses_the_dispatcher(s) || seen.healed.is_none_or(|healed| s.at <= healed);
+    let mut during: Vec<&Suspicion> =
+        suspicions.iter().filter(|s| s.at >= *fired && in_effect(seen, s.at) && in_time(s)).collect();
     during.sort_by_key(|suspicion| suspicion.at);
     let named = during.iter().copied().find(names_it);
     named.or_else(|| during.iter().copied().find(alone))
@@ -142,6 +158,5 @@ fn held_a_stage(scenario: &Scenario, tally: &Tally, suspicion: &Suspicion) -> bo
             scenario.nodes[index].role == Role::Dispatcher || plan.plan.stages.iter().any(|stage| stage.node == index)
         })
     };
-    let misses_the_dispatcher = suspicion.to.is_some() && suspicion.by.is_some();
-    misses_the_dispatcher || holds(&suspicion.node) && suspicion.to.as_ref().is_none_or(holds)
+    misses_the_dispatcher(suspicion) || holds(&suspicion.node) && suspicion.to.as_ref().is_none_or(holds)
 }

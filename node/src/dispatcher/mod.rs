@@ -32,7 +32,7 @@
 //! it is recalled and sent again in the next; when a chain is lost, what was sent into it is sent again into another
 //! of the same epoch. A result counts if and only if it comes from the very epoch and chain in which its request was sent
 //! last; anything else is dropped and reported as stale. Stages of the old plan keep delivering until the new
-//! plan is made, and those results count. Which chain a request takes, [`core::chains`] tells.
+//! plan is made, and those results count. Which chain a request takes, [`planner::chains`] tells.
 //!
 //! Answers go out as they come, or where `order` is asked for, as their requests were admitted: then answers are
 //! held back, as many as the windows hold and what is in the chains by then.

@@ -204,28 +204,41 @@ fn known(end: &End, file: &str) -> Result<Kind, ModelError> {
 /// The part between some tensors, whose shapes are known, and others: from the operators and weights between them alone.
 pub(crate) fn part_between(index: &Index, from: &[End], to: &[End]) -> Result<Part, ModelError> {
     let file = index.source.file.as_str();
-    let (takes, gives, computed) = routes(index, from, to)?;
-    let read: Vec<End> = takes.iter().map(|index| from[*index].clone()).collect();
+    let Routes { takes, gives, read, computed } = Routes::between(index, from, to)?;
     let kinds = read.iter().map(|end| known(end, file)).collect::<Result<Vec<Kind>, _>>()?;
     let graph = graph::declutter(extract::model(index, &read, &computed)?, file, &kinds)?;
     Ok(Part { graph, takes, gives })
 }
 
-/// Which of the tensors before a part are read, where those behind it come from, and which of them are computed.
-fn routes(index: &Index, from: &[End], to: &[End]) -> Result<(Vec<usize>, Vec<Given>, Vec<End>), ModelError> {
-    let mut computed: Vec<End> = Vec::new();
-    let gives = to.iter().map(|end| match from.iter().position(|other| other.tensor == end.tensor) {
-        Some(passed) => Given::Passed(passed),
-        None => {
-            computed.push(end.clone());
-            Given::Computed(computed.len() - 1)
-        }
-    });
-    let gives = gives.collect();
-    let nodes = index.between(&extract::names(from), &extract::names(&computed))?;
-    let reads = |end: &End| nodes.iter().any(|node| index.nodes[*node].reads.contains(&end.tensor));
-    let takes = (0..from.len()).filter(|index| reads(&from[*index])).collect();
-    Ok((takes, gives, computed))
+/// What becomes of the tensors before a part, and where those behind it come from.
+struct Routes {
+    /// Which of the tensors before it are read.
+    takes: Vec<usize>,
+    /// Where each tensor behind it comes from.
+    gives: Vec<Given>,
+    /// The tensors that are read.
+    read: Vec<End>,
+    /// The tensors that are computed.
+    computed: Vec<End>,
+}
+
+impl Routes {
+    fn between(index: &Index, from: &[End], to: &[End]) -> Result<Routes, ModelError> {
+        let mut computed: Vec<End> = Vec::new();
+        let gives = to.iter().map(|end| match from.iter().position(|other| other.tensor == end.tensor) {
+            Some(passed) => Given::Passed(passed),
+            None => {
+                computed.push(end.clone());
+                Given::Computed(computed.len() - 1)
+            }
+        });
+        let gives = gives.collect();
+        let nodes = index.between(&extract::names(from), &extract::names(&computed))?;
+        let reads = |end: &End| nodes.iter().any(|node| index.nodes[*node].reads.contains(&end.tensor));
+        let takes: Vec<usize> = (0..from.len()).filter(|index| reads(&from[*index])).collect();
+        let read = takes.iter().map(|index| from[*index].clone()).collect();
+        Ok(Routes { takes, gives, read, computed })
+    }
 }
 
 /// Writes a segment as an ONNX file of its own, for a device that does not have the model. Its inputs are those tensors
@@ -242,8 +255,7 @@ pub fn write_segment(
     let index = Index::new(Source::open(path)?)?;
     check(&index, profile, segment)?;
     let (from, to) = (ends(&profile.cuts[segment.from]), ends(&profile.cuts[segment.to]));
-    let (takes, _, computed) = routes(&index, &from, &to)?;
-    let read: Vec<End> = takes.iter().map(|index| from[*index].clone()).collect();
+    let Routes { read, computed, .. } = Routes::between(&index, &from, &to)?;
     extract::write(&index, &read, &computed, &format!("{}..{}", segment.from, segment.to), out)
 }
 

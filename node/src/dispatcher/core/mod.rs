@@ -1,7 +1,7 @@
 //! The dispatcher's decisions as a pure state machine: no sockets, no threads, no clock.
 //!
 //! [`Core::handle`] takes one [`Input`] and the time, and returns the [`Output`]s to carry out, in order.
-//! Files: [`exchange`] inputs and outputs; [`ledger`] what became of each request; [`chains`] which way the next one
+//! Files: [`exchange`] inputs and outputs; [`ledger`] what became of each request; [`planner::chains`] which way the next one
 //! takes; [`order`] which answer goes out next, if that matters; `promises` what the journal must hold first; [`workers`] who is alive; [`severed`] which pairs of
 //! nodes to avoid; `membership` (who comes and goes), `deployment` (plan → stages loaded → requests flow)
 //! and `requests` hold the machine's transitions.

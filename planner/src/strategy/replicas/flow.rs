@@ -224,10 +224,10 @@ mod tests {
             ways(&instance, &holding, &mut Vec::new(), &mut all);
             let compute = |node: usize| instance.compute(node, holding[node].unwrap());
             let mut needs: Vec<Vec<f64>> = Vec::new();
-            for node in 0..nodes {
+            for (node, held) in holding.iter().enumerate() {
                 needs.push(all.iter().map(|way| if way.contains(&node) { compute(node) } else { 0.0 }).collect());
                 for next in (0..nodes).filter(|next| *next != node) {
-                    let time = instance.transfer(node, next, holding[node].unwrap().to);
+                    let time = instance.transfer(node, next, held.unwrap().to);
                     let takes = |way: &Vec<usize>| way.windows(2).any(|pair| pair == [node, next]);
                     needs.push(all.iter().map(|way| if takes(way) { time } else { 0.0 }).collect());
                 }
