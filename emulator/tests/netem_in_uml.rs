@@ -175,14 +175,14 @@ fn rate_is_what_was_asked() {
         let fabric = link(shape.clone(), shape, 7);
         // 1448 bytes of every 1514 on the wire are TCP's payload.
         let ceiling = mbits * 1e6 * 1448.0 / 1514.0;
-        let measured: Vec<f64> = (0..3).map(|_| goodput(&fabric, 0, 1, bytes) / ceiling).collect();
+        let measured: Vec<f64> = (0..5).map(|_| goodput(&fabric, 0, 1, bytes) / ceiling).collect();
         eprintln!("{mbits} Mbit/s: goodput is {measured:.4?} of {:.2} Mbit/s", ceiling / 1e6);
         // This kernel's clock loses time while its host does something else, so that more seems to pass; a rate that was set
         // wrongly would be wrong each time.
         assert!(measured.iter().all(|share| *share < 1.1), "{measured:?}");
         assert!(measured.iter().any(|share| (0.95..1.01).contains(share)), "{measured:?}");
         let counters = fabric.counters().unwrap()[&THERE];
-        assert!(counters.packets as usize >= 3 * bytes / 1448, "{counters:?}");
+        assert!(counters.packets as usize >= 5 * bytes / 1448, "{counters:?}");
         assert_eq!(counters.lost, 0);
     }
 }
