@@ -32,5 +32,5 @@ pub use segment::{Executable, write_segment};
 pub(crate) use extract::{End, names};
 pub(crate) use graph::{cut, engine, kinds, optimise, waists};
 pub(crate) use index::{Frontier, Index};
-pub(crate) use memory::give_back;
+pub(crate) use memory::{give_back, keep};
 pub(crate) use segment::part_between;

@@ -17,7 +17,7 @@ use super::{Cut, LiveTensor, ModelProfile, PROFILE_VERSION, Piece};
 use crate::codec::Codec;
 use crate::digest::digest_file;
 use crate::onnx::{
-    Activation, End, Executable, Index, Kind, Model, ModelError, engine, give_back, names, part_between,
+    Activation, End, Executable, Index, Kind, Model, ModelError, engine, give_back, keep, names, part_between,
 };
 use crate::units::ByteSize;
 
@@ -184,6 +184,7 @@ fn activation_peak(executable: &Executable) -> tract_onnx::prelude::TractResult<
 /// Time of each piece over whole passes, so that each piece finds the caches as the pieces before it leave them: the lower
 /// quartile, since whatever else a host does only ever adds to it.
 fn times(pieces: &mut [Loaded], image: &Activation) -> Result<Vec<Duration>, ModelError> {
+    keep();
     let mut runs = vec![Vec::with_capacity(RUNS); pieces.len()];
     for run in 0..=RUNS {
         let mut values = vec![image.clone()];
