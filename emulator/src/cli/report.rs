@@ -7,7 +7,8 @@ use clap::Args;
 use crate::exit::Exit;
 use crate::record::outputs;
 use crate::record::reopen::{Reopened, reopen};
-use crate::report::{self, terminal};
+use crate::report::evidence::Evidence;
+use crate::report::{self, files, terminal};
 
 /// Arguments of `emu report`.
 #[derive(Debug, Args)]
@@ -34,7 +35,10 @@ pub fn run(arguments: &ReportArgs) -> Exit {
     // Without its surroundings the hour of the run is not known, and nothing is written that says another.
     if let Some(env) = env
         && let Err(error) =
-            outputs::write(&arguments.run, &scenario, &tally, &summary, outputs::load_began(&tally, &env))
+            outputs::write(&arguments.run, &scenario, &tally, &summary, outputs::load_began(&tally, &env)).and_then(|()| {
+                let evidence = Evidence { scenario: &scenario, tally: &tally, summary: &summary, env: &env };
+                files::write(&arguments.run, evidence)
+            })
     {
         super::complain(&error);
         return Exit::SetupFailed;

@@ -19,6 +19,7 @@ pub mod invariant;
 pub mod latency;
 pub mod log;
 pub mod outputs;
+pub mod passage;
 pub mod rate;
 pub mod recovery;
 pub mod reopen;

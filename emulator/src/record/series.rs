@@ -1,53 +1,71 @@
 //! `throughput.csv`: what happened in each second of the load, warm-up included.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::tally::Tally;
 
 /// The first line.
 pub const HEADER: &str = "second,offered,completed,errored,p50_ms,p99_ms";
 
-#[derive(Clone, Default)]
-struct Second {
-    offered: u64,
-    errored: u64,
-    /// Latency of the results that arrived, in nanoseconds.
+/// What happened in a stretch of the load.
+#[derive(Debug, Clone, Default)]
+pub struct Bin {
+    /// Requests whose scheduled instant came.
+    pub offered: u64,
+    /// Errors that arrived.
+    pub errored: u64,
+    /// Latency of the results that arrived, in nanoseconds, the least first.
     latencies: Vec<u64>,
+}
+
+impl Bin {
+    /// Results that arrived.
+    pub fn completed(&self) -> u64 {
+        self.latencies.len() as u64
+    }
+
+    /// The latency that such a share of the results did not exceed (nearest rank), in milliseconds; `None` without results.
+    pub fn percentile(&self, share: f64) -> Option<f64> {
+        let rank = ((share * self.latencies.len() as f64).ceil() as usize).max(1);
+        self.latencies.get(rank - 1).map(|nanos| *nanos as f64 / 1e6)
+    }
+}
+
+/// The load, warm-up included, in stretches of this `width`, until the last thing that happened in it. Teardown is no part of it.
+pub fn bins(tally: &Tally, width: Duration) -> Vec<Bin> {
+    let Some(origin) = tally.load_started else { return Vec::new() };
+    let index = |at: node::clock::Instant| (at.since(origin).as_nanos() / width.as_nanos().max(1)) as usize;
+    let length = index(tally.last) + 1;
+    let mut bins = vec![Bin::default(); length];
+    // What has no stretch of its own, before the load or behind the last entry, goes into the nearest.
+    let index = |at: node::clock::Instant| index(at).min(length - 1);
+    for request in tally.requests.values() {
+        if let Some(scheduled) = request.scheduled {
+            bins[index(scheduled)].offered += 1;
+        }
+        if let Some(result) = request.completed() {
+            let latency = result.at.since(request.scheduled.unwrap_or(result.at));
+            bins[index(result.at)].latencies.push(latency.as_nanos() as u64);
+        } else if let Some(errored) = request.errored {
+            bins[index(errored)].errored += 1;
+        }
+    }
+    let busy = |bin: &Bin| bin.offered + bin.errored > 0 || !bin.latencies.is_empty();
+    bins.truncate(bins.iter().rposition(busy).map_or(0, |last| last + 1));
+    bins.iter_mut().for_each(|bin| bin.latencies.sort_unstable());
+    bins
 }
 
 /// One line for each second since load began: requests whose scheduled instant came, results and
 /// errors that arrived, and percentiles of the latency of those results (empty when there were none).
 pub fn csv(tally: &Tally) -> String {
     let mut text = format!("{HEADER}\n");
-    let Some(origin) = tally.load_started else { return text };
-    let length = tally.last.since(origin).as_secs() as usize + 1;
-    let mut seconds = vec![Second::default(); length];
-    // What has no second of its own, before the load or behind the last entry, goes into the nearest.
-    let second = |at: node::clock::Instant| (at.since(origin).as_secs() as usize).min(length - 1);
-    for request in tally.requests.values() {
-        if let Some(scheduled) = request.scheduled {
-            seconds[second(scheduled)].offered += 1;
-        }
-        if let Some(result) = request.completed() {
-            let latency = result.at.since(request.scheduled.unwrap_or(result.at));
-            seconds[second(result.at)].latencies.push(latency.as_nanos() as u64);
-        } else if let Some(errored) = request.errored {
-            seconds[second(errored)].errored += 1;
-        }
-    }
-    // Teardown is no part of the load.
-    let busy = |second: &Second| second.offered + second.errored > 0 || !second.latencies.is_empty();
-    let used = seconds.iter().rposition(busy).map_or(0, |last| last + 1);
-    for (index, second) in seconds[..used].iter_mut().enumerate() {
-        second.latencies.sort_unstable();
-        let completed = second.latencies.len();
-        let percentile = |share: f64| {
-            let rank = ((share * completed as f64).ceil() as usize).max(1);
-            second.latencies.get(rank - 1).map_or_else(String::new, |nanos| format!("{:.3}", *nanos as f64 / 1e6))
-        };
+    for (index, bin) in bins(tally, Duration::from_secs(1)).iter().enumerate() {
+        let percentile = |share| bin.percentile(share).map_or_else(String::new, |millis| format!("{millis:.3}"));
         let (p50, p99) = (percentile(0.5), percentile(0.99));
         // Writing to a string can't fail.
-        let _ = writeln!(text, "{index},{},{completed},{},{p50},{p99}", second.offered, second.errored);
+        let _ = writeln!(text, "{index},{},{},{},{p50},{p99}", bin.offered, bin.completed(), bin.errored);
     }
     text
 }

@@ -248,8 +248,8 @@ impl Tally {
                 seen.processed += 1;
                 seen.computed += finished.since(*started);
                 let (place, epoch, stage) = (self.places.number(teller), *epoch, *stage);
-                let (received, finished, sent) = (*received, *finished, *sent);
-                self.hop(*request, Hop::Stage { place, epoch, stage, received, finished, sent });
+                let (received, started, finished, sent) = (*received, *started, *finished, *sent);
+                self.hop(*request, Hop::Stage { place, epoch, stage, received, started, finished, sent });
             }
             Event::Resumed { damage, .. } => {
                 damage.iter().for_each(|what| self.warn(format!("the dispatcher's journal was damaged: {what}")));

@@ -1,17 +1,23 @@
 //! What people read of a run, computed from its record alone: [`summarise`] and [`expect`] judge it,
-//! [`terminal`] says it in words and tables.
+//! [`terminal`] says it in words and tables, [`evidence`] shows it in figures, of which [`page`] and [`markdown`] are made.
+//! [`chart`] draws.
 
+mod chart;
+pub mod evidence;
 mod expect;
+pub mod files;
 mod invariants;
+mod markdown;
 pub(crate) mod numbers;
+mod page;
 pub mod paper;
 pub mod paper_svg;
 pub mod pareto;
 pub mod plan;
-mod plan_map;
 pub mod plan_svg;
 pub mod progress;
 pub mod terminal;
+mod words;
 
 pub use expect::{Violation, expect};
 

@@ -7,8 +7,9 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Lin
 
 use super::invariants;
 use super::numbers::{counted, grouped, mebibytes, significant, time};
+use super::words::{Tone, Verdict, fault_name, share, tensor, verdict};
 use crate::record::event::SIMULATED;
-use crate::record::summary::{Bound, CutName, FaultSummary, Latency, PlanSummary, ProbeSummary, Summary};
+use crate::record::summary::{CutName, FaultSummary, Latency, PlanSummary, ProbeSummary, Summary};
 
 /// How the text may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,13 +149,11 @@ impl Writer {
     }
 
     fn verdict(&self, summary: &Summary) -> String {
-        let (ink, sign, words) = match summary.exit {
-            0 if summary.complete => (Ink::Good, "✓", "all as expected".to_owned()),
-            1 => (Ink::Bad, "✗", counted(summary.violations.len() as u64, "expectation") + " failed"),
-            5 => (Ink::Bad, "✗", counted(summary.died.len() as u64, "node") + " died that no fault killed"),
-            130 | 143 => (Ink::Caution, "✗", "interrupted: what follows is of a part of the run".to_owned()),
-            _ if !summary.complete => (Ink::Caution, "✗", "the run did not end in order".to_owned()),
-            code => (Ink::Bad, "✗", format!("ended with exit code {code}")),
+        let Verdict { tone, words } = verdict(summary);
+        let (ink, sign) = match tone {
+            Tone::Good => (Ink::Good, "✓"),
+            Tone::Caution => (Ink::Caution, "✗"),
+            Tone::Bad => (Ink::Bad, "✗"),
         };
         let head = self.ink(ink, &self.plain(&format!("{sign} {}: {words}", summary.scenario)));
         let nodes = counted(summary.nodes as u64, "node");
@@ -416,28 +415,8 @@ impl Writer {
     }
 }
 
-/// What was broken, and how the scenario named it if by something else than its name.
-fn fault_name(fault: &FaultSummary) -> String {
-    let FaultSummary { kind, target, asked, .. } = fault;
-    if asked == target || target.is_empty() { format!("{kind} {asked}") } else { format!("{kind} {target} ({asked})") }
-}
-
-fn share(bound: &Bound) -> String {
-    let Bound { throughput_per_s, limit, reached } = bound;
-    format!("{:.0} % of the {}/s that are possible (limit: {limit})", reached * 100.0, significant(*throughput_per_s))
-}
-
 fn indented(table: &Table) -> String {
     table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
-}
-
-/// A tensor's name, of a long one the end: that is where names differ, but for what exporters append to all.
-fn tensor(cut: &CutName, longest: usize) -> String {
-    match cut.tensor.as_deref().map(|name| name.strip_suffix("_output_0").unwrap_or(name)) {
-        None => format!("cut {}", cut.cut),
-        Some(name) if name.chars().count() <= longest => name.to_owned(),
-        Some(name) => format!("…{}", name.chars().skip(name.chars().count() + 1 - longest).collect::<String>()),
-    }
 }
 
 #[cfg(test)]

@@ -19,8 +19,9 @@ use crate::record::folder::{Folder, FolderError};
 use crate::record::log::{LogError, LogWriter};
 use crate::record::outputs::{self, OutputError, load_began};
 use crate::record::tally::Tally;
+use crate::report::evidence::Evidence;
 use crate::report::progress::Progress;
-use crate::report::terminal;
+use crate::report::{files, terminal};
 use crate::sandbox::Sandbox;
 use crate::scenario::{Loaded, Scenario};
 
@@ -162,6 +163,10 @@ impl Results {
         folder.write(outputs::ENV, serde_json::to_vec_pretty(&env)?)?;
         let summary = crate::report::summarise(&scenario, &tally);
         outputs::write(folder.path(), &scenario, &tally, &summary, load_began(&tally, &env))?;
+        if tally.load_started.is_some() {
+            let evidence = Evidence { scenario: &scenario, tally: &tally, summary: &summary, env: &env };
+            files::write(folder.path(), evidence)?;
+        }
         let place = folder.finish()?;
         if options.json {
             crate::cli::print_json(&summary);

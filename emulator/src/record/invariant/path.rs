@@ -44,7 +44,7 @@ pub fn of(tally: &Tally, request: u64) -> Vec<Step> {
             Hop::Fed { at, epoch, chain } => {
                 step(at, "dispatcher", format!("sends it into chain {chain} of epoch {epoch}"));
             }
-            Hop::Stage { place, epoch, stage, received, finished, sent } => {
+            Hop::Stage { place, epoch, stage, received, finished, sent, .. } => {
                 let (finished, sent) = (seconds(finished), seconds(sent));
                 let what = format!(
                     "has the input of stage {stage} of epoch {epoch}, the output at {finished} s, sent at {sent} s"

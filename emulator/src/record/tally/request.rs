@@ -45,6 +45,8 @@ pub enum Hop {
         stage: u16,
         /// Last byte of the input received.
         received: Instant,
+        /// Computing began.
+        started: Instant,
         /// Output ready.
         finished: Instant,
         /// Last byte of the output given to the network.
