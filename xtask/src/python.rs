@@ -7,8 +7,15 @@ use std::{fs, io};
 use crate::run::{Failed, step, target};
 
 /// What the tests import.
-const PACKAGES: [&str; 5] =
-    ["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0", "hdrhistogram==0.10.8", "jsonschema==4.26.0"];
+const PACKAGES: [&str; 7] = [
+    "numpy==2.4.6",
+    "onnx==1.23.2",
+    "onnxruntime==1.32.0",
+    "hdrhistogram==0.10.8",
+    "jsonschema==4.26.0",
+    "playwright==1.65.2",
+    "axe-playwright-python==0.1.8",
+];
 /// Wheels that carry models; only unpacked, because they pull in far more than the models.
 const MODEL_WHEELS: [&str; 2] = ["rapidocr-onnxruntime==1.4.4", "onnx==1.23.2"];
 

@@ -35,10 +35,12 @@ pub fn run(arguments: &ReportArgs) -> Exit {
     // Without its surroundings the hour of the run is not known, and nothing is written that says another.
     if let Some(env) = env
         && let Err(error) =
-            outputs::write(&arguments.run, &scenario, &tally, &summary, outputs::load_began(&tally, &env)).and_then(|()| {
-                let evidence = Evidence { scenario: &scenario, tally: &tally, summary: &summary, env: &env };
-                files::write(&arguments.run, evidence)
-            })
+            outputs::write(&arguments.run, &scenario, &tally, &summary, outputs::load_began(&tally, &env)).and_then(
+                |()| {
+                    let evidence = Evidence { scenario: &scenario, tally: &tally, summary: &summary, env: &env };
+                    files::write(&arguments.run, evidence)
+                },
+            )
     {
         super::complain(&error);
         return Exit::SetupFailed;

@@ -76,7 +76,7 @@ fn scenario() -> Scenario {
         drain: Duration::from_secs(10),
         model: ModelSpec { source: ModelSource::Zoo(name("resnet50")), codec: Codec::Raw, deploy: Deploy::Local },
         nodes: (0..12).map(node).collect(),
-        network: Network::default(),
+        network: Network { nodes: 12, ..Network::default() },
         plan: PlanSpec {
             strategy: StrategyKind::Optimal,
             bandwidth: Bandwidth::Configured,

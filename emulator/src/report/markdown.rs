@@ -13,12 +13,19 @@ const LONGEST: usize = 40;
 /// The text. Pictures are at `charts/<id>.svg`.
 pub fn markdown(evidence: Evidence<'_>, figures: &[Figure]) -> String {
     let Evidence { scenario, summary, .. } = evidence;
-    let mut text = format!("# {}\n\n{}\n\n**{}**\n\n", plain(&summary.scenario), plain(&scenario.description), verdict(summary).words);
+    let mut text = format!(
+        "# {}\n\n{}\n\n**{}**\n\n",
+        plain(&summary.scenario),
+        plain(&scenario.description),
+        verdict(summary).words
+    );
     for (name, value, more) in evidence::headline(evidence) {
         // Writing to a string can't fail.
         let _ = writeln!(text, "- {name}: **{}** {}", plain(&value), plain(&more));
     }
-    for (title, lines) in [("Not as expected", &summary.violations), ("The result may not be trustworthy here", &summary.warnings)] {
+    for (title, lines) in
+        [("Not as expected", &summary.violations), ("The result may not be trustworthy here", &summary.warnings)]
+    {
         if !lines.is_empty() {
             let _ = write!(text, "\n## {title}\n\n");
             lines.iter().for_each(|line| text += &format!("- {}\n", plain(line)));

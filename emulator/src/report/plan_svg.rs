@@ -19,8 +19,9 @@ const WIDTH: f64 = 1040.0;
 /// Draws a plan of this scenario. `title` is what it is a plan of.
 pub fn svg(scenario: &Scenario, profile: &ModelProfile, plan: &Plan, title: &str) -> String {
     let view = PlanView::new(scenario, profile, plan);
+    let cluster = scenario.cluster();
     let map = map(scenario, plan, |from, to, cut| {
-        let path = scenario.cluster().path(from, to)?;
+        let path = cluster.path(from, to)?;
         let busy = path.occupancy(wire_size(profile.transfer(cut, scenario.model.codec)));
         Some(time(busy.as_secs_f64() * 1e3))
     });

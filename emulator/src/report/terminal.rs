@@ -409,7 +409,7 @@ impl Writer {
 
     fn files(&self, folder: &Path, summary: &Summary) -> String {
         let nodes = if summary.carrier.as_deref() == Some(SIMULATED) { "" } else { " · nodes/" };
-        let inside = format!("summary.json · events.jsonl · throughput.csv · latency.hlog{nodes}");
+        let inside = format!("report.html · summary.json · events.jsonl · throughput.csv{nodes}");
         let inside = self.ink(Ink::Dim, &self.plain(&inside));
         format!("{} {}/\n  {inside}\n", self.title("Files in"), folder.display())
     }

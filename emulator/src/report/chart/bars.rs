@@ -47,7 +47,8 @@ impl Bars {
     /// Draws it so wide, and as high as it must be.
     pub fn draw(&self, width: f64) -> Svg {
         let narrow = width < NARROW;
-        let widest = |texts: &mut dyn Iterator<Item = &String>| texts.map(|text| text_width(text, FONT)).fold(0.0, f64::max);
+        let widest =
+            |texts: &mut dyn Iterator<Item = &String>| texts.map(|text| text_width(text, FONT)).fold(0.0, f64::max);
         let names = widest(&mut self.rows.iter().map(|row| &row.name)).min(width * 0.4);
         let notes = widest(&mut self.rows.iter().map(|row| &row.note)).min(width * 0.3) + 10.0;
         let (left, row_height) = if narrow { (2.0, HEIGHT + 24.0) } else { (names + 12.0, HEIGHT + 10.0) };

@@ -77,8 +77,13 @@ impl Map {
         let narrow = width < NARROW;
         let radius = if narrow { 11.0 } else { 16.0 };
         let centre = Point { x: width / 2.0, y: width / 2.0 - 8.0 };
-        let places =
-            places(self.nodes.len(), &self.positions, centre, width - 4.0 * radius - 16.0, if narrow { 30.0 } else { 54.0 });
+        let places = places(
+            self.nodes.len(),
+            &self.positions,
+            centre,
+            width - 4.0 * radius - 16.0,
+            if narrow { 30.0 } else { 54.0 },
+        );
         let mut svg = Svg::new(width, width);
         self.arrows(&mut svg, &places, radius, narrow);
         for (node, at) in self.nodes.iter().zip(&places) {
@@ -166,7 +171,8 @@ mod tests {
             arrows: vec![Arrow { from: 0, to: 1, chain: Some(0), label: "12 Mbit/s".into(), slowest: true }],
         };
         let drawn = map.draw(640.0).inline("", "");
-        for part in ["class=\"a1\"", ">7</text>", "class=\"cross\"", "lbad", "12 Mbit/s", "class=\"none\"", ">C</text>"] {
+        for part in ["class=\"a1\"", ">7</text>", "class=\"cross\"", "lbad", "12 Mbit/s", "class=\"none\"", ">C</text>"]
+        {
             assert!(drawn.contains(part), "{part} is missing in {drawn}");
         }
         assert!(!map.draw(350.0).inline("", "").contains("12 Mbit/s"));

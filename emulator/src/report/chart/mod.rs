@@ -4,8 +4,8 @@
 
 pub mod bars;
 pub mod figure;
-pub mod palette;
 pub mod map;
+pub mod palette;
 pub mod place;
 pub mod plot;
 pub mod scale;

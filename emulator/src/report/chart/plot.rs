@@ -208,7 +208,8 @@ impl Plot {
                 svg.text("inv mid strong", x, y + 4.0, &band.number.to_string());
             });
             free = x + RADIUS + 2.0;
-            let next = bands.get(index + 1).map_or(ground.left + ground.width, |next| ground.x(&self.x, next.from) - RADIUS);
+            let next =
+                bands.get(index + 1).map_or(ground.left + ground.width, |next| ground.x(&self.x, next.from) - RADIUS);
             let wide = text_width(&band.says, FONT);
             if free + 2.0 + wide < next {
                 svg.text("p", free + 2.0, y + 4.0, &band.says);

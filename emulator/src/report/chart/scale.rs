@@ -77,7 +77,7 @@ impl Axis {
             Spread::Log => {
                 let all = labels(self.from, self.to);
                 let tens: Vec<f64> = all.iter().copied().filter(|value| power(*value)).collect();
-                if all.len() > most && tens.len() >= 2 { tens } else { all }
+                if all.len() > most + 3 && tens.len() >= 2 { tens } else { all }
             }
             Spread::Tail => {
                 let shares = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999_999];
@@ -103,7 +103,11 @@ impl Axis {
 /// 1, 2 or 5 times a power of ten: the least that is not below `value`.
 fn step(value: f64) -> f64 {
     let power = 10f64.powf(value.max(1e-12).log10().floor());
-    [1.0, 2.0, 5.0, 10.0].into_iter().map(|times| times * power).find(|step| *step >= value * (1.0 - 1e-9)).unwrap_or(power)
+    [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|times| times * power)
+        .find(|step| *step >= value * (1.0 - 1e-9))
+        .unwrap_or(power)
 }
 
 /// 1, 2 and 5 times the powers of ten, between two values.
@@ -130,7 +134,10 @@ mod tests {
     fn labels_are_round_numbers() {
         assert_eq!(said(&Axis::linear("", 7.3), 4), ["0", "2", "4", "6", "8"]);
         assert_eq!(said(&Axis::exactly("", 0.0, 60.0), 6), ["0", "10", "20", "30", "40", "50", "60"]);
-        assert_eq!(said(&Axis::log("", 34.0, 800.0), 5), ["20", "50", "100", "200", "500", "1,000"].map(String::from)[..].to_vec());
+        assert_eq!(
+            said(&Axis::log("", 34.0, 800.0), 5),
+            ["20", "50", "100", "200", "500", "1,000"].map(String::from)[..].to_vec()
+        );
         assert_eq!(said(&Axis::tail("", 1200), 6), ["0 %", "50 %", "90 %", "99 %", "99.9 %"]);
     }
 

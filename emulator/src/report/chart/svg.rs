@@ -6,7 +6,7 @@ use super::palette;
 
 const FONT: &str = "system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif";
 /// Mean width of a letter, as a share of its size.
-const LETTER: f64 = 0.56;
+const LETTER: f64 = 0.6;
 
 /// A picture that is drawn. Lengths are pixels from the upper left corner.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,7 +9,9 @@ use crate::report::chart::scale::Axis;
 use crate::report::numbers::{grouped, significant, time};
 use crate::report::words::fault_name;
 
-const STEPS: [&str; 5] = ["detect", "plan anew", "deploy", "first result", "full rate"];
+const STEPS: [&str; 6] = ["detect", "plan anew", "deploy", "first result", "full rate", "not noticed"];
+/// The last of them: what nobody detected passes by itself.
+const UNNOTICED: usize = STEPS.len() - 1;
 
 /// The faults that were fired, each with its number and its time: from the effect until it was healed or, if it was not,
 /// the pipeline had recovered from it.
@@ -33,8 +35,19 @@ pub fn recovery(evidence: Evidence<'_>) -> Option<Figure> {
     let x = Axis::linear("seconds after the effect", most.max(0.1));
     let bars = Bars { x, kinds: STEPS.map(String::from).to_vec(), rows };
     let mut table = Table::new(&[
-        "#", "fault", "#planned s", "#fired s", "#effect s", "detected", "new plan", "deployed", "first result", "full rate",
-        "#results lost", "#sent again", "p99 before → during → after",
+        "#",
+        "fault",
+        "#planned s",
+        "#fired s",
+        "#effect s",
+        "detected",
+        "new plan",
+        "deployed",
+        "first result",
+        "full rate",
+        "#results lost",
+        "#sent again",
+        "p99 before → during → after",
     ]);
     for (index, fault) in summary.faults.iter().enumerate() {
         table.rows.push(cells(index, fault));
@@ -58,14 +71,10 @@ fn row(index: usize, fault: &FaultSummary) -> Row {
     for (kind, end) in ends.into_iter().enumerate() {
         // What came before, as a full rate that was never left, took no time.
         let Some(end) = end.map(|end| end - effect).filter(|end| *end > reached) else { continue };
-        parts.push(Part { from: reached, to: end, kind });
+        parts.push(Part { from: reached, to: end, kind: if fault.detected_s.is_none() { UNNOTICED } else { kind } });
         reached = end;
     }
-    let note = match (parts.is_empty(), fault.detected_s) {
-        (true, _) => "no outage".to_owned(),
-        (_, None) => format!("{}, not noticed", time(reached * 1e3)),
-        _ => time(reached * 1e3),
-    };
+    let note = if parts.is_empty() { "no outage".to_owned() } else { time(reached * 1e3) };
     Row { name, parts, note }
 }
 

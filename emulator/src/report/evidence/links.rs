@@ -33,7 +33,8 @@ pub fn links(evidence: Evidence<'_>) -> Option<Figure> {
         return None;
     }
     used.sort_by(|a, b| b.3.unwrap_or(0.0).total_cmp(&a.3.unwrap_or(0.0)).then(b.2.total_cmp(&a.2)));
-    let mut table = Table::new(&["direction", "#rate Mbit/s", "#used Mbit/s", "#share %", "#packets", "#lost", "#queue full"]);
+    let mut table =
+        Table::new(&["direction", "#rate Mbit/s", "#used Mbit/s", "#share %", "#packets", "#lost", "#queue full"]);
     for (name, rate, bits, share, counters) in &used {
         table.rows.push(vec![
             name.clone(),
@@ -51,8 +52,9 @@ pub fn links(evidence: Evidence<'_>) -> Option<Figure> {
         Some(Row { name: name.clone(), parts: vec![Part { from: 0.0, to: share, kind: 0 }], note })
     });
     let rows: Vec<Row> = rows.take(SHOWN).collect();
-    let x = Axis::exactly("per cent of the direction's rate, over the load", 0.0, 100.0);
-    let picture = if rows.is_empty() { None } else { Some(Picture::Bars(Bars { x, kinds: vec![String::new()], rows })) };
+    let x = Axis::exactly("per cent of the direction's rate", 0.0, 100.0);
+    let picture =
+        if rows.is_empty() { None } else { Some(Picture::Bars(Bars { x, kinds: vec![String::new()], rows })) };
     let says = format!(
         "The busiest directions, by all bytes that were delivered from the network's start to the end (plans' segments too, if they \
          went over the network), over the {} s of load. All are in the table.",

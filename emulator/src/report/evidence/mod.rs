@@ -54,11 +54,15 @@ pub fn headline(evidence: Evidence<'_>) -> Vec<(String, String, String)> {
         summary.bound.as_ref().map_or_else(String::new, share),
     );
     if let Some(latency) = &summary.latency_ms {
-        let of = format!("p50 · p99 {} · p99.9 {} · max {}", time(latency.p99), time(latency.p999), time(latency.max));
-        say("latency", time(latency.p50), of);
+        let of = format!("p99 {} · p99.9 {} · max {}", time(latency.p99), time(latency.p999), time(latency.max));
+        say("median latency", time(latency.p50), of);
     }
     let requests = &summary.requests;
-    let checked = if requests.checked > 0 { format!(" · {} wrong", grouped(requests.wrong)) } else { " · outputs not checked".into() };
+    let checked = if requests.checked > 0 {
+        format!(" · {} wrong", grouped(requests.wrong))
+    } else {
+        " · outputs not checked".into()
+    };
     let more = format!(
         "of {} offered · {} lost · {} duplicated{checked}",
         grouped(requests.offered),
@@ -71,9 +75,14 @@ pub fn headline(evidence: Evidence<'_>) -> Vec<(String, String, String)> {
             let recovered = fault.recovered_s.filter(|_| fault.detected_s.is_some())?;
             Some(recovered - fault.effect_s.or(fault.fired_s)?)
         });
-        let longest = back.fold(None, |longest: Option<f64>, took| Some(longest.map_or(took, |longest| longest.max(took))));
+        let longest =
+            back.fold(None, |longest: Option<f64>, took| Some(longest.map_or(took, |longest| longest.max(took))));
         let value = longest.map_or_else(|| "–".to_owned(), |took| time(took.max(0.0) * 1e3));
-        say("longest recovery", value, format!("to the first result of a new plan · {}", counted(summary.faults.len() as u64, "fault")));
+        say(
+            "longest recovery",
+            value,
+            format!("to the first result of a new plan · {}", counted(summary.faults.len() as u64, "fault")),
+        );
     }
     headline
 }

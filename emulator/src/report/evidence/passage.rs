@@ -31,7 +31,12 @@ pub fn passage(evidence: Evidence<'_>) -> Option<Figure> {
             _ => rows.push(Row { name: step.node.clone(), parts: vec![part], note: String::new() }),
         }
         let millis = |time: std::time::Duration| format!("{:.2}", time.as_secs_f64() * 1e3);
-        table.rows.push(vec![step.node.clone(), KINDS[kind(step.kind)].to_owned(), millis(step.mean), millis(step.p99)]);
+        table.rows.push(vec![
+            step.node.clone(),
+            KINDS[kind(step.kind)].to_owned(),
+            millis(step.mean),
+            millis(step.p99),
+        ]);
     }
     for row in &mut rows {
         let took = row.parts.last().map_or(0.0, |part| part.to) - row.parts.first().map_or(0.0, |part| part.from);

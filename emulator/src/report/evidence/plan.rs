@@ -31,7 +31,13 @@ pub fn cluster(evidence: Evidence<'_>) -> Option<Figure> {
         significant(plan.predicted_throughput_per_s),
         plan.limit
     );
-    Some(Figure { id: "cluster", title: "The plan on the cluster".into(), says, picture: Some(Picture::Map(map)), table: stages(plan) })
+    Some(Figure {
+        id: "cluster",
+        title: "The plan on the cluster".into(),
+        says,
+        picture: Some(Picture::Map(map)),
+        table: stages(plan),
+    })
 }
 
 fn chains(plan: &PlanSummary) -> String {

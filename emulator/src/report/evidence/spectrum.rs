@@ -40,7 +40,8 @@ pub fn spectrum(evidence: Evidence<'_>) -> Option<Figure> {
     ];
     let (least, most) = (corrected[0].min(uncorrected[0]), corrected[corrected.len() - 1]);
     // Where all are about the same, a logarithm would hide that.
-    let y = if most < 4.0 * least { Axis::linear("milliseconds", most) } else { Axis::log("milliseconds", least, most) };
+    let y =
+        if most < 4.0 * least { Axis::linear("milliseconds", most) } else { Axis::log("milliseconds", least, most) };
     let mut table = Table::new(&["#share", "#due ms", "#sent ms"]);
     for (share, label) in x.ticks(9).into_iter().chain([(1.0, "100 %".to_owned())]) {
         let value = |millis: &[f64]| format!("{:.2}", percentile(millis, share));

@@ -20,7 +20,7 @@ fn series(evidence: Evidence<'_>) -> Option<(Vec<Bin>, f64)> {
     let Evidence { tally, summary, .. } = evidence;
     let length = tally.last.since(tally.load_started?).as_secs_f64();
     let rate = summary.throughput_per_s.max(1e-3);
-    let widths = [1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
+    let widths = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
     let enough = |width: &f64| length / width <= POINTS as f64 && (rate * width >= 4.0 || length / width < 30.0);
     let width = widths.into_iter().find(enough).unwrap_or(3600.0);
     let bins = bins(tally, Duration::from_secs_f64(width));
@@ -53,8 +53,12 @@ pub fn throughput(evidence: Evidence<'_>) -> Option<Figure> {
     if bins.iter().any(|bin| bin.errored > 0) {
         lines.push(line("errors", 2, Style::Solid, &|bin| Some(bin.errored as f64 / width)));
     }
-    let mut plans: Vec<(f64, Option<f64>)> =
-        evidence.summary.plans.iter().map(|plan| (plan.planned_s.max(0.0), Some(plan.predicted_throughput_per_s))).collect();
+    let mut plans: Vec<(f64, Option<f64>)> = evidence
+        .summary
+        .plans
+        .iter()
+        .map(|plan| (plan.planned_s.max(0.0), Some(plan.predicted_throughput_per_s)))
+        .collect();
     if let Some((_, last)) = plans.last().copied() {
         plans.push((end, last));
         lines.push(Line { name: "the plan's bound".into(), colour: 3, style: Style::Steps, points: plans });
@@ -79,7 +83,11 @@ pub fn throughput(evidence: Evidence<'_>) -> Option<Figure> {
     Some(Figure {
         id: "throughput",
         title: "Throughput".into(),
-        says: format!("What was offered and what came back, in stretches of {} s.{}", significant(width), shaded(evidence)),
+        says: format!(
+            "What was offered and what came back, in stretches of {} s.{}",
+            significant(width),
+            shaded(evidence)
+        ),
         picture: Some(Picture::Plot(Plot { x: axis(&bins, width), y, lines, bands: bands(evidence.summary) }, HEIGHT)),
         table,
     })
@@ -97,7 +105,8 @@ pub fn latency(evidence: Evidence<'_>) -> Option<Figure> {
     let lines =
         vec![line("p50", 1, Style::Solid, 0.5), line("p99", 4, Style::Solid, 0.99), line("max", 6, Style::Dashed, 1.0)];
     let values = || lines.iter().flat_map(|line| &line.points).filter_map(|point| point.1);
-    let (least, most) = values().fold((f64::INFINITY, 0.0_f64), |(least, most), value| (least.min(value), most.max(value)));
+    let (least, most) =
+        values().fold((f64::INFINITY, 0.0_f64), |(least, most), value| (least.min(value), most.max(value)));
     if most <= 0.0 {
         return None;
     }
@@ -115,7 +124,12 @@ pub fn latency(evidence: Evidence<'_>) -> Option<Figure> {
             significant(width)
         ),
         picture: Some(Picture::Plot(
-            Plot { x: axis(&bins, width), y: Axis::log("milliseconds", least, most), lines, bands: bands(evidence.summary) },
+            Plot {
+                x: axis(&bins, width),
+                y: Axis::log("milliseconds", least, most),
+                lines,
+                bands: bands(evidence.summary),
+            },
             HEIGHT,
         )),
         table,
@@ -123,5 +137,9 @@ pub fn latency(evidence: Evidence<'_>) -> Option<Figure> {
 }
 
 fn shaded(evidence: Evidence<'_>) -> &'static str {
-    if bands(evidence.summary).is_empty() { "" } else { " Faults are shaded, from their effect until they are healed or recovered from." }
+    if bands(evidence.summary).is_empty() {
+        ""
+    } else {
+        " Faults are shaded, from their effect until they are healed or recovered from."
+    }
 }

@@ -109,12 +109,7 @@ fn notes(html: &mut String, evidence: Evidence<'_>) {
 
 fn section(html: &mut String, figure: &Figure) {
     let Figure { id, title, says, picture, table: numbers } = figure;
-    let _ = write!(
-        html,
-        "<section id=\"{id}\">\n<h2>{}</h2>\n<p>{}</p>\n",
-        escaped(title),
-        escaped(says)
-    );
+    let _ = write!(html, "<section id=\"{id}\">\n<h2>{}</h2>\n<p>{}</p>\n", escaped(title), escaped(says));
     if let Some(picture) = picture {
         let _ = writeln!(html, "<figure>");
         for (width, class) in WIDTHS.into_iter().zip(["wide", "narrow"]) {
@@ -134,12 +129,17 @@ fn section(html: &mut String, figure: &Figure) {
         }
         html.push_str("</figure>\n<details>\n<summary>The numbers</summary>\n");
     }
-    table(html, numbers);
+    table(html, title, numbers);
     html.push_str(if picture.is_some() { "</details>\n</section>\n" } else { "</section>\n" });
 }
 
-fn table(html: &mut String, table: &Table) {
-    html.push_str("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table\"><table>\n<thead><tr>");
+/// A table of `title`.
+fn table(html: &mut String, title: &str, table: &Table) {
+    let _ = write!(
+        html,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}: table\"><table>\n<thead><tr>",
+        escaped(title)
+    );
     for (name, number) in &table.columns {
         let _ = write!(html, "<th scope=\"col\"{}>{}</th>", if *number { " class=\"n\"" } else { "" }, escaped(name));
     }
@@ -170,7 +170,7 @@ fn invariants_section(html: &mut String, evidence: Evidence<'_>) {
         };
         held.rows.push(vec![finding.name.clone(), finding.says.clone(), judgement]);
     }
-    table(html, &held);
+    table(html, "Invariants", &held);
     for (finding, violation) in invariants::with_a_path(findings) {
         let _ = write!(html, "<h3>{}</h3>\n<pre tabindex=\"0\">", escaped(&invariants::title(finding, violation)));
         for (lead, what) in invariants::steps(violation) {
@@ -194,11 +194,10 @@ fn repeat(html: &mut String, evidence: Evidence<'_>, scenario: &str) {
     for (what, value) in evidence::surroundings(evidence) {
         ran.rows.push(vec![what, value]);
     }
-    table(html, &ran);
+    table(html, "What it ran on", &ran);
     let _ = write!(
         html,
         "<details>\n<summary>The scenario</summary>\n<pre tabindex=\"0\">{}</pre>\n</details>\n</section>\n",
         escaped(scenario)
     );
 }
-
