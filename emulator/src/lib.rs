@@ -12,6 +12,7 @@
 
 pub mod chaos;
 pub mod cli;
+pub mod compare;
 pub mod exit;
 pub mod fabric;
 pub mod fault;

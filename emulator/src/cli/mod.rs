@@ -4,6 +4,7 @@
 
 pub mod chaos;
 pub mod check;
+pub mod compare;
 pub mod doctor;
 pub mod model;
 pub mod paper;
@@ -42,6 +43,7 @@ Examples:
   emu check scenarios/*.toml                            find every mistake without running
   emu doctor scenarios/20node_fail.toml                 what this host can do, and what is missing
   emu report results/quickstart/latest                  compute the summary again from the events
+  emu compare results/before results/after              which is faster, by how much, and can these runs tell
 
 Exit codes: 0 ok, 1 an expectation failed or an invariant was broken, 2 wrong command line or scenario, 3 the host lacks a
 capability, 4 set-up failed, 5 a node died that no fault killed, 6 teardown left something behind,
@@ -57,6 +59,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Runs a scenario with faults drawn by lot, seed after seed, and shrinks what breaks an invariant.
     Chaos(chaos::ChaosArgs),
+    /// Compares sets of runs: what is faster, by how much, and whether these runs can tell.
+    Compare(compare::CompareArgs),
     /// Reads scenarios and reports every mistake, without running them.
     Check(check::CheckArgs),
     /// Tries what this host can do, and says how to mend what it can't.
@@ -91,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Simulate(arguments) => simulate::run(arguments),
         Command::Chaos(arguments) => chaos::run(arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -48,6 +48,12 @@ pub fn markdown(evidence: Evidence<'_>, figures: &[Figure]) -> String {
     text
 }
 
+/// A table under a heading.
+pub fn section(text: &mut String, title: &str, numbers: &Table) {
+    let _ = write!(text, "\n## {}\n", plain(title));
+    table(text, numbers);
+}
+
 fn table(text: &mut String, table: &Table) {
     let row = |text: &mut String, cells: &mut dyn Iterator<Item = String>| {
         let cells: Vec<String> = cells.collect();
@@ -62,7 +68,7 @@ fn table(text: &mut String, table: &Table) {
 }
 
 /// Text in which nothing means something to Markdown.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -3,6 +3,7 @@
 //! [`chart`] draws.
 
 mod chart;
+pub mod comparison;
 pub mod evidence;
 mod expect;
 pub mod files;

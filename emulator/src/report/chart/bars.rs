@@ -37,7 +37,7 @@ pub struct Row {
 pub struct Bars {
     /// What is below.
     pub x: Axis,
-    /// What the colours mean; colour 1 is the first. One kind alone needs no words.
+    /// What the colours mean; colour 1 is the first. One kind alone needs no words, and one that has none is not there.
     pub kinds: Vec<String>,
     /// From above.
     pub rows: Vec<Row>,
@@ -80,7 +80,7 @@ impl Bars {
             }
             svg.text("p", end + 6.0, y + HEIGHT - 3.0, &row.note);
         }
-        for (kind, (x, y)) in legend.iter().enumerate() {
+        for (kind, (x, y)) in legend.iter().enumerate().filter(|(kind, _)| !self.kinds[*kind].is_empty()) {
             svg.rounded(&format!("a{}", kind % 6 + 1), [*x, y + 3.0, 12.0, 12.0], 2.0);
             svg.text("t", x + 18.0, y + 13.0, &self.kinds[kind]);
         }
@@ -91,7 +91,7 @@ impl Bars {
         let (mut x, mut y) = (0.0, 0.0);
         let mut places = Vec::new();
         for kind in self.kinds.iter().filter(|_| self.kinds.len() > 1) {
-            let wide = 18.0 + text_width(kind, FONT) + 14.0;
+            let wide = if kind.is_empty() { 0.0 } else { 18.0 + text_width(kind, FONT) + 14.0 };
             if x > 0.0 && x + wide > width {
                 (x, y) = (0.0, y + LEGEND - 4.0);
             }

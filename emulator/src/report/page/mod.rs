@@ -1,10 +1,12 @@
 //! `report.html`: a run as one page that needs nothing but itself. Pictures are SVG in the page, drawn once for a desk and once for
 //! a hand; without scripts everything is there but the cursor that tells the values under it.
 
+pub mod sheet;
+
 use std::fmt::Write;
 
-use super::chart::figure::{Figure, Picture, Table, WIDTHS};
-use super::chart::palette;
+use self::sheet::{document, section, table};
+use super::chart::figure::{Figure, Table};
 use super::chart::svg::escaped;
 use super::evidence::Evidence;
 use super::numbers::counted;
@@ -13,19 +15,10 @@ use super::{evidence, invariants};
 use crate::record::event::SIMULATED;
 use crate::record::invariant::Judgement;
 
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("cursor.js");
-
 /// The page. `scenario` is the scenario's file as the user wrote it.
 pub fn page(evidence: Evidence<'_>, figures: &[Figure], scenario: &str) -> String {
     let Evidence { summary, .. } = evidence;
-    let mut html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>{name} · emu</title>\n\
-         <link rel=\"icon\" href=\"data:,\">\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n",
-        palette::page(),
-        name = escaped(&summary.scenario)
-    );
+    let mut html = String::new();
     head(&mut html, evidence);
     contents(&mut html, figures);
     html.push_str("<main>\n");
@@ -35,8 +28,8 @@ pub fn page(evidence: Evidence<'_>, figures: &[Figure], scenario: &str) -> Strin
     }
     invariants_section(&mut html, evidence);
     repeat(&mut html, evidence, scenario);
-    let _ = write!(html, "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
-    html
+    html.push_str("</main>\n");
+    document(&summary.scenario, &html)
 }
 
 /// Name, verdict and the figures that matter most.
@@ -105,53 +98,6 @@ fn notes(html: &mut String, evidence: Evidence<'_>) {
         }
         html.push_str("</ul>\n</section>\n");
     }
-}
-
-fn section(html: &mut String, figure: &Figure) {
-    let Figure { id, title, says, picture, table: numbers } = figure;
-    let _ = write!(html, "<section id=\"{id}\">\n<h2>{}</h2>\n<p>{}</p>\n", escaped(title), escaped(says));
-    if let Some(picture) = picture {
-        let _ = writeln!(html, "<figure>");
-        for (width, class) in WIDTHS.into_iter().zip(["wide", "narrow"]) {
-            let drawn = picture.draw(width).inline(class, &format!("{title}. {says}"));
-            match picture {
-                Picture::Plot(plot, height) => {
-                    let _ = write!(
-                        html,
-                        "<div class=\"plot {class}\" tabindex=\"0\" role=\"group\" aria-label=\"{}: arrow keys move the cursor\" \
-                         data-cursor=\"{}\">\n{drawn}<output></output></div>\n",
-                        escaped(title),
-                        escaped(&plot.cursor(width, *height))
-                    );
-                }
-                Picture::Bars(_) | Picture::Map(_) => html.push_str(&drawn),
-            }
-        }
-        html.push_str("</figure>\n<details>\n<summary>The numbers</summary>\n");
-    }
-    table(html, title, numbers);
-    html.push_str(if picture.is_some() { "</details>\n</section>\n" } else { "</section>\n" });
-}
-
-/// A table of `title`.
-fn table(html: &mut String, title: &str, table: &Table) {
-    let _ = write!(
-        html,
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}: table\"><table>\n<thead><tr>",
-        escaped(title)
-    );
-    for (name, number) in &table.columns {
-        let _ = write!(html, "<th scope=\"col\"{}>{}</th>", if *number { " class=\"n\"" } else { "" }, escaped(name));
-    }
-    html.push_str("</tr></thead>\n<tbody>\n");
-    for row in &table.rows {
-        html.push_str("<tr>");
-        for (cell, (_, number)) in row.iter().zip(&table.columns) {
-            let _ = write!(html, "<td{}>{}</td>", if *number { " class=\"n\"" } else { "" }, escaped(cell));
-        }
-        html.push_str("</tr>\n");
-    }
-    html.push_str("</tbody>\n</table></div>\n");
 }
 
 fn invariants_section(html: &mut String, evidence: Evidence<'_>) {
