@@ -11,6 +11,7 @@
 //! appends every event; [`report`] computes what people read from that record alone.
 
 pub mod chaos;
+pub mod child;
 pub mod cli;
 pub mod compare;
 pub mod exit;
@@ -24,3 +25,4 @@ pub mod run;
 pub mod sandbox;
 pub mod scenario;
 pub mod simulate;
+pub mod sweep;

@@ -9,9 +9,9 @@ use std::time::Instant;
 use serde::Serialize;
 use toml::Table;
 
-use super::child::{ChildError, Ended, Runner};
 use super::script::{Script, in_words, simpler};
 use super::shrink::shrink;
+use crate::child::{ChildError, Ended, Runner};
 use crate::exit::Exit;
 use crate::record::folder::{Folder, FolderError};
 use crate::record::summary::Summary;
@@ -137,7 +137,7 @@ pub fn hunt(options: &Options, say: &mut dyn FnMut(&str)) -> Result<Hunted, Hunt
     }
     let (name, first_seed) = (loaded.scenario.name.clone(), loaded.scenario.seed);
     let folder = Folder::create(&options.results, &format!("{name}-chaos"), jiff::Timestamp::now())?;
-    let runner = Runner::new(options.arguments.clone())?;
+    let runner = Runner::new("run", options.arguments.clone())?;
     let mut hunted =
         Hunted { scenario: name, first_seed, held: 0, failure: None, exit: 0, folder: folder.final_path() };
     for number in 0..options.runs {

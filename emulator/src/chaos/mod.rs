@@ -8,10 +8,9 @@
 //!
 //! [`kinds`] is the table of what can be drawn; [`draw()`] draws, purely, from a seed and within [`Limits`]; what it
 //! draws is written down as a user would have written it, so that reading, resolving, running and recording know
-//! nothing of chaos. [`hunt`] runs seed after seed in child processes ([`child`]), and [`shrink`] takes faults away and
+//! nothing of chaos. [`hunt`] runs seed after seed in child processes ([`crate::child`]), and [`shrink`] takes faults away and
 //! makes them smaller for as long as the run still fails; [`script`] writes the scenario files.
 
-pub mod child;
 pub mod draw;
 pub mod hunt;
 pub mod kinds;

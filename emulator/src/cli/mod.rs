@@ -13,6 +13,7 @@ pub mod report;
 pub mod run;
 pub mod schema;
 pub mod simulate;
+pub mod sweep;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ Examples:
   emu plan scenarios/20node_fail.toml                   which part of the model would run where
   emu paper --quick                                     SEIFER's study again, a minute's part of it
   emu simulate scenarios/20node_fail.toml               the same without running it, in a moment
+  emu sweep scenarios/scaling.toml --vary nodes=5,10,15,20 --repeat 5
   emu chaos scenarios/chaos.toml --runs 20              faults drawn by lot, until one breaks an invariant
   emu check scenarios/*.toml                            find every mistake without running
   emu doctor scenarios/20node_fail.toml                 what this host can do, and what is missing
@@ -59,6 +61,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Runs a scenario with faults drawn by lot, seed after seed, and shrinks what breaks an invariant.
     Chaos(chaos::ChaosArgs),
+    /// Runs a scenario over a grid of values, several times each, and fits a scaling curve.
+    Sweep(sweep::SweepArgs),
     /// Compares sets of runs: what is faster, by how much, and whether these runs can tell.
     Compare(compare::CompareArgs),
     /// Reads scenarios and reports every mistake, without running them.
@@ -96,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::run(arguments),
         Command::Chaos(arguments) => chaos::run(arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -22,6 +22,8 @@ const DIGITS: u8 = 3;
 pub struct Run {
     /// Where it is.
     pub folder: PathBuf,
+    /// Its seed.
+    pub seed: u64,
     /// The model.
     pub model: String,
     /// Number of nodes.
@@ -95,36 +97,42 @@ pub fn empty() -> Histogram<u64> {
 /// See [`RunsError`].
 pub fn set(name: &str) -> Result<Set, RunsError> {
     let pattern = |source| RunsError::Pattern { pattern: name.to_owned(), source };
-    let mut folders: Vec<PathBuf> = Vec::new();
+    let mut runs = Vec::new();
     for found in glob::glob(name).map_err(pattern)? {
         let found = found.map_err(|error| RunsError::Read { path: error.path().to_owned(), source: error.into() })?;
-        if found.join(SUMMARY).is_file() {
-            folders.push(found);
-            continue;
-        }
-        let read = |source| RunsError::Read { path: found.clone(), source };
-        if found.is_dir() {
-            for entry in fs::read_dir(&found).map_err(read)? {
-                let path = entry.map_err(read)?.path();
-                let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-                if path.join(SUMMARY).is_file() && !hidden {
-                    folders.push(path);
-                }
+        runs.extend(within(&found)?);
+    }
+    // `latest` is a run that is there under its own name, too.
+    runs.sort_by(|a, b| a.folder.cmp(&b.folder));
+    runs.dedup_by(|a, b| a.folder == b.folder);
+    if runs.is_empty() {
+        return Err(RunsError::None(name.to_owned()));
+    }
+    Ok(Set { name: name.trim_end_matches('/').to_owned(), runs })
+}
+
+/// The run that a folder is, or the runs in it, each once; none if there is no such folder.
+///
+/// # Errors
+/// See [`RunsError`].
+pub fn within(folder: &Path) -> Result<Vec<Run>, RunsError> {
+    if folder.join(SUMMARY).is_file() {
+        return Ok(vec![run(folder)?]);
+    }
+    let read = |source| RunsError::Read { path: folder.to_owned(), source };
+    let mut folders = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(folder).map_err(read)? {
+            let path = entry.map_err(read)?.path();
+            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            if path.join(SUMMARY).is_file() && !hidden {
+                folders.push(fs::canonicalize(&path).map_err(read)?);
             }
         }
     }
-    // `latest` is a run that is there under its own name, too.
-    let mut own: Vec<(PathBuf, PathBuf)> = folders
-        .into_iter()
-        .map(|folder| (fs::canonicalize(&folder).unwrap_or_else(|_| folder.clone()), folder))
-        .collect();
-    own.sort();
-    own.dedup_by(|a, b| a.0 == b.0);
-    if own.is_empty() {
-        return Err(RunsError::None(name.to_owned()));
-    }
-    let runs = own.into_iter().map(|(_, folder)| run(&folder)).collect::<Result<_, _>>()?;
-    Ok(Set { name: name.trim_end_matches('/').to_owned(), runs })
+    folders.sort();
+    folders.dedup();
+    folders.iter().map(|folder| run(folder)).collect()
 }
 
 /// Reads a run's folder.
@@ -145,7 +153,8 @@ pub fn run(folder: &Path) -> Result<Run, RunsError> {
     let recovery_ms = back.fold(None, |most: Option<f64>, took| Some(most.map_or(took, |most| most.max(took))));
     Ok(Run {
         latency: latency(&folder.join(LATENCY))?,
-        folder: folder.to_owned(),
+        folder: fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()),
+        seed: summary.seed,
         model: summary.model,
         nodes: summary.nodes,
         carrier: summary.carrier.unwrap_or_else(|| "none".to_owned()),

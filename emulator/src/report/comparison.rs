@@ -15,27 +15,29 @@ use crate::compare::{Change, Compared, Comparison, Metric, Told, Value};
 
 /// In a terminal.
 pub fn terminal(comparison: &Comparison, looks: Looks) -> String {
-    let mut text = String::new();
-    let mut say = |title: &str, table: &Table| {
-        let mut grid = Grid::new();
-        grid.load_style(presets::NOTHING).set_header(table.columns.iter().map(|(name, _)| name));
-        if let Some(width) = looks.width {
-            grid.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(width);
-        }
-        grid.add_rows(&table.rows);
-        for (index, (_, number)) in table.columns.iter().enumerate() {
-            if let (true, Some(column)) = (*number, grid.column_mut(index)) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        text += &format!("\n{title}\n");
-        grid.lines().for_each(|line| text += &format!("{}\n", line.trim_end()));
-    };
-    say("What came out (least and most of the runs in brackets)", &values(comparison));
-    say(&changes_title(comparison), &changes(comparison));
+    let mut text = grid("What came out (least and most of the runs in brackets)", &values(comparison), looks);
+    text += &grid(&changes_title(comparison), &changes(comparison), looks);
     for warning in &comparison.warnings {
         text += &format!("\n  ! {warning}");
     }
+    text
+}
+
+/// A table under its title.
+pub(super) fn grid(title: &str, table: &Table, looks: Looks) -> String {
+    let mut grid = Grid::new();
+    grid.load_style(presets::NOTHING).set_header(table.columns.iter().map(|(name, _)| name));
+    if let Some(width) = looks.width {
+        grid.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(width);
+    }
+    grid.add_rows(&table.rows);
+    for (index, (_, number)) in table.columns.iter().enumerate() {
+        if let (true, Some(column)) = (*number, grid.column_mut(index)) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let lines: Vec<String> = grid.lines().map(|line| line.trim_end().to_owned()).collect();
+    let text = format!("\n{title}\n{}\n", lines.join("\n"));
     if looks.unicode { text } else { text.replace(['–', '−'], "-") }
 }
 
@@ -79,7 +81,7 @@ fn said(metric: Metric, value: f64) -> String {
     if metric == Metric::Throughput { format!("{}/s", significant(value)) } else { time(value) }
 }
 
-fn values(comparison: &Comparison) -> Table {
+pub(super) fn values(comparison: &Comparison) -> Table {
     let metrics: Vec<String> = Metric::ALL.iter().map(|metric| format!("#{}", metric.name())).collect();
     let columns: Vec<&str> = ["set", "#runs"].into_iter().chain(metrics.iter().map(String::as_str)).collect();
     let mut table = Table::new(&columns);
@@ -172,7 +174,7 @@ fn forest(comparison: &Comparison) -> Option<Figure> {
 }
 
 /// Latency by percentile, one line for each set.
-fn overlay(comparison: &Comparison) -> Option<Figure> {
+pub(super) fn overlay(comparison: &Comparison) -> Option<Figure> {
     let samples = comparison.sets.iter().map(|set| set.latency.len()).max().filter(|samples| *samples > 0)?;
     let x = Axis::tail("share of the requests", samples);
     let steps = ((1.0 / (1.0 - x.to)).log10() * 20.0).ceil() as u32;
@@ -205,7 +207,7 @@ fn overlay(comparison: &Comparison) -> Option<Figure> {
     })
 }
 
-fn came_out(comparison: &Comparison) -> Option<Figure> {
+pub(super) fn came_out(comparison: &Comparison) -> Option<Figure> {
     Some(Figure {
         id: "values",
         title: "What came out".into(),

@@ -17,6 +17,7 @@ pub mod pareto;
 pub mod plan;
 pub mod plan_svg;
 pub mod progress;
+pub mod sweep;
 pub mod terminal;
 mod words;
 

@@ -14,6 +14,8 @@ const LEGEND: f64 = 22.0;
 const MARKS: f64 = 20.0;
 const BELOW: f64 = 38.0;
 const RIGHT: f64 = 14.0;
+/// A solid line of no more points shows each of them.
+const FEW: usize = 16;
 
 /// How a line is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +194,12 @@ impl Plot {
         }
         let dash = if matches!(line.style, Style::Dashed | Style::Steps) { " dash" } else { "" };
         svg.path(&format!("l{colour}{dash}"), way);
+        if line.style == Style::Solid && line.points.len() <= FEW {
+            for (place, value) in &line.points {
+                let Some(value) = value else { continue };
+                svg.circle(&format!("a{colour}"), ground.x(&self.x, *place), ground.y(&self.y, *value), 2.6);
+            }
+        }
     }
 
     /// The numbers of the bands, each above its beginning; where there is room until the next one, in words.

@@ -1,4 +1,4 @@
-//! `emu run` as a child process: each run has a process of its own, as if a user had started it.
+//! `emu run` or `emu simulate` as a child process: each run has a process of its own, as if a user had started it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -50,6 +50,8 @@ pub enum ChildError {
 #[derive(Debug, Clone)]
 pub struct Runner {
     program: PathBuf,
+    /// `run` or `simulate`.
+    command: &'static str,
     /// Arguments of every run.
     arguments: Vec<String>,
     present: Arc<AtomicI32>,
@@ -57,17 +59,17 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// A runner whose runs all have these arguments. From here on this process does not end by SIGINT or SIGTERM, but
+    /// A runner of `command`, `run` or `simulate`, whose runs all have these arguments. From here on this process does not end by SIGINT or SIGTERM, but
     /// [`Runner::interrupted`] tells of them.
     ///
     /// # Errors
     /// See [`ChildError`].
-    pub fn new(arguments: Vec<String>) -> Result<Runner, ChildError> {
+    pub fn new(command: &'static str, arguments: Vec<String>) -> Result<Runner, ChildError> {
         let program = std::env::current_exe().map_err(ChildError::Program)?;
         let (present, interrupted) = (Arc::new(AtomicI32::new(0)), Arc::new(AtomicI32::new(0)));
         let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
         signals.thread_block().map_err(|errno| ChildError::Signals(errno.into()))?;
-        let runner = Runner { program, arguments, present, interrupted };
+        let runner = Runner { program, command, arguments, present, interrupted };
         let (present, interrupted) = (runner.present.clone(), runner.interrupted.clone());
         let pass_on = move || {
             while let Ok(signal) = signals.wait() {
@@ -97,9 +99,31 @@ impl Runner {
     /// # Errors
     /// See [`ChildError`].
     pub fn run(&self, scenario: &Path, seed: Option<u64>, results: &Path, log: &Path) -> Result<Ended, ChildError> {
+        self.run_with(scenario, &[], seed, results, log)
+    }
+
+    /// The same with further arguments.
+    ///
+    /// # Errors
+    /// See [`ChildError`].
+    pub fn run_with(
+        &self,
+        scenario: &Path,
+        arguments: &[String],
+        seed: Option<u64>,
+        results: &Path,
+        log: &Path,
+    ) -> Result<Ended, ChildError> {
         let log = File::create(log).map_err(|source| ChildError::Log { path: log.to_owned(), source })?;
         let mut command = Command::new(&self.program);
-        command.arg("run").arg(scenario).args(&self.arguments).arg("--json").arg("--results").arg(results);
+        command
+            .arg(self.command)
+            .arg(scenario)
+            .args(&self.arguments)
+            .args(arguments)
+            .arg("--json")
+            .arg("--results")
+            .arg(results);
         command.args(seed.map(|seed| format!("--seed={seed}")));
         // In a group of its own, it hears of an interrupt from this process only, and once.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).process_group(0);
