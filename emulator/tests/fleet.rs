@@ -135,7 +135,7 @@ impl<'a> Cluster<'a> {
     }
 
     fn launch_in(&mut self, name: &str, cpu: Option<f64>, memory: u64, net: &File, uts: &File) -> usize {
-        let worker = WorkerConfig { model: PathBuf::new(), profile: PathBuf::new(), slowdown: 1.0 };
+        let worker = WorkerConfig { model: PathBuf::new(), profile: PathBuf::new(), slowdown: 1.0, memory: None };
         let launch = Launch {
             config: NodeConfig {
                 name: name.to_owned(),

@@ -8,7 +8,7 @@ use planner::cluster::Cluster;
 use planner::codec::Codec;
 use planner::element::Element;
 use planner::strategy::{Objective, Replicas, StrategyKind};
-use planner::units::duration;
+use planner::units::{ByteSize, duration};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::secret::Secret;
@@ -175,4 +175,7 @@ pub struct WorkerConfig {
     /// How many times longer this device computes than the profiled host: a stage's result is held
     /// back until `slowdown` times the profiled time has passed since it started.
     pub slowdown: f64,
+    /// Memory that the process may use: no segment is prepared that does not fit. `None`: it is not asked.
+    #[serde(default)]
+    pub memory: Option<ByteSize>,
 }

@@ -52,6 +52,8 @@ pub fn separate_heaps() {
 /// Loads something large that stays. Its buffers are mapped one by one: what is freed on the way goes back to the
 /// kernel at once, and leaves no holes between what stays, in which no tensor of a later inference would find room.
 /// (ResNet50's first stage, 45 MiB of weights and activations, took 77 MiB without this.)
+///
+/// That holds for the whole process: not for one in which a stage is at work, whose tensors would be mapped as well.
 pub fn while_loading<T>(load: impl FnOnce() -> T) -> T {
     #[cfg(target_env = "gnu")]
     let map_from = |size: i32| {

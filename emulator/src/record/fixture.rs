@@ -174,7 +174,10 @@ pub fn crashes() -> Run {
         plan: plan(nodes),
         took: millis(9),
     };
-    let deployed = |epoch, node: &str| Event::Deployed { epoch, loaded: vec![node.into()], took: millis(690) };
+    let deployed = |epoch, node: &str| {
+        let (loaded, prepared) = (vec![node.into()], Vec::new());
+        Event::Deployed { epoch, loaded, prepared, took: millis(690) }
+    };
     say("n3", -0.6, Event::Ready);
     say("dispatcher", -0.9, planned(0, "start", PLANS[0]));
     say("dispatcher", -0.2, deployed(0, "n3"));

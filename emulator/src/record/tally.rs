@@ -263,6 +263,7 @@ impl Tally {
             | Event::Drained { .. }
             | Event::Rejoined { .. }
             | Event::ChainLost { .. }
+            | Event::Prepared { .. }
             | Event::Dropped { .. } => {}
         }
     }

@@ -82,6 +82,7 @@ fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric)
             model: model.model.clone(),
             profile: model.profile_path.clone(),
             slowdown: node.slowdown,
+            memory: Some(node.memory),
         }),
     }
 }

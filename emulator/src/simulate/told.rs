@@ -25,7 +25,7 @@ pub(super) fn told(scenario: &Scenario, origin: Instant, time: Duration, event: 
         Simulated::Planned { epoch, reason, plan, took } => (dispatcher, Event::Planned { epoch, reason, plan, took }),
         Simulated::Deployed { epoch, loaded, took } => {
             let loaded = loaded.into_iter().map(name).collect();
-            (dispatcher, Event::Deployed { epoch, loaded, took })
+            (dispatcher, Event::Deployed { epoch, loaded, prepared: Vec::new(), took })
         }
         Simulated::Unplannable { reason } => (dispatcher, Event::Unplannable { reason }),
         Simulated::NodeSuspected { node, connection } => {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use planner::cluster::Path;
 use planner::plan::Plan;
+use planner::profile::Segment;
 use planner::units::ByteSize;
 use planner::units::duration;
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,9 @@ pub enum Event {
         epoch: u32,
         /// Nodes that had to load a segment; the others kept theirs.
         loaded: Vec<String>,
+        /// Nodes that had it prepared.
+        #[serde(default)]
+        prepared: Vec<String>,
         /// Time since [`Event::Planned`].
         #[serde(with = "duration")]
         took: Duration,
@@ -203,6 +207,16 @@ pub enum Event {
         epoch: u32,
         /// Its place in the pipeline, from zero.
         stage: u16,
+        /// Time it took.
+        #[serde(with = "duration")]
+        took: Duration,
+        /// Resident memory of the process afterwards.
+        resident: ByteSize,
+    },
+    /// Worker: a segment is loaded beside the stage, for a plan that may come.
+    Prepared {
+        /// The segment.
+        segment: Segment,
         /// Time it took.
         #[serde(with = "duration")]
         took: Duration,

@@ -48,11 +48,42 @@ pub enum ToWorker {
         /// Where the output goes: one for each node that comes next on any of the chains through this stage.
         next: Vec<NextHop>,
     },
-    /// Hold no stage: drop the segment and give its memory back.
+    /// Hold no stage: drop the segment and give its memory back. What was prepared stays.
     Release {
         /// The epoch from which on the worker is free.
         epoch: u32,
     },
+    /// Hold these segments ready beside the stage, and no others: what is held and not named is dropped, what is named and
+    /// not held is loaded in the background, in this order. Each is answered, also one that is held already. An `Assign` of
+    /// one that is held has nothing to load; one of a segment that is not held drops all that is prepared.
+    Prepare {
+        /// Counts up; the answers name it.
+        order: u64,
+        /// The segments.
+        segments: Vec<Wanted>,
+    },
+}
+
+impl ToWorker {
+    /// Where the file of `segment` goes, if the message has a place for it.
+    pub fn file_of(&mut self, segment: Segment) -> Option<&mut Option<Vec<u8>>> {
+        match self {
+            ToWorker::Assign { segment: assigned, file, .. } if *assigned == segment => Some(file),
+            ToWorker::Prepare { segments, .. } => {
+                segments.iter_mut().find(|wanted| wanted.segment == segment).map(|wanted| &mut wanted.file)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A segment to hold ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Which part of the model.
+    pub segment: Segment,
+    /// The segment as an ONNX file, when it is deployed over the network and not held yet.
+    pub file: Option<Vec<u8>>,
 }
 
 /// A node to which a stage sends, over one connection.
@@ -82,6 +113,22 @@ pub enum ToDispatcher {
     Refused {
         /// The epoch.
         epoch: u32,
+        /// Why.
+        reason: String,
+    },
+    /// A segment of the newest `Prepare` is held ready.
+    Prepared {
+        /// The number of that `Prepare`.
+        order: u64,
+        /// The segment.
+        segment: Segment,
+    },
+    /// A segment of the newest `Prepare` can't be held ready here.
+    Unprepared {
+        /// The number of that `Prepare`.
+        order: u64,
+        /// The segment.
+        segment: Segment,
         /// Why.
         reason: String,
     },

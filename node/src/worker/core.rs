@@ -2,38 +2,36 @@
 //!
 //! | the stage is | when | then |
 //! |---|---|---|
-//! | none | Assign | load the segment unless it is the one already held; connect to all that come next |
-//! | connecting | all connections are made | run; take the waiting connections of this epoch; answer Loaded |
+//! | none | Assign | load the segment unless it is held; connect to all that come next meanwhile |
+//! | connecting | the segment is there and all connections are made | run; take the waiting connections of this epoch; answer Loaded |
 //! | connecting | one can't be made | none; answer NextLost |
 //! | running | an output breaks or falls silent | still running for the others, answer NextLost: the dispatcher decides |
 //! | any | Assign | stop what runs, then as from none |
 //! | any | Release | none; forget the segment |
+//! | any | Prepare | load what is named beside the stage, forget what else was prepared; answer Prepared or Unprepared |
 //! | any | Assign or Release of an epoch that is over | as before; answer Fenced: an earlier dispatcher had come further |
 //! | any | the control connection breaks or is replaced | none; the segment is kept for the next Assign |
 //!
-//! It never waits for a peer: connections are made, read and written by other threads. It does wait for a
-//! segment to load and for one computation to end.
+//! It never waits for a peer or a segment: connections are made, read and written, and segments loaded, by other threads. It
+//! does wait for one computation to end. What becomes of segments and the stage is in `assignment`.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 use std::time::Duration;
 
 use planner::profile::{ModelProfile, Segment};
+use planner::units::ByteSize;
 
-use super::engine::{Engine, EngineError, Loader};
+use super::engine::{Engine, Loader};
 use super::heartbeat::{Heart, Identity};
 use super::inbound::{Inbound, Interval};
-use super::outbound;
+use super::loading::Loaded;
 use super::processor::Processor;
+use super::shelf::Shelf;
 use super::stage::{Role, Stage};
-use crate::clock::Instant;
-use crate::memory;
-use crate::planted;
 use crate::telemetry::{Event, Telemetry};
 use crate::wire::connection;
 use crate::wire::frame::{Frame, FrameError};
@@ -44,11 +42,8 @@ use crate::wire::secret::Secret;
 const WAITING: usize = 64;
 /// Answers that may wait to be sent to the dispatcher; it reads them at once, so more means that it is gone.
 const ANSWERS: usize = 256;
-/// Within this a connection to the next stage is made at least: a lost SYN is repeated after one second.
-const CONNECT_LIMIT: Duration = Duration::from_millis(1500);
 
 /// What other threads bring.
-#[derive(Debug)]
 pub enum Input {
     /// A dispatcher has connected.
     Control(TcpStream),
@@ -70,6 +65,8 @@ pub enum Input {
         /// The connection, after Hello.
         stream: Option<TcpStream>,
     },
+    /// A segment is loaded, or can't be.
+    Loaded(Loaded),
     /// A node that comes next is lost.
     NextLost {
         /// For the stage of this epoch.
@@ -107,20 +104,32 @@ impl Drop for Session {
     }
 }
 
-/// The stage, and the segment's engine when the stage does not have it.
-enum State {
-    None(Option<Box<dyn Engine>>),
+/// The stage.
+pub(super) enum State {
+    None,
     Connecting {
         role: Role,
+        segment: Segment,
+        /// Nothing while it is being loaded, or is about to be from this file.
+        engine: Option<Box<dyn Engine>>,
+        file: Option<Vec<u8>>,
+        /// Whether it had to be loaded.
         loaded: bool,
-        engine: Box<dyn Engine>,
         hops: Vec<NextHop>,
         made: Vec<(NextHop, TcpStream)>,
     },
     Running {
+        segment: Segment,
         stage: Stage,
         lost: BTreeSet<u32>,
     },
+}
+
+/// A segment that is being loaded. There is never more than one.
+pub(super) struct Loading {
+    pub(super) segment: Segment,
+    /// Whether it is kept though nobody may want it by then: it is the stage's, and the stage may be assigned again.
+    pub(super) kept: bool,
 }
 
 /// The worker's core.
@@ -133,10 +142,12 @@ pub struct Core {
     pub profile: ModelProfile,
     /// How many times longer this device computes.
     pub slowdown: f64,
+    /// Memory that the process may use, if that is limited.
+    pub limit: Option<ByteSize>,
     /// Runs them.
     pub processor: Processor,
     /// Loads segments.
-    pub loader: Box<dyn Loader>,
+    pub loader: Arc<dyn Loader>,
     /// Where events go.
     pub telemetry: Telemetry,
     /// Its own input, for the threads it makes.
@@ -155,8 +166,9 @@ impl Core {
             session: None,
             attempts: 0,
             epoch: 0,
-            segment: None,
-            state: State::None(None),
+            state: State::None,
+            shelf: Shelf::default(),
+            loading: None,
             waiting: Vec::new(),
         };
         for input in inputs {
@@ -165,18 +177,19 @@ impl Core {
     }
 }
 
-struct Running {
-    core: Core,
+pub(super) struct Running {
+    pub(super) core: Core,
     identity: Arc<Identity>,
     sessions: u64,
     session: Option<Session>,
-    attempts: u64,
+    /// Assignments, counted.
+    pub(super) attempts: u64,
     /// The highest epoch assigned or released, by whatever dispatcher.
-    epoch: u32,
-    /// The segment that is loaded, wherever its engine is.
-    segment: Option<Segment>,
-    state: State,
-    waiting: Vec<Inbound>,
+    pub(super) epoch: u32,
+    pub(super) state: State,
+    pub(super) shelf: Shelf,
+    pub(super) loading: Option<Loading>,
+    pub(super) waiting: Vec<Inbound>,
 }
 
 impl Running {
@@ -191,6 +204,7 @@ impl Running {
             Input::Data(inbound) => self.data(inbound),
             Input::Connected { attempt, next, stream } if attempt == self.attempts => self.connected(next, stream),
             Input::Connected { .. } => {}
+            Input::Loaded(loaded) => self.loaded(loaded),
             Input::NextLost { epoch, next } => self.next_lost(epoch, next),
             Input::Failed { epoch, chain, request, reason } => {
                 self.answer(&ToDispatcher::Failed { epoch, chain, request, reason });
@@ -221,12 +235,13 @@ impl Running {
         }
     }
 
-    /// Ends the session, if there is one, and with it the stage. The segment is kept: should the dispatcher come
-    /// back and assign it again, there is nothing to load.
+    /// Ends the session, if there is one, and with it the stage. The segments are kept: should the dispatcher come
+    /// back and assign them again, there is nothing to load.
     fn close(&mut self, reason: &str) {
         if self.session.take().is_some() {
             tracing::info!(reason, "the control connection ends");
             self.stop();
+            self.shelf.end_session();
             self.waiting.clear();
         }
     }
@@ -243,19 +258,15 @@ impl Running {
             Ok(ToWorker::Assign { epoch, .. }) if epoch <= self.epoch => self.fence(epoch),
             Ok(ToWorker::Release { epoch }) if epoch < self.epoch => self.fence(epoch),
             Ok(ToWorker::Assign { epoch, stage, segment, file, codec, next }) => {
-                let hold = self.core.profile.pieces.get(segment.pieces()).map(|_| self.core.profile.time(segment));
-                match hold.filter(|_| segment.from < segment.to) {
-                    Some(time) => {
-                        let role = Role { epoch, stage, codec, hold: scaled(time, self.core.slowdown) };
-                        self.assign(role, segment, file, next);
-                    }
-                    None => self.refuse(epoch, format!("there is no segment {}..{}", segment.from, segment.to)),
+                if self.exists(segment) {
+                    let hold = scaled(self.core.profile.time(segment), self.core.slowdown);
+                    self.assign(Role { epoch, stage, codec, hold }, segment, file, next);
+                } else {
+                    self.refuse(epoch, no_such(segment));
                 }
             }
-            Ok(ToWorker::Release { epoch }) => {
-                self.enter(epoch);
-                self.forget();
-            }
+            Ok(ToWorker::Release { epoch }) => self.release(epoch),
+            Ok(ToWorker::Prepare { order, segments }) => self.prepare(order, segments),
             Err(reason) => {
                 self.core.telemetry.tell(Event::DispatcherLost);
                 self.close(&reason);
@@ -283,107 +294,8 @@ impl Running {
         }
     }
 
-    fn assign(&mut self, role: Role, segment: Segment, file: Option<Vec<u8>>, next: Vec<NextHop>) {
-        planted::leak(role.epoch);
-        self.enter(role.epoch);
-        let kept = match std::mem::replace(&mut self.state, State::None(None)) {
-            State::None(Some(engine)) if self.segment == Some(segment) => Some(engine),
-            other => {
-                self.state = other;
-                self.forget();
-                None
-            }
-        };
-        let loaded = kept.is_none();
-        let engine = match kept.map_or_else(|| self.load(role, segment, file), Ok) {
-            Ok(engine) => engine,
-            Err(error) => return self.refuse(role.epoch, error.to_string()),
-        };
-        self.segment = Some(segment);
-        self.attempts += 1;
-        let (worker, missed) = self.greeted();
-        let limit = (self.core.interval.get() * missed).max(CONNECT_LIMIT);
-        for hop in &next {
-            let hello = Frame::hello(role.epoch, worker);
-            outbound::connect((self.core.own, &self.core.secret), hop, limit, hello, self.attempts, &self.core.sender);
-        }
-        self.state = State::Connecting { role, loaded, engine, hops: next, made: Vec::new() };
-    }
-
-    fn load(&self, role: Role, segment: Segment, file: Option<Vec<u8>>) -> Result<Box<dyn Engine>, EngineError> {
-        let began = Instant::now();
-        let load = AssertUnwindSafe(|| self.core.loader.load(segment, file));
-        let engine = memory::while_loading(|| catch_unwind(load))
-            .unwrap_or_else(|_| Err(EngineError::Panicked("while loading".to_owned())))?;
-        let now = Instant::now();
-        self.core.telemetry.tell_at(
-            now,
-            Event::SegmentLoaded {
-                epoch: role.epoch,
-                stage: role.stage,
-                took: now.since(began),
-                resident: memory::resident(),
-            },
-        );
-        Ok(engine)
-    }
-
-    fn connected(&mut self, next: u32, stream: Option<TcpStream>) {
-        let State::Connecting { role, hops, made, .. } = &mut self.state else { return };
-        let epoch = role.epoch;
-        let hop = hops.iter().position(|hop| hop.node == next).map(|hop| hops.swap_remove(hop));
-        let Some((hop, stream)) = hop.zip(stream) else {
-            self.stop();
-            return self.answer(&ToDispatcher::NextLost { epoch, next });
-        };
-        made.push((hop, stream));
-        if hops.is_empty() {
-            self.start();
-        }
-    }
-
-    /// Everything is loaded and connected.
-    fn start(&mut self) {
-        let (role, loaded, engine, outputs) = match std::mem::replace(&mut self.state, State::None(None)) {
-            State::Connecting { role, loaded, engine, made, .. } => (role, loaded, engine, made),
-            other => return self.state = other,
-        };
-        let epoch = role.epoch;
-        match self.run(role, engine, outputs) {
-            Ok(mut stage) => {
-                let (ours, others) = std::mem::take(&mut self.waiting).into_iter().partition(|it| it.epoch == epoch);
-                self.waiting = others;
-                Vec::into_iter(ours).for_each(|inbound| stage.take_from(inbound));
-                self.state = State::Running { stage, lost: BTreeSet::new() };
-                self.answer(&ToDispatcher::Loaded { epoch, loaded, resident: memory::resident() });
-            }
-            Err(error) => {
-                self.segment = None;
-                self.refuse(epoch, format!("the stage could not be started: {error}"));
-            }
-        }
-    }
-
-    fn run(&self, role: Role, engine: Box<dyn Engine>, outputs: Vec<(NextHop, TcpStream)>) -> io::Result<Stage> {
-        let watched: Vec<(u32, TcpStream)> =
-            outputs.iter().map(|(hop, stream)| Ok((hop.node, stream.try_clone()?))).collect::<io::Result<_>>()?;
-        let sender = &self.core.sender;
-        let stage =
-            Stage::start(role, engine, outputs, &self.core.processor, sender.clone(), self.core.telemetry.clone())?;
-        let (_, missed) = self.greeted();
-        let watched = watched.into_iter();
-        match outbound::watch(watched, role.epoch, self.core.interval.get(), missed, sender) {
-            Ok(()) => Ok(stage),
-            Err(error) => {
-                // Or its threads would wait for ever.
-                drop(stage.stop());
-                Err(error)
-            }
-        }
-    }
-
     /// The worker's index in the cluster, and how many missing signs of life mean that a peer is gone.
-    fn greeted(&self) -> (u32, u32) {
+    pub(super) fn greeted(&self) -> (u32, u32) {
         self.session.as_ref().map_or((0, 1), |session| (session.worker, session.missed))
     }
 
@@ -402,7 +314,7 @@ impl Running {
     }
 
     fn next_lost(&mut self, epoch: u32, next: u32) {
-        if let State::Running { stage, lost } = &mut self.state
+        if let State::Running { stage, lost, .. } = &mut self.state
             && stage.role.epoch == epoch
             && lost.insert(next)
         {
@@ -410,40 +322,17 @@ impl Running {
         }
     }
 
-    /// A new epoch begins: what belongs to older ones ends.
-    fn enter(&mut self, epoch: u32) {
-        self.stop();
-        self.epoch = epoch;
-        self.waiting.retain(|inbound| inbound.epoch >= epoch);
+    /// Whether the model has such a segment.
+    pub(super) fn exists(&self, segment: Segment) -> bool {
+        segment.from < segment.to && segment.to <= self.core.profile.pieces.len()
     }
 
-    /// Ends the stage; the segment stays loaded.
-    fn stop(&mut self) {
-        let engine = match std::mem::replace(&mut self.state, State::None(None)) {
-            State::None(engine) => engine,
-            State::Connecting { engine, .. } => Some(engine),
-            State::Running { stage, .. } => stage.stop(),
-        };
-        if engine.is_none() {
-            self.segment = None;
-        }
-        self.state = State::None(engine);
-    }
-
-    /// Ends the stage and gives the segment's memory back.
-    fn forget(&mut self) {
-        self.stop();
-        self.state = State::None(None);
-        self.segment = None;
-        memory::trim();
-    }
-
-    fn refuse(&mut self, epoch: u32, reason: String) {
+    pub(super) fn refuse(&mut self, epoch: u32, reason: String) {
         tracing::warn!(epoch, reason, "the stage is refused");
         self.answer(&ToDispatcher::Refused { epoch, reason });
     }
 
-    fn answer(&self, answer: &ToDispatcher) {
+    pub(super) fn answer(&self, answer: &ToDispatcher) {
         let Some(session) = &self.session else { return };
         let sent = message::to_frame(answer).map(|frame| session.answers.try_send(frame));
         if !matches!(sent, Ok(Ok(()))) {
@@ -451,6 +340,11 @@ impl Running {
             let _ = session.stream.shutdown(Shutdown::Both);
         }
     }
+}
+
+/// Why there is no engine for a segment that does not exist.
+pub(super) fn no_such(segment: Segment) -> String {
+    format!("there is no segment {}..{}", segment.from, segment.to)
 }
 
 /// `time` on a device that takes `slowdown` times as long.

@@ -18,7 +18,7 @@ pub trait Engine: Send {
 }
 
 /// Loads segments.
-pub trait Loader: Send {
+pub trait Loader: Send + Sync {
     /// Loads `segment` from `file` (the segment as ONNX), or from the device's own model file when there is none.
     ///
     /// # Errors
@@ -35,6 +35,9 @@ pub enum EngineError {
     /// The output can't be sent.
     #[error(transparent)]
     Tensor(#[from] CodecError),
+    /// There is no thread to load it.
+    #[error(transparent)]
+    Thread(#[from] std::io::Error),
     /// It panicked.
     #[error("the engine broke off: {0}")]
     Panicked(String),

@@ -1,4 +1,4 @@
-//! The worker: holds one segment, runs it, forwards.
+//! The worker: holds one segment, runs it, forwards; and may hold others ready beside it.
 //!
 //! ```text
 //!              dispatcher                        dispatcher
@@ -12,14 +12,17 @@
 //! Each word in the box is a thread; `(1)` is a queue of one tensor. [`core`] decides, the others carry out.
 //! Where chains meet, there is a connection with its threads for each node before or behind.
 
+mod assignment;
 mod cancel;
 mod core;
 mod engine;
 mod heartbeat;
 mod inbound;
 mod intake;
+mod loading;
 mod outbound;
 mod processor;
+mod shelf;
 mod stage;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -28,6 +31,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::{io, thread};
 
 use planner::profile::ModelProfile;
+use planner::units::ByteSize;
 
 use self::core::{Core, Input};
 use self::engine::Loader;
@@ -53,7 +57,8 @@ pub fn run(
     let profile: ModelProfile =
         read_json(&role.profile).map_err(|source| ProgramError::File { path: role.profile.clone(), source })?;
     let loader = engine::onnx(role.model.clone(), profile.clone());
-    let pace = serve((node.address, &node.secret), profile, role.slowdown, Box::new(loader), telemetry)?;
+    let device = (role.slowdown, role.memory);
+    let pace = serve((node.address, &node.secret), profile, device, Arc::new(loader), telemetry)?;
     // Everything else is done by threads that end with the process.
     loop {
         match commands.recv() {
@@ -69,8 +74,8 @@ pub fn run(
 fn serve(
     (own, secret): (IpAddr, &Secret),
     profile: ModelProfile,
-    slowdown: f64,
-    loader: Box<dyn Loader>,
+    (slowdown, limit): (f64, Option<ByteSize>),
+    loader: Arc<dyn Loader>,
     telemetry: Telemetry,
 ) -> Result<Arc<Pace>, ProgramError> {
     let control = listen(SocketAddr::new(own, CONTROL_PORT))?;
@@ -83,8 +88,8 @@ fn serve(
     let processor = Processor::start().map_err(threads)?;
     let pace = processor.pace();
     let secret = secret.clone();
-    let core =
-        Core { own, secret, profile, slowdown, processor, loader, telemetry: telemetry.clone(), sender, interval };
+    let told = telemetry.clone();
+    let core = Core { own, secret, profile, slowdown, limit, processor, loader, telemetry: told, sender, interval };
     thread::Builder::new().name("core".into()).spawn(move || core.run(&inputs)).map_err(threads)?;
     telemetry.tell(Event::Ready);
     Ok(pace)

@@ -271,6 +271,7 @@ fn configs(
         worker: node > DISPATCHER,
         memory,
         slowdown: wanted.slowdown,
+        memory: None,
         energy: Energy::default(),
     };
     let path = |from, to| (from != to).then_some(Path { rate: None, delay: Duration::from_micros(50), air: None });
@@ -312,6 +313,7 @@ fn configs(
             model: if wanted.deploy == Deploy::Network { state.join("none") } else { model.to_owned() },
             profile: profile_file.to_owned(),
             slowdown: wanted.slowdown,
+            memory: None,
         }),
     };
     let secret = Secret::draw().unwrap();

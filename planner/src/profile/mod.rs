@@ -166,17 +166,19 @@ impl ModelProfile {
     ///
     /// A longer segment never needs less: strategies build on that.
     pub fn memory(&self, segment: Segment) -> ByteSize {
-        let pieces = &self.pieces[segment.pieces()];
-        let parameters: ByteSize = pieces.iter().map(|piece| piece.parameters).sum();
+        self.memory_together(&[segment])
+    }
+
+    /// Memory that a process needs which holds all of `segments` and runs one of them at a time: the weights of each, and
+    /// beside them what the one needs that needs most.
+    pub fn memory_together(&self, segments: &[Segment]) -> ByteSize {
+        let pieces = || segments.iter().flat_map(|segment| &self.pieces[segment.pieces()]);
+        let parameters: ByteSize = pieces().map(|piece| piece.parameters).sum();
         if self.footprint == Footprint::Bare {
-            return parameters + pieces.iter().map(|piece| piece.activations).max().unwrap_or_default();
+            return parameters + pieces().map(|piece| piece.activations).max().unwrap_or_default();
         }
-        let beside = pieces
-            .iter()
-            .map(|piece| piece.parameters.max(piece.activations + piece.activations))
-            .max()
-            .unwrap_or_default();
-        ByteSize::from_bytes((self.process_memory + parameters + beside).bytes() / 4 * 5)
+        let beside = pieces().map(|piece| piece.parameters.max(piece.activations + piece.activations)).max();
+        ByteSize::from_bytes((self.process_memory + parameters + beside.unwrap_or_default()).bytes() / 4 * 5)
     }
 
     /// Time of one inference of `segment` on the profiled host, one thread.

@@ -8,7 +8,7 @@ use planner::plan::{Chain, Plan};
 use planner::strategy::PlanError;
 
 use super::exchange::{Output, Question};
-use super::workers::Link;
+use super::workers::{Link, Start};
 use super::{Core, Phase, Suspicion};
 use crate::config::DATA_PORT;
 use crate::dispatcher::journal::record::Record;
@@ -22,8 +22,20 @@ impl Core {
         self.plan.as_ref()?.stages.iter().position(|stage| stage.node == node)
     }
 
+    /// A plan is needed: a known one, or else the planner is asked.
+    pub(super) fn plan_anew(&mut self) {
+        // The reasons stay until a plan is made.
+        for reason in std::mem::take(&mut self.reasons) {
+            if !self.pending_reasons.contains(&reason) {
+                self.pending_reasons.push(reason);
+            }
+        }
+        self.next = None;
+        self.ask_for_plan();
+    }
+
     /// Asks the planner, in place of any question that is open.
-    pub(super) fn ask_for_plan(&mut self) {
+    fn ask_for_plan(&mut self) {
         self.attempts += 1;
         let attempt = self.attempts;
         let down = self.workers.iter().filter(|worker| !worker.is_up());
@@ -35,12 +47,6 @@ impl Core {
         };
         self.avoided = question.severed.len();
         self.phase = Phase::Planning { attempt, news: None };
-        // The reasons stay until a plan is made.
-        for reason in std::mem::take(&mut self.reasons) {
-            if !self.pending_reasons.contains(&reason) {
-                self.pending_reasons.push(reason);
-            }
-        }
         self.outputs.push(Output::FindPlan(question));
     }
 
@@ -51,23 +57,26 @@ impl Core {
         }
         let news = news.take();
         match found {
-            Ok(plan) if self.can_be_held(&plan) => {
-                // Whatever becomes of this process, the next one's epochs are higher.
-                let epoch = self.standing.epoch.saturating_add(1);
-                self.record(Record::Epoch(epoch));
-                self.phase = Phase::Entering { mark: self.promises.mark(), epoch, plan, took };
-                if self.promises.is_given_up() {
-                    self.enter_epoch();
-                }
-            }
+            Ok(plan) if self.can_be_held(&plan) => self.enter(plan, took),
             _ if news.is_some() => self.reasons.extend(news),
             Ok(plan) => self.strand(format!("the strategy put stages on {:?}", nodes(&plan))),
             Err(error) => self.strand(error.to_string()),
         }
     }
 
+    /// Puts a plan into force, as soon as the journal knows that its epoch begins.
+    pub(super) fn enter(&mut self, plan: Plan, took: Duration) {
+        // Whatever becomes of this process, the next one's epochs are higher.
+        let epoch = self.standing.epoch.saturating_add(1);
+        self.record(Record::Epoch(epoch));
+        self.phase = Phase::Entering { mark: self.promises.mark(), epoch, plan, took };
+        if self.promises.is_given_up() {
+            self.enter_epoch();
+        }
+    }
+
     /// Whether every stage's node is there and on a chain: a check on the strategy.
-    fn can_be_held(&self, plan: &Plan) -> bool {
+    pub(super) fn can_be_held(&self, plan: &Plan) -> bool {
         let up = |node: usize| self.workers.iter().any(|worker| worker.node == node && worker.is_up());
         let used = |index: usize| plan.chains.iter().any(|chain| chain.stages.contains(&index));
         let known = |chain: &Chain| !chain.stages.is_empty() && chain.stages.iter().all(|s| *s < plan.stages.len());
@@ -117,6 +126,7 @@ impl Core {
             let message = ToWorker::Release { epoch };
             self.outputs.push(Output::Tell { node: worker.node, session, message, ship: None });
         }
+        let mut prepared = BTreeSet::new();
         // From the last stage to the first, so that each finds the next one expecting it.
         let mut order: Vec<usize> = (0..plan.stages.len()).collect();
         order.sort_by_key(|index| std::cmp::Reverse(plan.stages[*index].segment.from));
@@ -125,20 +135,20 @@ impl Core {
             let codec = self.settings.codec;
             let Some(worker) = self.worker(stage.node) else { continue };
             let Link::Up { session, .. } = worker.link else { continue };
-            let kept = worker.held == Some(stage.segment);
-            worker.assigned = true;
-            // Until it says so, it is not known which segment the worker holds.
-            worker.held = worker.held.filter(|_| kept);
+            let start = worker.assign(stage.segment);
             let message =
                 ToWorker::Assign { epoch, stage: index as u16, segment: stage.segment, file: None, codec, next };
-            let ship = (!kept).then_some(stage.segment);
+            let ship = (start == Start::Cold).then_some(stage.segment);
             self.outputs.push(Output::Tell { node: stage.node, session, message, ship });
+            if start == Start::Prepared {
+                prepared.insert(stage.node);
+            }
         }
         let first = |chain: &Chain| chain.stages.first().and_then(|stage| plan.stages.get(*stage));
         let feeds: BTreeSet<usize> = plan.chains.iter().filter_map(first).map(|stage| stage.node).collect();
         self.outputs.extend(feeds.iter().map(|node| Output::OpenFeed { epoch, node: *node }));
         let awaited = plan.stages.iter().map(|stage| stage.node).collect();
-        self.phase = Phase::Deploying { planned: self.now, awaited, loaded: Vec::new(), feeds };
+        self.phase = Phase::Deploying { planned: self.now, awaited, loaded: Vec::new(), prepared, feeds };
         self.chains = Chains::of(&plan, self.settings.window, self.settings.dispatcher);
         self.plan = Some(plan);
     }
@@ -165,12 +175,13 @@ impl Core {
         }
         let name = self.name(node);
         let segment = self.stage_of(node).and_then(|stage| self.plan.as_ref()?.stages.get(stage).map(|s| s.segment));
-        let Phase::Deploying { awaited, loaded, .. } = &mut self.phase else { return };
+        let Phase::Deploying { awaited, loaded, prepared, .. } = &mut self.phase else { return };
         if !awaited.remove(&node) {
             return;
         }
         if had_to_load {
             loaded.push(name);
+            prepared.remove(&node);
         }
         if let Some(worker) = self.worker(node) {
             (worker.held, worker.refusals) = (segment, 0);
@@ -181,19 +192,23 @@ impl Core {
     pub(super) fn feed_opened(&mut self, epoch: u32, node: usize) {
         if let (Phase::Deploying { feeds, .. }, true) = (&mut self.phase, epoch == self.epoch) {
             feeds.remove(&node);
+            if feeds.is_empty() {
+                // Inputs are on their way while the other stages get ready; what comes early waits in front of its stage.
+                self.chains.open();
+            }
             self.serve_if_deployed();
         }
     }
 
     fn serve_if_deployed(&mut self) {
-        let Phase::Deploying { planned, awaited, loaded, feeds } = &mut self.phase else { return };
+        let Phase::Deploying { planned, awaited, loaded, prepared, feeds } = &mut self.phase else { return };
         if !awaited.is_empty() || !feeds.is_empty() {
             return;
         }
         let (took, loaded, epoch) = (self.now.since(*planned), std::mem::take(loaded), self.epoch);
+        let prepared = std::mem::take(prepared).into_iter().map(|node| self.name(node)).collect();
         self.phase = Phase::Serving;
-        self.report(Event::Deployed { epoch, loaded, took });
-        self.chains.open();
+        self.report(Event::Deployed { epoch, loaded, prepared, took });
     }
 
     /// The worker at `node` says that nothing comes back from `next`, which is behind it.

@@ -158,7 +158,7 @@ pub enum Output {
         node: usize,
         /// Number of the connection's attempt.
         session: u64,
-        /// What. The file of an `Assign` is left to be filled in.
+        /// What. The file of a segment is left to be filled in.
         message: ToWorker,
         /// The segment to send along, if segments are deployed over the network and the worker has it not.
         ship: Option<Segment>,

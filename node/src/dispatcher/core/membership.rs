@@ -50,6 +50,8 @@ impl Core {
         match message {
             ToDispatcher::Loaded { epoch, loaded, .. } => self.loaded(node, epoch, loaded),
             ToDispatcher::Refused { epoch, reason } => self.refused(node, epoch, &reason),
+            ToDispatcher::Prepared { order, segment } => self.prepared(node, order, segment, Ok(())),
+            ToDispatcher::Unprepared { order, segment, reason } => self.prepared(node, order, segment, Err(reason)),
             ToDispatcher::Fenced { epoch, newest } => self.fenced(node, epoch, newest),
             ToDispatcher::NextLost { epoch, next } => self.next_lost(node, epoch, next as usize),
             ToDispatcher::Failed { epoch, chain, request, reason } => {

@@ -3,8 +3,8 @@
 //! [`Core::handle`] takes one [`Input`] and the time, and returns the [`Output`]s to carry out, in order.
 //! Files: [`exchange`] inputs and outputs; [`ledger`] what became of each request; [`planner::chains`] which way the next one
 //! takes; [`order`] which answer goes out next, if that matters; `promises` what the journal must hold first; [`workers`] who is alive; [`severed`] which pairs of
-//! nodes to avoid; `membership` (who comes and goes), `deployment` (plan → stages loaded → requests flow)
-//! and `requests` hold the machine's transitions.
+//! nodes to avoid; `membership` (who comes and goes), `deployment` (plan → stages loaded → requests flow), `preparation`
+//! (segments loaded before they are needed) and `requests` hold the machine's transitions.
 
 mod deployment;
 pub mod exchange;
@@ -12,6 +12,7 @@ pub mod intervals;
 pub mod ledger;
 mod membership;
 pub mod order;
+mod preparation;
 mod promises;
 mod requests;
 pub mod severed;
@@ -25,10 +26,12 @@ use std::time::Duration;
 
 use planner::codec::Codec;
 use planner::plan::Plan;
+use planner::profile::Segment;
 
 use self::exchange::{Input, Output};
 use self::ledger::{Answer, Ledger};
 use self::order::Order;
+use self::preparation::Next;
 use self::promises::Promises;
 use self::severed::Severed;
 use self::workers::Worker;
@@ -106,7 +109,15 @@ enum Phase {
     /// Waiting until the journal holds the epoch of this plan.
     Entering { mark: u64, epoch: u32, plan: Plan, took: Duration },
     /// Waiting for these nodes' stages to be loaded, and for the connections to these first ones.
-    Deploying { planned: Instant, awaited: BTreeSet<usize>, loaded: Vec<String>, feeds: BTreeSet<usize> },
+    Deploying {
+        planned: Instant,
+        awaited: BTreeSet<usize>,
+        /// Those that had to load their segments.
+        loaded: Vec<String>,
+        /// Those that had theirs prepared.
+        prepared: BTreeSet<usize>,
+        feeds: BTreeSet<usize>,
+    },
     /// Requests flow.
     Serving,
     /// There is no plan, for this reason.
@@ -145,6 +156,10 @@ pub struct Core {
     unplannable: Option<String>,
     /// How many pairs the last question avoided.
     avoided: usize,
+    /// What is to be held ready beside the stages, and by whom; the most wanted first.
+    wanted: Vec<(usize, Segment)>,
+    /// The plan that all this is done for, if it is one that is to come.
+    next: Option<Next>,
     ledger: Ledger,
     chains: Chains,
     /// The client's session and the highest epoch, as the journal remembers them.
@@ -184,6 +199,8 @@ impl Core {
             severed: Severed::default(),
             unplannable: None,
             avoided: 0,
+            wanted: Vec::new(),
+            next: None,
             ledger,
             chains: Chains::default(),
             standing: known.standing,
@@ -218,8 +235,9 @@ impl Core {
             Input::Tick => self.tick(),
         }
         if !self.reasons.is_empty() {
-            self.ask_for_plan();
+            self.plan_anew();
         }
+        self.prepare();
         self.feed();
         self.grant_credit();
         std::mem::take(&mut self.outputs)

@@ -1,11 +1,15 @@
 //! What the dispatcher knows of each worker: its control connection and its heartbeats.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use planner::profile::Segment;
 
 use crate::clock::Instant;
 use crate::wire::message::Heartbeat;
+
+/// A segment that takes longer to be prepared keeps no others waiting.
+const LOADING: Duration = Duration::from_secs(10);
 
 /// State of a worker's control connection. A session is one attempt at it, numbered; what is said of an
 /// older session than the present one is ignored.
@@ -47,6 +51,92 @@ impl Link {
     }
 }
 
+/// What a stage begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Its segment has to be loaded.
+    Cold,
+    /// The worker held it in the epoch before.
+    Kept,
+    /// It was prepared.
+    Prepared,
+}
+
+/// What a worker was asked to hold ready beside its stage in its present session, and what became of it.
+#[derive(Debug, Default)]
+pub struct Ready {
+    /// The number of the newest `Prepare`.
+    order: u64,
+    asked: Vec<Segment>,
+    there: BTreeSet<Segment>,
+    refused: BTreeSet<Segment>,
+    /// When the newest segment was asked for.
+    since: Option<Instant>,
+}
+
+impl Ready {
+    /// Asks for these from now on; gives the number of the message that says so.
+    pub fn ask(&mut self, segments: Vec<Segment>, now: Instant) -> u64 {
+        self.order += 1;
+        self.there.retain(|segment| segments.contains(segment));
+        (self.asked, self.since) = (segments, Some(now));
+        self.order
+    }
+
+    /// What it was asked for and has not refused.
+    pub fn asked(&self) -> &[Segment] {
+        &self.asked
+    }
+
+    /// The worker's answer to the message of this number; tells whether it is one.
+    pub fn answered(&mut self, order: u64, segment: Segment, there: bool) -> bool {
+        let counts = order == self.order && self.asked.contains(&segment);
+        if counts && there {
+            self.there.insert(segment);
+        } else if counts {
+            self.asked.retain(|other| *other != segment);
+            self.there.remove(&segment);
+            self.refused.insert(segment);
+        }
+        counts
+    }
+
+    /// What was refused may be asked for again.
+    pub fn forgive(&mut self) {
+        self.refused.clear();
+    }
+
+    /// Whether a segment lies ready.
+    pub fn has(&self, segment: Segment) -> bool {
+        self.there.contains(&segment)
+    }
+
+    /// Whether a segment was asked for and can't be held ready.
+    pub fn has_refused(&self, segment: Segment) -> bool {
+        self.refused.contains(&segment)
+    }
+
+    /// Whether something is being loaded, as far as one waits for that.
+    pub fn is_loading(&self, now: Instant) -> bool {
+        self.asked.len() > self.there.len() && self.since.is_some_and(|since| now.since(since) < LOADING)
+    }
+
+    /// A stage takes this segment, if it is there.
+    fn take(&mut self, segment: Segment) -> bool {
+        let taken = self.there.remove(&segment);
+        if taken {
+            self.asked.retain(|other| *other != segment);
+        }
+        taken
+    }
+
+    /// Everything is dropped. Answers that are on their way count no more.
+    fn forget(&mut self) {
+        self.asked.clear();
+        self.there.clear();
+    }
+}
+
 /// A worker.
 #[derive(Debug)]
 pub struct Worker {
@@ -58,8 +148,10 @@ pub struct Worker {
     pub suspected: bool,
     /// Whether it was assigned a stage in this session that it was not released from.
     pub assigned: bool,
-    /// The segment it said it has loaded in this session.
+    /// The segment of its stage that it said it has loaded in this session.
     pub held: Option<Segment>,
+    /// What it holds ready beside that.
+    pub ready: Ready,
     /// How many times in a row it refused a stage.
     pub refusals: u32,
     /// Incarnation and sequence number of its newest heartbeat.
@@ -75,6 +167,7 @@ impl Worker {
             suspected: false,
             assigned: false,
             held: None,
+            ready: Ready::default(),
             refusals: 0,
             newest: None,
         }
@@ -107,6 +200,29 @@ impl Worker {
         self.link = Link::Down { retry };
         self.assigned = false;
         self.held = None;
+        self.ready = Ready::default();
+    }
+
+    /// It is assigned this segment: does with what it holds what the worker will do, and tells what that means for the
+    /// segment.
+    pub fn assign(&mut self, segment: Segment) -> Start {
+        self.assigned = true;
+        let start = match self.held {
+            Some(held) if held == segment => Start::Kept,
+            _ if self.ready.take(segment) => Start::Prepared,
+            _ => Start::Cold,
+        };
+        if start == Start::Cold {
+            self.ready.forget();
+        }
+        // Until it says so, it is not known which segment it holds.
+        self.held = Some(segment).filter(|_| start != Start::Cold);
+        start
+    }
+
+    /// Whether it has a segment loaded, for its stage or beside it.
+    pub fn holds(&self, segment: Segment) -> bool {
+        self.held == Some(segment) || self.ready.has(segment)
     }
 
     /// The dispatcher itself was not running for `time`: nobody is judged by it.

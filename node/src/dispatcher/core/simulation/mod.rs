@@ -3,6 +3,7 @@
 //! the client comes and goes, the disk fails. The dispatcher itself is stopped for a while, or ends and resumes from
 //! what its journal had written. In every second world answers must come in order.
 
+mod memory;
 mod plans;
 mod world;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use self::memory::Memory;
 use self::world::{DISPATCHER, NODES, World};
 use super::Phase;
 use super::exchange::Input;
@@ -33,6 +35,8 @@ enum Step {
     ClientReturns,
     DispatcherStops { millis: u64 },
     RefuseNext { node: usize },
+    PlanAhead { millis: u64 },
+    RefuseToPrepare { node: usize },
     DispatcherCrashes,
     DiskFails,
     DiskWorks,
@@ -56,7 +60,9 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => Just(Step::ClientLeaves),
         2 => Just(Step::ClientReturns),
         1 => (500u64..3000).prop_map(|millis| Step::DispatcherStops { millis }),
-        1 => node.prop_map(|node| Step::RefuseNext { node }),
+        1 => node.clone().prop_map(|node| Step::RefuseNext { node }),
+        2 => (0u64..2000).prop_map(|millis| Step::PlanAhead { millis }),
+        1 => node.prop_map(|node| Step::RefuseToPrepare { node }),
         1 => Just(Step::DispatcherCrashes),
         1 => Just(Step::DiskFails),
         2 => Just(Step::DiskWorks),
@@ -84,7 +90,7 @@ impl World {
             Step::Crash { node, silent } => {
                 let it = &mut self.nodes[node];
                 (it.alive, it.paused, it.blameless) = (false, false, false);
-                (it.session, it.held, it.newest) = (None, None, 0);
+                (it.session, it.memory, it.newest) = (None, Memory::default(), 0);
                 it.inbox.clear();
                 if let (Some(session), false) = (it.established.take(), silent) {
                     it.outbox.push_back(Input::Disconnected { node, session });
@@ -121,6 +127,8 @@ impl World {
             }
             Step::ClientLeaves => self.client_leaves(),
             Step::ClientReturns => self.client_returns(),
+            Step::PlanAhead { millis } => self.plan_ahead(Duration::from_millis(millis)),
+            Step::RefuseToPrepare { node } => self.nodes[node].refuse_ready = true,
             Step::RefuseNext { node } => (self.nodes[node].refuse, self.nodes[node].blameless) = (true, false),
         }
     }
@@ -241,5 +249,31 @@ fn without_a_chain_that_is_left_requests_wait_for_the_next_epoch() {
     world.step(Step::Crash { node: 4, silent: true });
     go_on_without_planner(&mut world, 100);
     assert!(world.core.open() > 0);
+    world.settle();
+}
+
+#[test]
+fn a_plan_that_is_prepared_takes_over_without_loading_anything() {
+    let mut world = serving(6, &[vec![1, 2, 3]]);
+    let plan = plans::plan(&[vec![1, 4, 5]]).unwrap();
+    world.core.prepare_plan(plan, "another is better".to_owned(), Duration::from_secs(60));
+    assert!(go_on_without_planner(&mut world, 100) > 50);
+    assert_eq!(world.deployed[&2], (vec![], vec!["n4".to_owned(), "n5".to_owned()]));
+    world.settle();
+    assert_eq!(world.core.epoch(), 2);
+}
+
+#[test]
+fn a_plan_takes_over_in_time_though_a_worker_is_slow_or_refuses_to_prepare() {
+    let mut world = serving(8, &[vec![1, 2, 3]]);
+    let plan = plans::plan(&[vec![1, 4, 5]]).unwrap();
+    world.nodes[4].refuse_ready = true;
+    world.core.prepare_plan(plan, "another is better".to_owned(), Duration::from_secs(60));
+    assert!(go_on_without_planner(&mut world, 100) > 50);
+    assert_eq!(world.deployed[&2], (vec!["n4".to_owned()], vec!["n5".to_owned()]));
+    let plan = plans::plan(&[vec![1, 2, 5]]).unwrap();
+    world.core.prepare_plan(plan, "another is better".to_owned(), Duration::ZERO);
+    assert!(go_on_without_planner(&mut world, 100) > 50);
+    assert_eq!(world.core.epoch(), 3);
     world.settle();
 }

@@ -8,6 +8,7 @@ use planner::profile::Segment;
 use planner::strategy::PlanError;
 use planner::units::ByteSize;
 
+use super::super::Phase;
 use super::world::{DISPATCHER, NODES, World};
 
 type Pairs = BTreeSet<(usize, usize)>;
@@ -28,6 +29,18 @@ impl World {
             chains.push(chain);
         }
         plan(&chains).ok_or(PlanError::NoWorker)
+    }
+
+    /// While requests flow, another plan is found to be better.
+    pub fn plan_ahead(&mut self, wait: Duration) {
+        if !matches!(self.core.phase, Phase::Serving) {
+            return;
+        }
+        let down = self.core.workers.iter().filter(|worker| !worker.is_up()).map(|worker| worker.node).collect();
+        let severed = self.core.severed.active(self.core.now);
+        if let Ok(plan) = self.draw_plan(&down, &severed) {
+            self.core.prepare_plan(plan, "another is better".to_owned(), wait);
+        }
     }
 
     /// Two or three nodes.

@@ -18,6 +18,8 @@ use crate::dispatcher::journal::recovery::Recovered;
 use crate::telemetry::{Detection, Event};
 use crate::wire::message::{Heartbeat, ToDispatcher, ToWorker};
 
+use super::memory::{Held, Memory};
+
 pub const NODES: usize = 7;
 pub const DISPATCHER: usize = 0;
 const QUEUE: usize = 5;
@@ -32,17 +34,9 @@ pub enum Job {
 
 pub enum ToNode {
     Accepted(u64),
-    Message(u64, ToWorker),
+    /// With whether a segment was sent along.
+    Message(u64, ToWorker, bool),
     Closed(u64),
-}
-
-pub struct Held {
-    epoch: u32,
-    stage: u16,
-    /// The node that is next on each chain.
-    next: BTreeMap<u16, usize>,
-    loaded: bool,
-    lost: BTreeSet<usize>,
 }
 
 #[derive(Default)]
@@ -57,10 +51,14 @@ pub struct Node {
     pub established: Option<u64>,
     pub inbox: VecDeque<ToNode>,
     pub outbox: VecDeque<Input>,
-    pub held: Option<Held>,
+    /// The dispatcher's process at the other end of the session has ended: what is said goes nowhere.
+    pub cut: bool,
+    pub memory: Memory,
     /// The highest epoch that this process has been in.
     pub newest: u32,
     pub refuse: bool,
+    /// Whether it says no to what it is to prepare next.
+    pub refuse_ready: bool,
     /// Has never been disturbed: must never be suspected for its silence.
     pub blameless: bool,
 }
@@ -98,6 +96,8 @@ pub struct World {
     pub tensors: Vec<Tensor>,
     pub question: Option<Question>,
     pub plans: BTreeMap<u32, Plan>,
+    /// By epoch: who had to load, and who had its segment prepared.
+    pub deployed: BTreeMap<u32, (Vec<String>, Vec<String>)>,
     /// Feed connections by node: the epoch, and whether its loss was told.
     feeds: BTreeMap<usize, (u32, bool)>,
     feed_inputs: VecDeque<Input>,
@@ -153,6 +153,7 @@ impl World {
             tensors: Vec::new(),
             question: None,
             plans: BTreeMap::new(),
+            deployed: BTreeMap::new(),
             feeds: BTreeMap::new(),
             feed_inputs: VecDeque::new(),
             clients: 0,
@@ -213,7 +214,7 @@ impl World {
                 if let ToWorker::Assign { segment, .. } = &message {
                     assert!(ship.is_none_or(|ship| ship == *segment));
                 }
-                self.nodes[node].inbox.push_back(ToNode::Message(session, message));
+                self.nodes[node].inbox.push_back(ToNode::Message(session, message, ship.is_some()));
             }
             Output::FindPlan(question) => self.question = Some(question),
             Output::OpenFeed { epoch, node } => {
@@ -262,6 +263,9 @@ impl World {
                 assert!(self.journal_failed || self.disk.standing.epoch >= epoch, "the disk knows of it before");
                 self.plans.insert(epoch, plan);
             }
+            Output::Report(Event::Deployed { epoch, loaded, prepared, .. }) => {
+                self.deployed.insert(epoch, (loaded, prepared));
+            }
             Output::Report(Event::NodeSuspected { node, by: Detection::Heartbeat }) => {
                 assert!(!self.nodes[number(&node)].blameless, "{node} was never silent");
             }
@@ -306,33 +310,32 @@ impl World {
 
     /// What a worker does that finds a node behind it silent or gone.
     fn watch_next(&mut self, node: usize) {
-        let Some(held) = &self.nodes[node].held else { return };
+        let Some(held) = &self.nodes[node].memory.stage else { return };
         let hops: BTreeSet<usize> = held.next.values().copied().collect();
         let gone =
             |next: &usize| !self.nodes[*next].alive || self.nodes[*next].paused || self.broken.contains(&(node, *next));
         let (gone, there): (Vec<usize>, Vec<usize>) = hops.into_iter().partition(gone);
         gone.iter().for_each(|next| self.lose_next(node, *next));
-        if gone.is_empty() && !there.is_empty() {
+        if gone.is_empty() && !there.is_empty() && self.nodes[node].memory.is_ready() {
             self.report_loaded(node);
         }
     }
 
     fn report_loaded(&mut self, node: usize) {
         let it = &mut self.nodes[node];
-        let (Some(held), Some(session)) = (&mut it.held, it.session) else { return };
-        if !std::mem::replace(&mut held.loaded, true) {
-            let message = ToDispatcher::Loaded { epoch: held.epoch, loaded: true, resident: ByteSize::ZERO };
-            it.outbox.push_back(Input::Said { node, session, message });
-        }
+        let Some(held) = it.memory.stage.as_mut().filter(|held| !held.loaded) else { return };
+        held.loaded = true;
+        let message = ToDispatcher::Loaded { epoch: held.epoch, loaded: held.cold, resident: ByteSize::ZERO };
+        self.say(node, Some(message));
     }
 
     /// The data connection from `node` to a node behind it is gone.
     fn lose_next(&mut self, node: usize, next: usize) {
         let it = &mut self.nodes[node];
-        let (Some(held), Some(session)) = (&mut it.held, it.session) else { return };
+        let Some(held) = &mut it.memory.stage else { return };
         if it.alive && !it.paused && held.lost.insert(next) {
             let message = ToDispatcher::NextLost { epoch: held.epoch, next: next as u32 };
-            it.outbox.push_back(Input::Said { node, session, message });
+            self.say(node, Some(message));
         }
     }
 
@@ -354,9 +357,10 @@ impl World {
 
     /// Lets one of the things that are under way arrive.
     pub fn pump(&mut self) -> bool {
-        let kinds = self.choose(6);
-        (0..6).any(|offset| match (kinds + offset) % 6 {
+        let kinds = self.choose(7);
+        (0..7).any(|offset| match (kinds + offset) % 7 {
             4 => self.write_journal(),
+            5 => self.pump_load(),
             0 => self.pump_node(),
             1 => self.pump_outbox(),
             2 => self.pump_tensor(),
@@ -382,15 +386,57 @@ impl World {
         let it = &mut self.nodes[node];
         match it.inbox.pop_front().unwrap() {
             // A new control connection replaces the old one, and the stage goes with the old one.
-            ToNode::Accepted(session) => (it.session, it.held) = (Some(session), None),
-            ToNode::Closed(session) if it.session == Some(session) => (it.session, it.held) = (None, None),
-            ToNode::Message(session, message) if it.session == Some(session) => self.obey(node, session, message),
+            ToNode::Accepted(session) => {
+                (it.session, it.cut) = (Some(session), false);
+                it.memory.end_session();
+                self.lose_feed(node);
+            }
+            ToNode::Closed(session) if it.session == Some(session) => {
+                it.session = None;
+                it.memory.end_session();
+                self.lose_feed(node);
+            }
+            ToNode::Message(session, message, shipped) if it.session == Some(session) => {
+                self.obey(node, session, message, shipped);
+            }
             _ => {}
         }
+        self.load_next(node);
         true
     }
 
-    fn obey(&mut self, node: usize, session: u64, message: ToWorker) {
+    /// A segment is loaded somewhere.
+    fn pump_load(&mut self) -> bool {
+        let loads = |node: &usize| {
+            let it = &self.nodes[*node];
+            it.alive && !it.paused && it.memory.is_loading()
+        };
+        let loading: Vec<usize> = (1..NODES).filter(loads).collect();
+        let (false, index) = (loading.is_empty(), self.choose(loading.len())) else { return false };
+        let node = loading[index];
+        let said = self.nodes[node].memory.loaded();
+        self.say(node, said);
+        self.watch_next(node);
+        self.load_next(node);
+        true
+    }
+
+    /// A worker that loads nothing begins with the next, if there is something to be loaded.
+    fn load_next(&mut self, node: usize) {
+        let it = &mut self.nodes[node];
+        let refuse = &mut it.refuse_ready;
+        let said = it.memory.load_next(|| std::mem::take(refuse));
+        said.into_iter().for_each(|said| self.say(node, Some(said)));
+    }
+
+    fn say(&mut self, node: usize, said: Option<ToDispatcher>) {
+        let it = &mut self.nodes[node];
+        if let (Some((session, message)), false) = (it.session.zip(said), it.cut) {
+            it.outbox.push_back(Input::Said { node, session, message });
+        }
+    }
+
+    fn obey(&mut self, node: usize, session: u64, message: ToWorker, shipped: bool) {
         let it = &mut self.nodes[node];
         match message {
             ToWorker::Hello { worker, .. } => {
@@ -404,9 +450,13 @@ impl World {
                 it.outbox.push_back(Input::Said { node, session, message });
             }
             ToWorker::Assign { epoch, stage, segment, next, .. } => {
-                assert!(it.held.as_ref().is_none_or(|held| held.epoch < epoch));
+                assert!(it.memory.stage.as_ref().is_none_or(|held| held.epoch < epoch));
                 it.newest = epoch;
-                if std::mem::take(&mut it.refuse) {
+                let cold = it.memory.assign(segment);
+                assert!(shipped || !cold, "the dispatcher took {segment:?} for held by {node}, and it is not");
+                // What is there can be held.
+                if cold && std::mem::take(&mut it.refuse) {
+                    it.memory.drop_all();
                     let message = ToDispatcher::Refused { epoch, reason: "no".to_owned() };
                     it.outbox.push_back(Input::Said { node, session, message });
                     return;
@@ -421,10 +471,19 @@ impl World {
                 let through = |chain: &u16| plan.chains[usize::from(*chain)].stages.contains(&usize::from(stage));
                 assert!((0..plan.chains.len() as u16).filter(through).eq(chains.keys().copied()));
                 let it = &mut self.nodes[node];
-                it.held = Some(Held { epoch, stage, next: chains, loaded: false, lost: BTreeSet::new() });
+                let lost = BTreeSet::new();
+                it.memory.stage =
+                    Some(Held { epoch, stage, segment, next: chains, ready: !cold, cold, loaded: false, lost });
                 self.watch_next(node);
             }
-            ToWorker::Release { epoch } => (it.held, it.newest) = (None, it.newest.max(epoch)),
+            ToWorker::Release { epoch } => {
+                it.newest = it.newest.max(epoch);
+                it.memory.release();
+            }
+            ToWorker::Prepare { order, segments } => {
+                let said = it.memory.prepare(order, segments.into_iter().map(|wanted| wanted.segment).collect());
+                said.into_iter().for_each(|said| self.say(node, Some(said)));
+            }
         }
     }
 
@@ -449,7 +508,12 @@ impl World {
         }
         let Tensor { from, to, epoch, chain, request, passed } = tensor;
         let stages = &self.plans[&epoch].chains[usize::from(chain)].stages;
-        let held = it.held.as_ref().filter(|held| held.epoch == epoch);
+        let held = it.memory.stage.as_ref().filter(|held| held.epoch == epoch);
+        if to != DISPATCHER && (it.newest < epoch || held.is_some_and(|held| !held.loaded)) {
+            // It waits in front of a stage that is not there yet.
+            self.tensors.push(tensor);
+            return false;
+        }
         if to == DISPATCHER {
             assert_eq!(passed, stages.len(), "it went through every stage of its chain");
             let payload = [request.to_le_bytes().to_vec(), epoch.to_le_bytes().to_vec()].concat().into();
@@ -461,7 +525,7 @@ impl World {
             self.lose_feed(to);
         } else if from == DISPATCHER {
             // Of a connection that is closed already.
-        } else if self.nodes[from].held.as_ref().is_some_and(|held| held.epoch == epoch) {
+        } else if self.nodes[from].memory.stage.as_ref().is_some_and(|held| held.epoch == epoch) {
             self.lose_next(from, to);
         }
         true
@@ -530,6 +594,7 @@ impl World {
             it.inbox.clear();
             it.inbox.extend(it.session.map(ToNode::Closed));
             it.established = None;
+            it.cut = true;
         }
         if self.journal_failed {
             // Nothing says that the next one's epochs are higher, but those that are over are fenced off.
