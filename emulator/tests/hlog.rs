@@ -31,6 +31,7 @@ fn scenario() -> Scenario {
             strategy: StrategyKind::Greedy,
             objective: planner::strategy::Objective::Throughput,
             replicas: planner::strategy::Replicas::One,
+            spares: Default::default(),
             order: false,
             heartbeat: Duration::from_millis(200),
             missed_heartbeats: 3,

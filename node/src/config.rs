@@ -7,7 +7,7 @@ use std::time::Duration;
 use planner::cluster::Cluster;
 use planner::codec::Codec;
 use planner::element::Element;
-use planner::strategy::{Objective, Replicas, StrategyKind};
+use planner::strategy::{Objective, Replicas, Spares, StrategyKind};
 use planner::units::{ByteSize, duration};
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +138,9 @@ pub struct DispatcherConfig {
     pub objective: Objective,
     /// How many chains a plan may have.
     pub replicas: Replicas,
+    /// How many segments are held ready beside the stages, for when a node is lost.
+    #[serde(default)]
+    pub spares: Spares,
     /// Seed of the strategy.
     pub seed: u64,
     /// How often a worker sends a heartbeat.

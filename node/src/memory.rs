@@ -1,4 +1,6 @@
-//! Memory of this process: how much is resident, and giving back what is free. The allocator of the C
+//! What this process takes of the machine: its memory, and the time of threads that can wait.
+//!
+//! Memory: how much is resident, and giving back what is free. The allocator of the C
 //! library keeps what was freed and is asked to return it by two calls without arguments that could be
 //! wrong; hence the `unsafe`.
 
@@ -67,4 +69,15 @@ pub fn while_loading<T>(load: impl FnOnce() -> T) -> T {
     map_from(MAPPED_WHILE_RUNNING);
     trim();
     loaded
+}
+
+/// How far a thread in the background steps back: it has a tenth of the weight of one that does not.
+const BACKGROUND: i32 = 10;
+
+/// Has this thread step back behind the others when there is not enough time for all. It can't be undone.
+pub fn step_back() {
+    // SAFETY: takes no pointer; zero is the calling thread. Where it is refused, nothing changes (setpriority(2)).
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, BACKGROUND);
+    }
 }

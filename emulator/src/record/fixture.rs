@@ -82,6 +82,7 @@ fn scenario() -> Scenario {
             bandwidth: Bandwidth::Configured,
             objective: Objective::Throughput,
             replicas: Replicas::One,
+            spares: Default::default(),
             order: false,
             heartbeat: millis(200),
             missed_heartbeats: 4,
@@ -173,6 +174,7 @@ pub fn crashes() -> Run {
         reason: reason.into(),
         plan: plan(nodes),
         took: millis(9),
+        rehearsed: false,
     };
     let deployed = |epoch, node: &str| {
         let (loaded, prepared) = (vec![node.into()], Vec::new());

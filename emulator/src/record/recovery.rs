@@ -34,6 +34,8 @@ pub struct Recovery {
     pub planned: Option<Instant>,
     /// When that plan was deployed.
     pub deployed: Option<Instant>,
+    /// Whether that plan needed something that had been prepared, and nothing that had to be loaded.
+    pub spare: bool,
     /// When the pipeline had recovered.
     pub recovered: Option<Instant>,
 }
@@ -78,7 +80,10 @@ pub fn recovery(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, index: 
     {
         recovery.planned = Some(plan.at).filter(|planned| *planned >= at);
         recovery.deployed = Some(deployed);
-        recovery.recovered = first_result(arrivals, deployed, epoch);
+        let loaded = plan.deployed.as_ref().is_some_and(|(_, loaded)| !loaded.is_empty());
+        recovery.spare = !loaded && !plan.prepared.is_empty();
+        // Where chains get ready one after the other, results come before all of them are.
+        recovery.recovered = first_result(arrivals, plan.at.max(at), epoch);
     }
     recovery
 }

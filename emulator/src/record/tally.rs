@@ -57,6 +57,8 @@ pub struct Tally {
     pub left: Vec<(i32, String)>,
     /// Every segment that was loaded.
     pub loads: Vec<Load>,
+    /// Most resident memory of each process after a segment was prepared.
+    pub prepared: BTreeMap<String, ByteSize>,
     /// Names of the nodes that [`Hop`]s tell of, by number.
     pub places: Places,
     /// What passed in each direction by the last count.
@@ -111,6 +113,8 @@ pub struct PlanSeen {
     pub plan: Plan,
     /// When every stage was ready, and which nodes had to load.
     pub deployed: Option<(Instant, Vec<String>)>,
+    /// Which nodes had their segments prepared.
+    pub prepared: Vec<String>,
 }
 
 /// Something the dispatcher took for broken.
@@ -211,13 +215,15 @@ impl Tally {
             Event::Measured { from, paths } => _ = self.measured.insert(from.clone(), paths.clone()),
             Event::Probed { took } => self.probed = Some(*took),
             Event::Planned { epoch, reason, plan, .. } => {
-                let deployed = self.plans.get(epoch).and_then(|seen| seen.deployed.clone());
-                let seen = PlanSeen { at, reason: reason.clone(), plan: plan.clone(), deployed };
+                let known = self.plans.remove(epoch);
+                let (deployed, prepared) = known.map(|seen| (seen.deployed, seen.prepared)).unwrap_or_default();
+                let seen = PlanSeen { at, reason: reason.clone(), plan: plan.clone(), deployed, prepared };
                 self.plans.insert(*epoch, seen);
             }
-            Event::Deployed { epoch, loaded, .. } => {
+            Event::Deployed { epoch, loaded, prepared, .. } => {
                 if let Some(seen) = self.plans.get_mut(epoch) {
                     seen.deployed = Some((at, loaded.clone()));
+                    seen.prepared.clone_from(prepared);
                 }
             }
             Event::Unplannable { reason } => {
@@ -251,6 +257,10 @@ impl Tally {
                 let (received, started, finished, sent) = (*received, *started, *finished, *sent);
                 self.hop(*request, Hop::Stage { place, epoch, stage, received, started, finished, sent });
             }
+            Event::Prepared { resident, .. } => {
+                let most = self.prepared.entry(teller.to_owned()).or_default();
+                *most = (*most).max(*resident);
+            }
             Event::Resumed { damage, .. } => {
                 damage.iter().for_each(|what| self.warn(format!("the dispatcher's journal was damaged: {what}")));
             }
@@ -263,7 +273,6 @@ impl Tally {
             | Event::Drained { .. }
             | Event::Rejoined { .. }
             | Event::ChainLost { .. }
-            | Event::Prepared { .. }
             | Event::Dropped { .. } => {}
         }
     }

@@ -322,7 +322,10 @@ impl Writer {
             let ready =
                 change.deployed_s.map_or_else(|| "never deployed".to_owned(), |at| format!("flowing at {at:.2} s"));
             let loaded = if change.loaded.is_empty() { "nothing".to_owned() } else { change.loaded.join(", ") };
-            let line = format!("{}: {} · {ready} · loaded: {loaded}", change.reason, change.nodes.join(" → "));
+            let prepared = change.prepared.join(", ");
+            let prepared = if prepared.is_empty() { prepared } else { format!(" · was prepared: {prepared}") };
+            let nodes = change.nodes.join(" → ");
+            let line = format!("{}: {nodes} · {ready} · loaded: {loaded}{prepared}", change.reason);
             text += &self.wrapped("  then ", Ink::Dim, &line);
         }
         text

@@ -71,6 +71,7 @@ fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric)
             strategy: scenario.plan.strategy,
             objective: scenario.plan.objective,
             replicas: scenario.plan.replicas,
+            spares: scenario.plan.spares,
             seed: scenario.seed,
             heartbeat: scenario.plan.heartbeat,
             missed_heartbeats: scenario.plan.missed_heartbeats,

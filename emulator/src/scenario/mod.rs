@@ -18,7 +18,7 @@ use std::time::Duration;
 use node::config::{Bandwidth, Deploy, Load};
 use planner::cluster::Energy;
 use planner::codec::Codec;
-use planner::strategy::{Objective, Replicas, StrategyKind};
+use planner::strategy::{Objective, Replicas, Spares, StrategyKind};
 use planner::units::{ByteSize, duration};
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +139,9 @@ pub struct PlanSpec {
     /// How many chains a plan may have.
     #[serde(default)]
     pub replicas: Replicas,
+    /// How many segments are held ready beside the stages.
+    #[serde(default)]
+    pub spares: Spares,
     /// Whether answers go out in the order in which the requests were accepted.
     #[serde(default)]
     pub order: bool,

@@ -22,7 +22,9 @@ pub(super) fn told(scenario: &Scenario, origin: Instant, time: Duration, event: 
         Simulated::Accepted { request } => (client, Event::Accepted { request }),
         // Nothing was computed, so there is nothing to take a digest of.
         Simulated::Completed { request, epoch } => (client, Event::Completed { request, epoch, digest: String::new() }),
-        Simulated::Planned { epoch, reason, plan, took } => (dispatcher, Event::Planned { epoch, reason, plan, took }),
+        Simulated::Planned { epoch, reason, plan, took } => {
+            (dispatcher, Event::Planned { epoch, reason, plan, took, rehearsed: false })
+        }
         Simulated::Deployed { epoch, loaded, took } => {
             let loaded = loaded.into_iter().map(name).collect();
             (dispatcher, Event::Deployed { epoch, loaded, prepared: Vec::new(), took })

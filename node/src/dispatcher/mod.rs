@@ -68,12 +68,13 @@ use planner::profile::ModelProfile;
 
 use self::clients::Client;
 use self::control::Control;
-use self::core::exchange::{Input, Output, Question};
+use self::core::exchange::{Input, Output};
 use self::core::{Core, Settings};
 use self::heartbeats::Heartbeats;
 use self::journal::Job;
 use self::journal::recovery::{Recovered, recover};
 use self::outbox::Outbox;
+use self::planning::Planner;
 use crate::clock::Instant;
 use crate::config::{CLIENT_PORT, DATA_PORT, Deploy, DispatcherConfig, NodeConfig};
 use crate::planted::{self, Bug};
@@ -122,7 +123,7 @@ pub fn run(
     data::collect(port(DATA_PORT)?, secret(), config.heartbeat, sender.clone(), telemetry.clone())
         .map_err(thread_refused)?;
     clients::accept(port(CLIENT_PORT)?, secret(), sender.clone()).map_err(thread_refused)?;
-    let questions = planning::spawn(shared.clone(), telemetry.clone(), sender.clone()).map_err(thread_refused)?;
+    let planner = planning::spawn(shared.clone(), telemetry.clone(), sender.clone()).map_err(thread_refused)?;
     let forward = sender.clone();
     let forward = move || {
         for command in commands {
@@ -140,7 +141,7 @@ pub fn run(
         shared,
         telemetry,
         sender,
-        questions,
+        planner,
         jobs,
         controls: HashMap::new(),
         feeds: HashMap::new(),
@@ -202,7 +203,7 @@ struct Dispatcher {
     shared: Arc<Shared>,
     telemetry: Telemetry,
     sender: Sender<Happening>,
-    questions: Sender<Question>,
+    planner: Planner,
     jobs: Sender<(u64, Job)>,
     /// By node: the session wanted, and the connection once it is made.
     controls: HashMap<usize, (u64, Option<Control>)>,
@@ -306,8 +307,9 @@ impl Dispatcher {
                     control.tell(message, ship);
                 }
             }
-            // The planner's thread ends only with this one.
-            Output::FindPlan(question) => _ = self.questions.send(question),
+            // The planner's threads end only with this one.
+            Output::FindPlan(question) => _ = self.planner.questions.send(question),
+            Output::Rehearse(question) => _ = self.planner.rehearsals.send(question),
             Output::OpenFeed { epoch, node } => {
                 self.feeds.retain(|_, feed| feed.epoch == epoch);
                 self.feeds.insert(node, Feed { epoch, open: None });

@@ -102,6 +102,9 @@ pub enum Event {
         /// Time it took to find.
         #[serde(with = "duration")]
         took: Duration,
+        /// Whether it was found before it was needed.
+        #[serde(default)]
+        rehearsed: bool,
     },
     /// Dispatcher: every stage of the epoch has loaded its segment; requests flow from here on.
     Deployed {

@@ -13,9 +13,6 @@ use super::engine::{Engine, EngineError, Loader};
 use crate::clock::Instant;
 use crate::memory;
 
-/// How far a load in the background steps back: a tenth of the weight of a thread that does not.
-const BACKGROUND: i32 = 10;
-
 /// What came of loading a segment.
 pub struct Loaded {
     /// The segment.
@@ -44,7 +41,7 @@ pub fn load(loader: &Arc<dyn Loader>, segment: Segment, file: Option<Vec<u8>>, p
     let load = move || {
         let began = Instant::now();
         if let Pace::Background { .. } = pace {
-            step_back();
+            memory::step_back();
         }
         let load = AssertUnwindSafe(|| loader.load(segment, file));
         let load = || catch_unwind(load).unwrap_or_else(|_| Err(EngineError::Panicked("while loading".to_owned())));
@@ -62,14 +59,5 @@ pub fn load(loader: &Arc<dyn Loader>, segment: Segment, file: Option<Vec<u8>>, p
     };
     if let Err(error) = thread::Builder::new().name("load".into()).spawn(load) {
         let _ = core.send(Input::Loaded(Loaded { segment, engine: Err(error.into()), took: Duration::ZERO }));
-    }
-}
-
-/// Has this thread step back behind the others when there is not enough time for all. It can't be undone, so it is for
-/// threads that end.
-fn step_back() {
-    // SAFETY: takes no pointer; zero is the calling thread. Where it is refused, nothing changes (setpriority(2)).
-    unsafe {
-        libc::setpriority(libc::PRIO_PROCESS, 0, BACKGROUND);
     }
 }

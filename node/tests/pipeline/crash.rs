@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use node::config::{Arrival, Deploy, Load};
 use node::telemetry::Event;
-use planner::strategy::Replicas;
+use planner::strategy::{Replicas, Spares};
 
 use crate::testbed::{DISPATCHER, SEED, Testbed, Wanted};
 use crate::trivial;
@@ -20,6 +20,7 @@ fn wanted(net: u8, workers: usize) -> Wanted {
         slowdown: 1.0,
         split: true,
         replicas: Replicas::One,
+        spares: Spares::default(),
         order: false,
     }
 }

@@ -11,7 +11,7 @@ use node::wire::frame::{Frame, FrameKind, HEADER, MAX_PAYLOAD};
 use node::wire::join::{Port, join};
 use node::wire::message::{Heartbeat, ToWorker, to_frame};
 use node::wire::secret::Secret;
-use planner::strategy::Replicas;
+use planner::strategy::{Replicas, Spares};
 
 use crate::testbed::{CLIENT, DISPATCHER, SEED, Testbed, Wanted};
 
@@ -64,6 +64,7 @@ fn who_does_not_know_the_secret_is_refused_and_harms_nobody() {
         slowdown: 1.0,
         split: true,
         replicas: Replicas::One,
+        spares: Spares::default(),
         order: false,
     });
     testbed.begin();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use node::config::{Arrival, Deploy, Load};
 use node::telemetry::{Detection, Event};
-use planner::strategy::Replicas;
+use planner::strategy::{Replicas, Spares};
 use testbed::{SEED, Testbed, Wanted};
 
 #[test]
@@ -24,6 +24,7 @@ fn a_killed_and_a_stopped_worker_cost_no_request() {
         slowdown: 1.0,
         split: true,
         replicas: Replicas::One,
+        spares: Spares::default(),
         order: false,
     });
     testbed.begin();
@@ -80,6 +81,7 @@ fn when_a_chain_is_lost_the_others_answer_and_in_order() {
         slowdown: 40.0,
         split: true,
         replicas: Replicas::Auto,
+        spares: Spares::default(),
         order: true,
     });
     testbed.begin();
@@ -113,6 +115,7 @@ fn segments_over_the_network_give_the_same_bits() {
         slowdown: 1.0,
         split: true,
         replicas: Replicas::One,
+        spares: Spares::default(),
         order: false,
     });
     testbed.begin();
@@ -133,6 +136,7 @@ fn a_client_faster_than_the_pipeline_is_held_back_and_loses_nothing() {
         slowdown: 1.0,
         split: false,
         replicas: Replicas::One,
+        spares: Spares::default(),
         order: false,
     });
     testbed.begin();

@@ -25,7 +25,7 @@ use planner::cluster::{Cluster, Device, Energy, Path};
 use planner::codec::Codec;
 use planner::plan::Plan;
 use planner::profile::{ModelProfile, measure, reference};
-use planner::strategy::{Replicas, StrategyKind};
+use planner::strategy::{Replicas, Spares, StrategyKind};
 use planner::units::ByteSize;
 
 /// Nothing in these tests takes so long unless something is wrong.
@@ -49,6 +49,8 @@ pub struct Wanted {
     pub split: bool,
     /// How many chains a plan may have.
     pub replicas: Replicas,
+    /// How many segments are held ready beside the stages.
+    pub spares: Spares,
     /// Whether answers must come in the order of the requests.
     pub order: bool,
 }
@@ -271,7 +273,6 @@ fn configs(
         worker: node > DISPATCHER,
         memory,
         slowdown: wanted.slowdown,
-        memory: None,
         energy: Energy::default(),
     };
     let path = |from, to| (from != to).then_some(Path { rate: None, delay: Duration::from_micros(50), air: None });
@@ -301,6 +302,7 @@ fn configs(
             strategy: StrategyKind::Optimal,
             objective: planner::strategy::Objective::Throughput,
             replicas: wanted.replicas,
+            spares: wanted.spares,
             seed: SEED,
             heartbeat: Duration::from_millis(100),
             missed_heartbeats: 5,

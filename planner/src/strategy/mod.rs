@@ -18,6 +18,7 @@ mod optimal;
 mod packing;
 mod pareto;
 mod random;
+mod rehearsal;
 mod repair;
 mod replicas;
 mod search;
@@ -31,6 +32,7 @@ pub use kpath::KPath;
 pub use optimal::Optimal;
 pub use pareto::{Front, Point};
 pub use random::Random;
+pub use rehearsal::{MARGIN, Rehearsal, Spares, rehearse, substituted};
 pub use repair::KEEP;
 pub use replicas::Replicas;
 

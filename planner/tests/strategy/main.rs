@@ -13,7 +13,9 @@ use made_up::{Dice, assert_valid, model, patience, wifi};
 use planner::codec::Codec;
 use planner::plan::Plan;
 use planner::profile::Segment;
-use planner::strategy::{Chain, Instance, Objective, Optimal, Problem, Strategy, StrategyKind};
+use planner::strategy::{
+    Chain, Instance, MARGIN, Objective, Optimal, Problem, Spares, Strategy, StrategyKind, rehearse,
+};
 use proptest::prelude::*;
 
 /// The shortest bottleneck of all plans there are.
@@ -254,4 +256,43 @@ fn a_dispatcher_that_is_a_worker_too_can_hold_the_whole_model() {
         let plan = kind.plan(&Problem::new(&profile, &cluster, Codec::Raw), 0, &|| false).unwrap();
         assert_eq!(plan.chain(&plan.chains[0]), [(1, profile.whole())], "{kind}");
     }
+}
+
+#[test]
+fn what_is_rehearsed_is_good_and_what_lies_ready_fits_and_suffices() {
+    let (mut losses, mut ready_for) = (0, 0);
+    for seed in 0..300 {
+        let mut dice = Dice::new(seed);
+        let profile = model(12, &mut dice);
+        let cluster = wifi(9, 12, 64, &mut dice);
+        let start = Problem::new(&profile, &cluster, Codec::Raw);
+        let Ok(plan) = StrategyKind::Optimal.plan(&start, seed, &|| false) else { continue };
+        let problem = Problem { current: Some(&plan), ..start };
+        let rehearse = |held: &[_], spares| rehearse(StrategyKind::Optimal, &problem, held, spares, seed, &|_| false);
+        let rehearsal = rehearse(&[], Spares::Auto);
+        for (lost, next) in &rehearsal.without {
+            losses += 1;
+            let excluded = BTreeSet::from([*lost]);
+            let question = Problem { excluded: &excluded, ..problem };
+            assert_valid(&question, next);
+            let best = StrategyKind::Optimal.plan(&question, seed, &|| false).unwrap();
+            assert!(next.prediction.bottleneck.as_secs_f64() <= MARGIN * best.prediction.bottleneck.as_secs_f64());
+            let there = |stage: &planner::plan::Stage| {
+                let pair = (stage.node, stage.segment);
+                rehearsal.ready.contains(&pair) || plan.stages.iter().any(|stage| (stage.node, stage.segment) == pair)
+            };
+            ready_for += usize::from(next.stages.iter().all(there));
+        }
+        for (number, node) in cluster.nodes.iter().enumerate() {
+            let stage = plan.stages.iter().filter(|stage| stage.node == number).map(|stage| stage.segment);
+            let beside = rehearsal.ready.iter().filter(|pair| pair.0 == number).map(|pair| pair.1);
+            let together: Vec<_> = stage.chain(beside).collect();
+            assert!(together.is_empty() || profile.memory_together(&together) <= node.memory);
+        }
+        // What lies ready stays, and never more than were asked for.
+        assert_eq!(rehearse(&rehearsal.ready, Spares::Auto).ready.len(), rehearsal.ready.len());
+        assert!(rehearse(&[], Spares::Most(1)).ready.len() <= 1);
+    }
+    println!("{ready_for} of {losses} losses need no loading");
+    assert!(losses > 300 && ready_for * 10 > losses * 8, "{ready_for} of {losses}");
 }

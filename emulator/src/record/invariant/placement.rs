@@ -1,5 +1,6 @@
 //! `placement`: a stage is computed by the node that the plan put it on, after that plan was made, and by a
-//! process that took no more memory for it than the node has.
+//! process that took no more memory for it than the node has. A segment that is only held ready has not served, but takes no more
+//! memory than there is, either.
 
 use std::collections::BTreeSet;
 
@@ -41,6 +42,13 @@ pub(super) fn check(scenario: &Scenario, tally: &Tally) -> Verdict {
                 "{} served stage {} of epoch {} with {} in memory, and has {}",
                 load.node, load.stage, load.epoch, load.resident, node.memory
             );
+            breaches.push(Breach { request: None, text });
+        }
+    }
+    for (node, resident) in &tally.prepared {
+        let Some(node) = scenario.nodes.iter().find(|spec| spec.name == *node) else { continue };
+        if *resident > node.memory {
+            let text = format!("{} prepared a segment with {resident} in memory, and has {}", node.name, node.memory);
             breaches.push(Breach { request: None, text });
         }
     }

@@ -189,6 +189,7 @@ fn plans(scenario: &Scenario, tally: &Tally, clock: Clock) -> Vec<PlanChange> {
         deployed_s: seen.deployed.as_ref().map(|(at, _)| clock.seconds(*at)),
         nodes: seen.plan.stages.iter().map(|stage| name(scenario, stage.node)).collect(),
         loaded: seen.deployed.as_ref().map(|(_, loaded)| loaded.clone()).unwrap_or_default(),
+        prepared: seen.prepared.clone(),
         predicted_throughput_per_s: rounded(seen.plan.prediction.throughput_per_s(), 3),
     };
     tally.plans.iter().map(change).collect()

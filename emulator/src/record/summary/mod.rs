@@ -250,6 +250,9 @@ pub struct PlanChange {
     pub nodes: Vec<String>,
     /// The nodes that had to load a segment.
     pub loaded: Vec<String>,
+    /// The nodes that had theirs prepared.
+    #[serde(default)]
+    pub prepared: Vec<String>,
     /// Requests per second that the cost model expects at most.
     pub predicted_throughput_per_s: f64,
 }
@@ -279,6 +282,9 @@ pub struct FaultSummary {
     /// When every stage of that plan was ready.
     #[serde(default)]
     pub deployed_s: Option<f64>,
+    /// Whether all that the plan needed anew had been prepared.
+    #[serde(default)]
+    pub spare: bool,
     /// When the pipeline had recovered: see [`crate::record::recovery`].
     pub recovered_s: Option<f64>,
     /// When results came at the full rate again: see [`crate::record::impact`], also for the rest.

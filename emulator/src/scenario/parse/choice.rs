@@ -2,7 +2,7 @@
 
 use node::config::{Arrival, Bandwidth, Deploy};
 use planner::codec::Codec;
-use planner::strategy::{Objective, Replicas, StrategyKind};
+use planner::strategy::{Objective, Replicas, Spares, StrategyKind};
 use schemars::json_schema;
 
 use super::leaf::{Whole, leaf_schema};
@@ -13,6 +13,8 @@ use crate::scenario::network::{Airtime, Distribution};
 
 /// More chains than this have no use: a cluster has 500 nodes at most.
 const MOST_CHAINS: u64 = 500;
+/// Segments that can be asked to be held ready.
+const MOST_SPARES: u64 = 1000;
 
 /// A value that is chosen by a word.
 pub trait Word: Copy + 'static {
@@ -164,6 +166,36 @@ leaf_schema!(
     json_schema!({
         "title": "number of chains",
         "oneOf": [{ "type": "integer", "minimum": 1, "maximum": MOST_CHAINS }, { "const": "auto" }]
+    })
+);
+
+/// How many segments are held ready: a number, or `auto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpareCount(pub Spares);
+
+impl Read for SpareCount {
+    const WHAT: &'static str = "a number of segments or \"auto\"";
+    const EXAMPLE: &'static str = "\"auto\"";
+    fn read(node: &Node, reader: &mut Reader) -> Option<SpareCount> {
+        match &node.value {
+            Value::Text(word) => reader.choice(word, &["auto"], node.place).map(|_| SpareCount(Spares::Auto)),
+            Value::Integer(_) => {
+                let Whole(count) = Whole::<0, MOST_SPARES>::read(node, reader)?;
+                Some(SpareCount(Spares::Most(count as u32)))
+            }
+            _ => {
+                reader.wrong_type::<SpareCount>(node);
+                None
+            }
+        }
+    }
+}
+leaf_schema!(
+    SpareCount,
+    "SpareCount",
+    json_schema!({
+        "title": "number of segments",
+        "oneOf": [{ "type": "integer", "minimum": 0, "maximum": MOST_SPARES }, { "const": "auto" }]
     })
 );
 

@@ -163,6 +163,7 @@ fn plan(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Option<PlanSpec> {
         bandwidth: keys.bandwidth.get()?.0,
         objective: objective?,
         replicas,
+        spares: keys.spares.get()?.0,
         order: keys.order.get()?.0,
         heartbeat: keys.heartbeat.get()?.0,
         missed_heartbeats: keys.missed.get()?.0 as u32,

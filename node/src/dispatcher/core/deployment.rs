@@ -8,7 +8,7 @@ use planner::plan::{Chain, Plan};
 use planner::strategy::PlanError;
 
 use super::exchange::{Output, Question};
-use super::workers::{Link, Start};
+use super::workers::{Link, Start, Worker};
 use super::{Core, Phase, Suspicion};
 use crate::config::DATA_PORT;
 use crate::dispatcher::journal::record::Record;
@@ -31,22 +31,31 @@ impl Core {
             }
         }
         self.next = None;
-        self.ask_for_plan();
+        match self.rehearsed_plan() {
+            Some(plan) => self.enter(plan, Duration::ZERO, true),
+            None => self.ask_for_plan(),
+        }
+    }
+
+    /// What the planner is asked now, under the next number.
+    pub(super) fn question(&mut self) -> Question {
+        self.attempts += 1;
+        let down = self.workers.iter().filter(|worker| !worker.is_up());
+        let ready = |worker: &Worker| worker.ready.there().map(|segment| (worker.node, segment)).collect::<Vec<_>>();
+        Question {
+            attempt: self.attempts,
+            excluded: down.map(|worker| worker.node).collect(),
+            severed: self.severed.active(self.now),
+            current: self.plan.clone(),
+            ready: self.workers.iter().flat_map(ready).collect(),
+        }
     }
 
     /// Asks the planner, in place of any question that is open.
     fn ask_for_plan(&mut self) {
-        self.attempts += 1;
-        let attempt = self.attempts;
-        let down = self.workers.iter().filter(|worker| !worker.is_up());
-        let question = Question {
-            attempt,
-            excluded: down.map(|worker| worker.node).collect(),
-            severed: self.severed.active(self.now),
-            current: self.plan.clone(),
-        };
+        let question = self.question();
         self.avoided = question.severed.len();
-        self.phase = Phase::Planning { attempt, news: None };
+        self.phase = Phase::Planning { attempt: question.attempt, news: None };
         self.outputs.push(Output::FindPlan(question));
     }
 
@@ -57,7 +66,7 @@ impl Core {
         }
         let news = news.take();
         match found {
-            Ok(plan) if self.can_be_held(&plan) => self.enter(plan, took),
+            Ok(plan) if self.can_be_held(&plan) => self.enter(plan, took, false),
             _ if news.is_some() => self.reasons.extend(news),
             Ok(plan) => self.strand(format!("the strategy put stages on {:?}", nodes(&plan))),
             Err(error) => self.strand(error.to_string()),
@@ -65,11 +74,11 @@ impl Core {
     }
 
     /// Puts a plan into force, as soon as the journal knows that its epoch begins.
-    pub(super) fn enter(&mut self, plan: Plan, took: Duration) {
+    pub(super) fn enter(&mut self, plan: Plan, took: Duration, rehearsed: bool) {
         // Whatever becomes of this process, the next one's epochs are higher.
         let epoch = self.standing.epoch.saturating_add(1);
         self.record(Record::Epoch(epoch));
-        self.phase = Phase::Entering { mark: self.promises.mark(), epoch, plan, took };
+        self.phase = Phase::Entering { mark: self.promises.mark(), epoch, plan, took, rehearsed };
         if self.promises.is_given_up() {
             self.enter_epoch();
         }
@@ -106,18 +115,18 @@ impl Core {
     /// The journal knows of the epoch: it may begin.
     pub(super) fn enter_epoch(&mut self) {
         match std::mem::replace(&mut self.phase, Phase::Serving) {
-            Phase::Entering { epoch, plan, took, .. } => self.deploy(epoch, plan, took),
+            Phase::Entering { epoch, plan, took, rehearsed, .. } => self.deploy(epoch, plan, took, rehearsed),
             other => self.phase = other,
         }
     }
 
-    fn deploy(&mut self, epoch: u32, plan: Plan, took: Duration) {
+    fn deploy(&mut self, epoch: u32, plan: Plan, took: Duration, rehearsed: bool) {
         self.epoch = epoch;
         self.unplannable = None;
         self.suspicions.clear();
         self.ledger.recall();
         let reason = std::mem::take(&mut self.pending_reasons).join("; ");
-        self.report(Event::Planned { epoch, reason, plan: plan.clone(), took });
+        self.report(Event::Planned { epoch, reason, plan: plan.clone(), took, rehearsed });
 
         let free = |node: usize| plan.stages.iter().all(|stage| stage.node != node);
         for worker in self.workers.iter_mut().filter(|worker| worker.assigned && free(worker.node)) {

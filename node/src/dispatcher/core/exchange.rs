@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use planner::plan::Plan;
 use planner::profile::Segment;
-use planner::strategy::PlanError;
+use planner::strategy::{PlanError, Rehearsal};
 
 use super::ledger::Answer;
 use crate::dispatcher::journal::record::Record;
@@ -93,6 +93,13 @@ pub enum Input {
         /// Time it took.
         took: Duration,
     },
+    /// The answer to [`Output::Rehearse`].
+    Rehearsed {
+        /// Number of the question.
+        attempt: u64,
+        /// What was found.
+        rehearsal: Rehearsal,
+    },
     /// The data connection to a first stage is open.
     FeedOpened {
         /// The epoch it was opened for.
@@ -133,6 +140,8 @@ pub struct Question {
     pub severed: BTreeSet<(usize, usize)>,
     /// The plan in force.
     pub current: Option<Plan>,
+    /// Segments that lie ready beside the stages, and where.
+    pub ready: Vec<(usize, Segment)>,
 }
 
 /// What to do.
@@ -165,6 +174,9 @@ pub enum Output {
     },
     /// Find a plan; answer with [`Input::PlanFound`].
     FindPlan(Question),
+    /// Find out in the background what would be in force without each node of the current plan; answer with
+    /// [`Input::Rehearsed`].
+    Rehearse(Question),
     /// Open a data connection to a first stage and close those of other epochs; answer with
     /// [`Input::FeedOpened`] or [`Input::FeedLost`].
     OpenFeed {

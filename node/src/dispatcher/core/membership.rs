@@ -190,6 +190,7 @@ impl Core {
             }
         }
         self.tend_journal();
+        self.rehearse();
         match self.phase {
             Phase::Gathering { until } if now >= until => self.stop_gathering(),
             Phase::Stranded { .. } => self.retry_stranded(),

@@ -4,7 +4,7 @@
 //! Files: [`exchange`] inputs and outputs; [`ledger`] what became of each request; [`planner::chains`] which way the next one
 //! takes; [`order`] which answer goes out next, if that matters; `promises` what the journal must hold first; [`workers`] who is alive; [`severed`] which pairs of
 //! nodes to avoid; `membership` (who comes and goes), `deployment` (plan → stages loaded → requests flow), `preparation`
-//! (segments loaded before they are needed) and `requests` hold the machine's transitions.
+//! (segments loaded before they are needed), `rehearsal` (which those are, and what follows a loss) and `requests` hold the machine's transitions.
 
 mod deployment;
 pub mod exchange;
@@ -14,6 +14,7 @@ mod membership;
 pub mod order;
 mod preparation;
 mod promises;
+mod rehearsal;
 mod requests;
 pub mod severed;
 #[cfg(test)]
@@ -27,12 +28,14 @@ use std::time::Duration;
 use planner::codec::Codec;
 use planner::plan::Plan;
 use planner::profile::Segment;
+use planner::strategy::Spares;
 
 use self::exchange::{Input, Output};
 use self::ledger::{Answer, Ledger};
 use self::order::Order;
 use self::preparation::Next;
 use self::promises::Promises;
+use self::rehearsal::Rehearsals;
 use self::severed::Severed;
 use self::workers::Worker;
 use crate::clock::Instant;
@@ -66,6 +69,8 @@ pub struct Settings {
     pub window: Option<u32>,
     /// Whether answers go out in the order in which the requests were admitted.
     pub order: bool,
+    /// How many segments are held ready beside the stages.
+    pub spares: Spares,
     /// Most accepted requests in front of the pipeline.
     pub queue: usize,
 }
@@ -84,6 +89,7 @@ impl Settings {
             missed: config.missed_heartbeats.max(1),
             window: config.window,
             order: config.order,
+            spares: config.spares,
             queue: config.queue.max(1) as usize,
         }
     }
@@ -107,7 +113,7 @@ enum Phase {
     /// Waiting for the planner's answer to this question; since it was asked, `news` may have come of a worker.
     Planning { attempt: u64, news: Option<String> },
     /// Waiting until the journal holds the epoch of this plan.
-    Entering { mark: u64, epoch: u32, plan: Plan, took: Duration },
+    Entering { mark: u64, epoch: u32, plan: Plan, took: Duration, rehearsed: bool },
     /// Waiting for these nodes' stages to be loaded, and for the connections to these first ones.
     Deploying {
         planned: Instant,
@@ -160,6 +166,7 @@ pub struct Core {
     wanted: Vec<(usize, Segment)>,
     /// The plan that all this is done for, if it is one that is to come.
     next: Option<Next>,
+    rehearsals: Rehearsals,
     ledger: Ledger,
     chains: Chains,
     /// The client's session and the highest epoch, as the journal remembers them.
@@ -201,6 +208,7 @@ impl Core {
             avoided: 0,
             wanted: Vec::new(),
             next: None,
+            rehearsals: Rehearsals::default(),
             ledger,
             chains: Chains::default(),
             standing: known.standing,
@@ -227,6 +235,7 @@ impl Core {
             Input::Said { node, session, message } => self.said(node, session, message),
             Input::Heartbeat(heartbeat) => self.heartbeat(&heartbeat),
             Input::PlanFound { attempt, found, took } => self.plan_found(attempt, found, took),
+            Input::Rehearsed { attempt, rehearsal } => self.rehearsed(attempt, rehearsal),
             Input::FeedOpened { epoch, node } => self.feed_opened(epoch, node),
             Input::FeedLost { epoch, node } => self.feed_lost(epoch, node),
             Input::Delivered { epoch, chain, request, payload } => {

@@ -118,7 +118,7 @@ impl Core {
             && possible
         {
             self.pending_reasons.push(reason);
-            self.enter(plan, Duration::ZERO);
+            self.enter(plan, Duration::ZERO, false);
         }
     }
 }

@@ -106,6 +106,11 @@ impl Ready {
         self.refused.clear();
     }
 
+    /// What lies ready.
+    pub fn there(&self) -> impl Iterator<Item = Segment> {
+        self.there.iter().copied()
+    }
+
     /// Whether a segment lies ready.
     pub fn has(&self, segment: Segment) -> bool {
         self.there.contains(&segment)

@@ -17,7 +17,7 @@ pub use topology::{
     Wifi,
 };
 
-use super::choice::{Aim, Choice, ReplicaCount};
+use super::choice::{Aim, Choice, ReplicaCount, SpareCount};
 use super::leaf::{Flag, List, ScenarioName, Tables, Text, Whole};
 use super::macros::{kinds, table};
 use super::quantity::{PerSecond, Period, Share, Time};
@@ -97,6 +97,9 @@ table! {
         floor: Optional<PerSecond>,
         /// How many chains may share the requests: a number, or `"auto"` for as many as help.
         replicas: Optional<ReplicaCount> = 1,
+        /// How many segments are loaded beside the stages, on nodes with room for them, so that a lost node's stage goes on
+        /// elsewhere without loading: a number, or `"auto"` for as many as fit.
+        spares: Optional<SpareCount> = 0,
         /// Whether answers go out in the order in which the requests were accepted. One that is early is held back.
         order: Optional<Flag> = false,
         /// How often a worker sends a heartbeat.

@@ -16,6 +16,8 @@ use self::world::{DISPATCHER, NODES, World};
 use super::Phase;
 use super::exchange::Input;
 use bytes::Bytes;
+use planner::profile::Segment;
+use planner::strategy::{Rehearsal, Spares};
 
 /// What may happen next; the numbers choose among what is there.
 #[derive(Debug, Clone, Copy)]
@@ -198,6 +200,7 @@ fn a_cluster_without_faults_serves_in_its_first_epoch() {
 /// Serves until the plan in force has chains of these nodes.
 fn serving(seed: u64, chains: &[Vec<usize>]) -> World {
     let mut world = World::new(seed);
+    world.core.settings.spares = Spares::Most(0);
     while world.question.is_none() {
         (0..20).for_each(|_| _ = world.pump_all_but_answers());
         world.pass(25, true);
@@ -276,4 +279,39 @@ fn a_plan_takes_over_in_time_though_a_worker_is_slow_or_refuses_to_prepare() {
     assert!(go_on_without_planner(&mut world, 100) > 50);
     assert_eq!(world.core.epoch(), 3);
     world.settle();
+}
+
+/// Serves with a rehearsal: if 2 is lost, 4 takes its place, which holds its segment ready.
+fn rehearsed(seed: u64) -> World {
+    let mut world = serving(seed, &[vec![1, 2, 3]]);
+    world.core.settings.spares = Spares::Auto;
+    go_on_without_planner(&mut world, 20);
+    let attempt = world.rehearsal.take().expect("a rehearsal is asked for").attempt;
+    let without = vec![(2, plans::plan(&[vec![1, 4, 3]]).unwrap())];
+    let rehearsal = Rehearsal { without, ready: vec![(4, Segment { from: 1, to: 2 })] };
+    world.input(Input::Rehearsed { attempt, rehearsal });
+    go_on_without_planner(&mut world, 20);
+    world
+}
+
+#[test]
+fn a_lost_node_is_replaced_as_rehearsed_and_nothing_is_searched_or_loaded() {
+    let mut world = rehearsed(10);
+    world.step(Step::Crash { node: 2, silent: false });
+    assert!(go_on_without_planner(&mut world, 60) > 30);
+    assert!(world.question.is_none() && world.core.epoch() == 2);
+    assert_eq!(world.deployed[&2], (vec![], vec!["n4".to_owned()]));
+    world.settle();
+}
+
+#[test]
+fn what_was_not_rehearsed_is_planned() {
+    for also in [1, 4] {
+        let mut world = rehearsed(12);
+        world.step(Step::Crash { node: also, silent: false });
+        world.step(Step::Crash { node: 2, silent: false });
+        go_on_without_planner(&mut world, 60);
+        assert!(world.question.is_some(), "2 is lost together with {also}");
+        world.settle();
+    }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use planner::plan::{Chain, Limit, Plan, Prediction, Stage};
 use planner::profile::Segment;
-use planner::strategy::PlanError;
+use planner::strategy::{PlanError, Rehearsal};
 use planner::units::ByteSize;
 
 use super::super::Phase;
+use super::super::exchange::{Input, Question};
 use super::world::{DISPATCHER, NODES, World};
 
 type Pairs = BTreeSet<(usize, usize)>;
@@ -41,6 +42,22 @@ impl World {
         if let Ok(plan) = self.draw_plan(&down, &severed) {
             self.core.prepare_plan(plan, "another is better".to_owned(), wait);
         }
+    }
+
+    /// What would be in force without each node of the plan: any plan without it, of which some lies ready, or none.
+    pub fn answer_rehearsal(&mut self) -> bool {
+        let Some(Question { attempt, excluded, severed, current, .. }) = self.rehearsal.take() else { return false };
+        let mut rehearsal = Rehearsal::default();
+        for stage in current.iter().flat_map(|plan| &plan.stages) {
+            let without = excluded.iter().copied().chain([stage.node]).collect();
+            let Ok(plan) = self.draw_plan(&without, &severed) else { continue };
+            rehearsal.ready.extend(plan.stages.iter().map(|stage| (stage.node, stage.segment)));
+            rehearsal.without.push((stage.node, plan));
+        }
+        let kept = self.choose(rehearsal.ready.len() + 1);
+        rehearsal.ready.truncate(kept);
+        self.input(Input::Rehearsed { attempt, rehearsal });
+        true
     }
 
     /// Two or three nodes.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use planner::codec::Codec;
 use planner::plan::Plan;
+use planner::strategy::Spares;
 use planner::units::ByteSize;
 
 use crate::clock::Instant;
@@ -95,6 +96,8 @@ pub struct World {
     pub ever_broken: BTreeSet<(usize, usize)>,
     pub tensors: Vec<Tensor>,
     pub question: Option<Question>,
+    /// What is asked in the background.
+    pub rehearsal: Option<Question>,
     pub plans: BTreeMap<u32, Plan>,
     /// By epoch: who had to load, and who had its segment prepared.
     pub deployed: BTreeMap<u32, (Vec<String>, Vec<String>)>,
@@ -132,6 +135,7 @@ impl World {
             missed: 3,
             window: None,
             order: ordered,
+            spares: if seed % 3 == 0 { Spares::Most(0) } else { Spares::Auto },
             queue: QUEUE,
         };
         let now = Instant(1_000_000_000);
@@ -152,6 +156,7 @@ impl World {
             ever_broken: BTreeSet::new(),
             tensors: Vec::new(),
             question: None,
+            rehearsal: None,
             plans: BTreeMap::new(),
             deployed: BTreeMap::new(),
             feeds: BTreeMap::new(),
@@ -217,6 +222,7 @@ impl World {
                 self.nodes[node].inbox.push_back(ToNode::Message(session, message, ship.is_some()));
             }
             Output::FindPlan(question) => self.question = Some(question),
+            Output::Rehearse(question) => self.rehearsal = Some(question),
             Output::OpenFeed { epoch, node } => {
                 self.feeds.retain(|_, feed| feed.0 == epoch);
                 self.feeds.insert(node, (epoch, false));
@@ -364,6 +370,7 @@ impl World {
             0 => self.pump_node(),
             1 => self.pump_outbox(),
             2 => self.pump_tensor(),
+            6 if self.choose(4) == 0 && self.answer_rehearsal() => true,
             3 => self.answer_question() || self.feed_inputs.pop_front().map(|input| self.input(input)).is_some(),
             _ => self.pump_client(),
         })
@@ -371,9 +378,10 @@ impl World {
 
     /// The same, but the planner is still thinking.
     pub fn pump_all_but_answers(&mut self) -> bool {
-        let question = self.question.take();
+        let asked = (self.question.take(), self.rehearsal.take());
         let pumped = self.pump();
-        self.question = self.question.take().or(question);
+        self.question = self.question.take().or(asked.0);
+        self.rehearsal = self.rehearsal.take().or(asked.1);
         pumped
     }
 
@@ -584,7 +592,7 @@ impl World {
         for request in &self.promised {
             assert!(self.survives(*request), "{request} was promised and is gone");
         }
-        (self.question, self.crashes) = (None, self.crashes + 1);
+        (self.question, self.rehearsal, self.crashes) = (None, None, self.crashes + 1);
         self.feeds.clear();
         self.feed_inputs.clear();
         for it in self.nodes.iter_mut().skip(1) {
