@@ -82,8 +82,7 @@ pub fn recovery(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, index: 
         recovery.deployed = Some(deployed);
         let loaded = plan.deployed.as_ref().is_some_and(|(_, loaded)| !loaded.is_empty());
         recovery.spare = !loaded && !plan.prepared.is_empty();
-        // Where chains get ready one after the other, results come before all of them are.
-        recovery.recovered = first_result(arrivals, plan.at.max(at), epoch);
+        recovery.recovered = first_result(arrivals, deployed, epoch);
     }
     recovery
 }

@@ -201,10 +201,6 @@ impl Core {
     pub(super) fn feed_opened(&mut self, epoch: u32, node: usize) {
         if let (Phase::Deploying { feeds, .. }, true) = (&mut self.phase, epoch == self.epoch) {
             feeds.remove(&node);
-            if feeds.is_empty() {
-                // Inputs are on their way while the other stages get ready; what comes early waits in front of its stage.
-                self.chains.open();
-            }
             self.serve_if_deployed();
         }
     }
@@ -218,6 +214,7 @@ impl Core {
         let prepared = std::mem::take(prepared).into_iter().map(|node| self.name(node)).collect();
         self.phase = Phase::Serving;
         self.report(Event::Deployed { epoch, loaded, prepared, took });
+        self.chains.open();
     }
 
     /// The worker at `node` says that nothing comes back from `next`, which is behind it.

@@ -85,6 +85,8 @@ pub struct World {
     /// What is on its way there, with its marks.
     jobs: VecDeque<(u64, Job)>,
     pub disk_fails: bool,
+    /// Whether something was lost since the journal was begun.
+    disk_torn: bool,
     /// Whether the dispatcher knows of what the disk can't take.
     journal_failed: bool,
     /// Accepted, and promised to survive.
@@ -147,6 +149,7 @@ impl World {
             disk: Recovered::default(),
             jobs: VecDeque::new(),
             disk_fails: false,
+            disk_torn: false,
             journal_failed: false,
             promised: BTreeSet::new(),
             crashes: 0,
@@ -397,12 +400,10 @@ impl World {
             ToNode::Accepted(session) => {
                 (it.session, it.cut) = (Some(session), false);
                 it.memory.end_session();
-                self.lose_feed(node);
             }
             ToNode::Closed(session) if it.session == Some(session) => {
                 it.session = None;
                 it.memory.end_session();
-                self.lose_feed(node);
             }
             ToNode::Message(session, message, shipped) if it.session == Some(session) => {
                 self.obey(node, session, message, shipped);
@@ -517,11 +518,6 @@ impl World {
         let Tensor { from, to, epoch, chain, request, passed } = tensor;
         let stages = &self.plans[&epoch].chains[usize::from(chain)].stages;
         let held = it.memory.stage.as_ref().filter(|held| held.epoch == epoch);
-        if to != DISPATCHER && (it.newest < epoch || held.is_some_and(|held| !held.loaded)) {
-            // It waits in front of a stage that is not there yet.
-            self.tensors.push(tensor);
-            return false;
-        }
         if to == DISPATCHER {
             assert_eq!(passed, stages.len(), "it went through every stage of its chain");
             let payload = [request.to_le_bytes().to_vec(), epoch.to_le_bytes().to_vec()].concat().into();
@@ -550,7 +546,7 @@ impl World {
     fn write_journal(&mut self) -> bool {
         let count = 1 + self.choose(self.jobs.len());
         let (written, mark) = (self.take_jobs(count), self.disk.newest);
-        match (written, self.disk_fails) {
+        match (written, self.disk_torn) {
             (false, _) => return false,
             (true, true) => self.input(Input::JournalFailed { mark, reason: "no space".to_owned() }),
             (true, false) => self.input(Input::Journaled { mark }),
@@ -564,9 +560,11 @@ impl World {
         let any = !jobs.is_empty();
         for (mark, job) in jobs {
             match job {
-                _ if self.disk_fails => {}
+                _ if self.disk_fails => self.disk_torn = true,
+                // A journal that has failed takes nothing until it is begun anew.
+                Job::Append(_) if self.disk_torn => {}
                 Job::Append(record) => self.disk.take(record),
-                Job::Begin(known) => self.disk = known,
+                Job::Begin(known) => (self.disk, self.disk_torn) = (known, false),
             }
             self.disk.newest = mark;
         }
@@ -609,7 +607,7 @@ impl World {
             self.tensors.clear();
             self.plans.retain(|epoch, _| *epoch <= self.disk.standing.epoch);
         }
-        self.journal_failed = false;
+        (self.journal_failed, self.disk_torn) = (false, false);
         self.core = Core::new(self.settings.clone(), self.now, &self.disk);
     }
 
