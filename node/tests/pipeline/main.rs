@@ -105,6 +105,38 @@ fn when_a_chain_is_lost_the_others_answer_and_in_order() {
 }
 
 #[test]
+fn a_killed_worker_is_replaced_by_segments_that_lie_ready_and_came_over_the_network() {
+    let mut testbed = Testbed::start(&Wanted {
+        net: 11,
+        model: planner::zoo::build("tiny-cnn", SEED).unwrap(),
+        workers: 5,
+        load: Load::Closed { concurrency: 4 },
+        deploy: Deploy::Network,
+        slowdown: 1.0,
+        split: true,
+        replicas: Replicas::One,
+        spares: Spares::Auto,
+        order: false,
+    });
+    testbed.begin();
+    testbed.wait_completed(20);
+    let (_, _, plan) = testbed.plans().remove(0);
+    testbed.wait_for("a segment lies ready", |_, event| matches!(event, Event::Prepared { .. }));
+    // The others follow one by one, and are there long before all these are done.
+    let done = testbed.completed().len();
+    testbed.wait_completed(done + 500);
+    testbed.signal(plan.stages[0].node, Signal::SIGKILL);
+    let deployed =
+        testbed.wait_for("another plan is deployed", |_, event| matches!(event, Event::Deployed { epoch: 2, .. }));
+    let Event::Deployed { loaded, prepared, .. } = deployed.event else { panic!("{deployed:?}") };
+    assert!(!prepared.is_empty(), "loaded {loaded:?}");
+    let done = testbed.completed().len();
+    testbed.wait_completed(done + 20);
+    testbed.finish();
+    testbed.assert_nothing_lost_nothing_twice();
+}
+
+#[test]
 fn segments_over_the_network_give_the_same_bits() {
     let mut testbed = Testbed::start(&Wanted {
         net: 3,
