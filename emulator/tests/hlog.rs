@@ -37,6 +37,7 @@ fn scenario() -> Scenario {
             missed_heartbeats: 3,
             window: None,
             queue: 1,
+            straggler: None,
         },
         load: Load::Closed { concurrency: 1 },
         inputs: 1,

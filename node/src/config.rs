@@ -155,6 +155,10 @@ pub struct DispatcherConfig {
     /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from,
     /// or refused while there is no plan.
     pub queue: u32,
+    /// A stage that takes so many times longer than planned, compared with the others, is slow, and a better plan is looked
+    /// for; `None`: nobody looks.
+    #[serde(default)]
+    pub straggler: Option<f64>,
 }
 
 /// How segments reach the workers.
@@ -178,7 +182,8 @@ pub struct WorkerConfig {
     /// How many times longer this device computes than the profiled host: a stage's result is held
     /// back until `slowdown` times the profiled time has passed since it started.
     pub slowdown: f64,
-    /// Memory that the process may use: no segment is prepared that does not fit. `None`: it is not asked.
+    /// Memory that the device has for this worker: a segment that needs more is refused, and none is prepared that does not
+    /// fit. `None`: what the kernel says.
     #[serde(default)]
     pub memory: Option<ByteSize>,
 }

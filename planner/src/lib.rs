@@ -21,6 +21,7 @@ pub mod codec;
 pub mod digest;
 pub mod element;
 pub mod onnx;
+pub mod pace;
 pub mod paper;
 pub mod plan;
 pub mod profile;

@@ -275,6 +275,24 @@ impl Plan {
         Ok((stages, ways, cost))
     }
 
+    /// How many times better this plan is than the one in force, as the problem's objective sees it; infinite if that one can't
+    /// go on under the problem's conditions, or does not sustain what is wanted at least.
+    pub fn gain(&self, problem: &Problem<'_>) -> f64 {
+        let kept = problem.current.and_then(|current| Plan::evaluate_chains(problem, &current.placements()).ok());
+        let Some(kept) = kept else { return f64::INFINITY };
+        let sustains = |plan: &Plan| plan.prediction.bottleneck.as_secs_f64() <= problem.objective.longest();
+        if sustains(self) && !sustains(&kept) {
+            return f64::INFINITY;
+        }
+        let value = |plan: &Plan| match problem.objective {
+            Objective::Throughput => plan.prediction.bottleneck.as_secs_f64(),
+            Objective::Latency { .. } => plan.prediction.latency.as_secs_f64(),
+            Objective::Nodes { .. } => plan.stages.len() as f64,
+            Objective::Energy { .. } => plan.prediction.joules,
+        };
+        value(&kept) / value(self).max(f64::MIN_POSITIVE)
+    }
+
     /// For how long a request that takes this chain keeps each thing busy.
     ///
     /// # Errors

@@ -5,11 +5,13 @@
 //!   node it hit, or for a fault of the network a node or path between the nodes it hit. A suspicion
 //!   of something else counts when no other fault was in effect: a broken link between switches is
 //!   seen by those who speak across it. That the dispatcher is gone, its client and its workers tell.
+//!   That a node is slow is a detection of a fault that makes it so, and of no other.
 //! - **Planned anew** and **deployed**: the plan that was deployed next after the detection, if what was suspected held a
 //!   stage.
 //! - **Recovered**: the first result that came through a plan deployed after the detection. If what
 //!   was suspected held no stage, the detection itself: nothing had to be recovered. A fault that was
-//!   never detected is recovered from at the first result after it was healed.
+//!   never detected is recovered from at the first result after it was healed; so is one that was, if no other plan
+//!   was worth the change meanwhile.
 
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use node::telemetry::Detection;
 
 use super::tally::{FaultSeen, Suspicion, Tally};
 use crate::fault::catalogue::entry;
-use crate::scenario::{Role, Scenario};
+use crate::scenario::{FaultKind, Role, Scenario};
 
 /// Allowed on top of the time that heartbeats take to be missed: timers and the network's own delays.
 const GRACE: Duration = Duration::from_secs(1);
@@ -28,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Recovery {
     /// When it was detected.
     pub detected: Option<Instant>,
-    /// What told: `heartbeat`, `connection`, `refused` or `path`.
+    /// What told: `heartbeat`, `connection`, `refused`, `path` or `pace`.
     pub detected_by: Option<&'static str>,
     /// When the next plan was made, if it was after the detection.
     pub planned: Option<Instant>,
@@ -61,6 +63,9 @@ pub fn first_result(arrivals: &Arrivals, at: Instant, epoch: u32) -> Option<Inst
 pub fn recovery(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, index: usize) -> Recovery {
     let Some(seen) = tally.faults.get(&index) else { return Recovery::default() };
     let suspicions = suspicions(scenario, tally);
+    if let Some(at) = found_slow(scenario, tally, index, seen) {
+        return from_slowness(tally, arrivals, at, seen);
+    }
     let Some(suspicion) = suspicion(scenario, tally, &suspicions, index, seen) else {
         let recovered = seen.healed.and_then(|healed| first_result(arrivals, healed, 0));
         return Recovery { recovered, ..Recovery::default() };
@@ -85,6 +90,30 @@ pub fn recovery(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, index: 
         recovery.recovered = first_result(arrivals, deployed, epoch);
     }
     recovery
+}
+
+/// When the dispatcher first found slow what a fault slows down.
+fn found_slow(scenario: &Scenario, tally: &Tally, index: usize, seen: &FaultSeen) -> Option<Instant> {
+    let slows = matches!(scenario.faults.get(index)?.kind, FaultKind::Straggler { .. } | FaultKind::Cpu { .. });
+    let (fired, _, nodes) = seen.fired.as_ref().filter(|_| slows)?;
+    let during = |at: Instant| at >= *fired && seen.healed.is_none_or(|healed| at <= healed);
+    tally.slow.iter().filter(|(at, node, _)| during(*at) && nodes.contains(node)).map(|(at, ..)| *at).min()
+}
+
+/// From what slows a node down one recovers by a plan that is made for it, or when it is over.
+fn from_slowness(tally: &Tally, arrivals: &Arrivals, at: Instant, seen: &FaultSeen) -> Recovery {
+    let recovery = Recovery { detected: Some(at), detected_by: Some("pace"), ..Recovery::default() };
+    let plans = tally.plans.iter().filter_map(|(epoch, plan)| Some((plan.deployed.as_ref()?.0, *epoch, plan.at)));
+    let in_time = |deployed: Instant| deployed >= at && seen.healed.is_none_or(|healed| deployed <= healed);
+    match plans.filter(|(deployed, ..)| in_time(*deployed)).min() {
+        Some((deployed, epoch, planned)) => Recovery {
+            planned: Some(planned),
+            deployed: Some(deployed),
+            recovered: first_result(arrivals, deployed, epoch),
+            ..recovery
+        },
+        None => Recovery { recovered: seen.healed.and_then(|healed| first_result(arrivals, healed, 0)), ..recovery },
+    }
 }
 
 fn told(suspicion: &Suspicion) -> &'static str {

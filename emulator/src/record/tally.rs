@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use node::clock::Instant;
 use node::telemetry::{Detection, Event};
+use node::wire::message::Shortage;
 use planner::cluster::Path;
 use planner::plan::Plan;
 use planner::units::ByteSize;
@@ -43,6 +44,12 @@ pub struct Tally {
     pub plans: BTreeMap<u32, PlanSeen>,
     /// What the dispatcher took for broken.
     pub suspicions: Vec<Suspicion>,
+    /// Nodes that proved to be slower than they should be: when, which, and how many times.
+    pub slow: Vec<(Instant, String, f64)>,
+    /// Stages that could not be held where a plan had put them.
+    pub refusals: Vec<Refusal>,
+    /// When it was said that the plan in force stays, as none is much better, and why another was looked for.
+    pub kept: Vec<(Instant, String)>,
     /// When a client or worker missed the dispatcher, and who it was.
     pub dispatcher_lost: Vec<(Instant, String)>,
     /// What became of the scenario's faults, by index.
@@ -128,6 +135,21 @@ pub struct Suspicion {
     pub to: Option<String>,
     /// For a node, what told.
     pub by: Option<Detection>,
+}
+
+/// A stage that could not be held where a plan had put it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// When the dispatcher learned of it.
+    pub at: Instant,
+    /// The node.
+    pub node: String,
+    /// The epoch of the plan.
+    pub epoch: u32,
+    /// What it would have needed and what it had, if it was memory.
+    pub shortage: Option<Shortage>,
+    /// Why.
+    pub reason: String,
 }
 
 /// What became of a fault.
@@ -236,6 +258,12 @@ impl Tally {
             Event::PathSuspected { from, to } => {
                 self.suspicions.push(Suspicion { at, node: from.clone(), to: Some(to.clone()), by: None });
             }
+            Event::Slow { node, factor } => self.slow.push((at, node.clone(), *factor)),
+            Event::PlanKept { reason, .. } => self.kept.push((at, reason.clone())),
+            Event::StageRefused { node, epoch, shortage, reason, .. } => {
+                let (node, reason) = (node.clone(), reason.clone());
+                self.refusals.push(Refusal { at, node, epoch: *epoch, shortage: *shortage, reason });
+            }
             Event::Replayed { requests, .. } => self.replays.push((at, requests.clone())),
             Event::Fed { request, epoch, chain } => {
                 self.hop(*request, Hop::Fed { at, epoch: *epoch, chain: *chain });
@@ -272,6 +300,7 @@ impl Tally {
             | Event::JournalRestored
             | Event::Drained { .. }
             | Event::Rejoined { .. }
+            | Event::Trusted { .. }
             | Event::ChainLost { .. }
             | Event::Dropped { .. } => {}
         }

@@ -328,7 +328,23 @@ impl Writer {
             let line = format!("{}: {nodes} · {ready} · loaded: {loaded}{prepared}", change.reason);
             text += &self.wrapped("  then ", Ink::Dim, &line);
         }
-        text
+        text + &self.learned(summary)
+    }
+
+    /// What the dispatcher learned of nodes that the scenario doesn't say, or says otherwise.
+    fn learned(&self, summary: &Summary) -> String {
+        let slow = summary.slow.iter().map(|slow| {
+            let (node, factor) = (&slow.node, significant(slow.factor));
+            (slow.at_s, format!("{node} computes {factor} times slower than it should"))
+        });
+        let refused = summary.refused.iter().map(|refused| {
+            (refused.at_s, format!("{} refused its stage of plan {}: {}", refused.node, refused.epoch, refused.reason))
+        });
+        let mut learned: Vec<(f64, String)> = slow.chain(refused).collect();
+        learned.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        let lines =
+            learned.iter().map(|(at, what)| self.wrapped("  learned ", Ink::Dim, &format!("{what}, at {at:.2} s")));
+        lines.collect()
     }
 
     fn faults(&self, faults: &[FaultSummary]) -> String {

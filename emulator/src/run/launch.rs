@@ -78,6 +78,7 @@ fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric)
             window: scenario.plan.window,
             order: scenario.plan.order,
             queue: scenario.plan.queue,
+            straggler: scenario.plan.straggler,
         })),
         Role::Worker => RoleConfig::Worker(WorkerConfig {
             model: model.model.clone(),

@@ -270,6 +270,17 @@ impl<'a> Watch<'a> {
             Event::JournalFailed { reason } => self.tell(at, &format!("dispatcher can't write its journal: {reason}")),
             Event::JournalRestored => self.tell(at, "dispatcher writes its journal again"),
             Event::PathSuspected { from, to } => self.tell(at, &format!("dispatcher suspects the path {from} to {to}")),
+            Event::StageRefused { node, reason, .. } => self.tell(at, &format!("{node} refuses its stage: {reason}")),
+            Event::Slow { node, factor } => {
+                self.tell(at, &format!("dispatcher finds {node} {factor:.1} times slower than it should be"));
+            }
+            Event::Trusted { node, measured } => {
+                let how = if *measured { "is as fast as it should be again" } else { "gets another chance to be fast" };
+                self.tell(at, &format!("{node} {how}"));
+            }
+            Event::PlanKept { epoch, .. } => {
+                self.tell(at, &format!("plan {epoch} stays in force: no other is much better"));
+            }
             Event::Rejoined { node } => self.tell(at, &format!("{node} is back")),
             Event::Deployed { epoch, took, .. } if self.load_began.is_some() => {
                 let took = took.as_secs_f64() * 1e3;
@@ -368,6 +379,7 @@ fn misses_those_who_leave(heard: &Heard, asked: Instant) -> bool {
         at,
         event: Event::NodeSuspected { .. }
             | Event::PathSuspected { .. }
+            | Event::Slow { .. }
             | Event::DispatcherLost
             | Event::Unplannable { .. },
     }) if *at >= asked)

@@ -16,7 +16,7 @@ impl Scenario {
         let nodes = self.nodes.iter().map(|node| Device {
             name: node.name.clone(),
             worker: node.role == Role::Worker,
-            memory: node.memory,
+            memory: node.claims.unwrap_or(node.memory),
             slowdown: node.slowdown,
             energy: node.energy,
         });

@@ -114,6 +114,9 @@ pub struct NodeSpec {
     pub role: Role,
     /// Memory its process may use.
     pub memory: ByteSize,
+    /// Memory that the dispatcher believes it has; `None`: what it has.
+    #[serde(default)]
+    pub claims: Option<ByteSize>,
     /// Cores of this host its process may use at most (0.5 is half a core); `None`: no limit.
     pub cpu: Option<f64>,
     /// How many times longer it computes than the profiled host.
@@ -154,6 +157,9 @@ pub struct PlanSpec {
     pub window: Option<u32>,
     /// Most accepted requests that wait in front of the pipeline.
     pub queue: u32,
+    /// From how many times as slow as the others on a stage is taken for slow; `None`: none is.
+    #[serde(default)]
+    pub straggler: Option<f64>,
 }
 
 /// What must hold for exit code 0, besides what must hold in every run ([`crate::record::invariant`]).

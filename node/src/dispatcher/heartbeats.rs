@@ -17,7 +17,7 @@ use crate::wire::message::Heartbeat;
 use crate::wire::secret::Secret;
 
 /// Longer than any heartbeat.
-const DATAGRAM: usize = 64;
+const DATAGRAM: usize = 128;
 /// Most datagrams that are read before the main loop goes on.
 const MOST: usize = 10_000;
 

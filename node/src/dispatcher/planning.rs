@@ -59,8 +59,10 @@ pub fn spawn(shared: Arc<Shared>, telemetry: Telemetry, sender: Sender<Happening
             let begun = Instant::now();
             // While a plan is sought nothing flows, or only what other chains take; a proof is worth less than time.
             let stop = || begun.elapsed() > PATIENCE;
-            let found = find(&shared, cluster, &question, &stop);
-            let input = Input::PlanFound { attempt: question.attempt, found, took: begun.elapsed() };
+            let cluster = question.lessons.applied_to(cluster);
+            let found = find(&shared, &cluster, &question, &stop);
+            let gain = found.as_ref().map_or(0.0, |plan| plan.gain(&problem(&shared, &cluster, &question)));
+            let input = Input::PlanFound { attempt: question.attempt, found, gain, took: begun.elapsed() };
             if sender.send(Happening::Input(input)).is_err() {
                 return;
             }

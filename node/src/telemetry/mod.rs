@@ -16,6 +16,7 @@ use planner::units::duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Instant;
+use crate::wire::message::Shortage;
 
 pub use inherited::inherited;
 pub use socket::Telemetry;
@@ -151,6 +152,41 @@ pub enum Event {
         node: String,
         /// What told.
         by: Detection,
+    },
+    /// Dispatcher: a worker can't hold the stage that it was given, and gets no such stage for a while.
+    StageRefused {
+        /// The worker.
+        node: String,
+        /// The epoch of the plan.
+        epoch: u32,
+        /// The part of the model.
+        segment: Option<Segment>,
+        /// What is missing, if it is memory and the worker could tell.
+        shortage: Option<Shortage>,
+        /// Why.
+        reason: String,
+    },
+    /// Dispatcher: a worker's stage takes so many times longer than it should, compared with the others'. Plans are
+    /// made on that from now on.
+    Slow {
+        /// The worker.
+        node: String,
+        /// How many times slower it computes than its device should.
+        factor: f64,
+    },
+    /// Dispatcher: a worker that was slow counts as being as fast as it should be.
+    Trusted {
+        /// The worker.
+        node: String,
+        /// Whether that was measured; otherwise it is tried again, since it has no stage on which it could be.
+        measured: bool,
+    },
+    /// Dispatcher: another plan was looked for, and none is so much better that it would be worth a change.
+    PlanKept {
+        /// The epoch of the plan in force.
+        epoch: u32,
+        /// Why another plan was looked for.
+        reason: String,
     },
     /// Dispatcher: nothing arrives any more from one node at another.
     PathSuspected {

@@ -97,6 +97,16 @@ pub struct NextHop {
     pub chains: Vec<u16>,
 }
 
+/// A segment needs more memory than there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("it needs {:.1} MiB, and there are {:.1} MiB", need.mib(), limit.mib())]
+pub struct Shortage {
+    /// What is in use, what is still to be loaded, and what loading and running need beside it.
+    pub need: ByteSize,
+    /// What there is.
+    pub limit: ByteSize,
+}
+
 /// From a worker to the dispatcher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToDispatcher {
@@ -113,6 +123,8 @@ pub enum ToDispatcher {
     Refused {
         /// The epoch.
         epoch: u32,
+        /// What is missing, if it is memory.
+        shortage: Option<Shortage>,
         /// Why.
         reason: String,
     },
@@ -168,6 +180,19 @@ pub struct Heartbeat {
     pub incarnation: u64,
     /// Counts up from zero.
     pub sequence: u64,
+    /// What its stage has computed; `None`: it has none at work.
+    pub work: Option<Work>,
+}
+
+/// What a stage has computed since its epoch began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// The epoch.
+    pub epoch: u32,
+    /// Requests.
+    pub requests: u64,
+    /// Time it took to compute all of them.
+    pub computed: Duration,
 }
 
 /// A frame was not the message that was expected.

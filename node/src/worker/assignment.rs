@@ -11,7 +11,7 @@ use std::time::Duration;
 use planner::profile::Segment;
 
 use super::core::{Loading, Running, State, no_such};
-use super::engine::Engine;
+use super::engine::{Engine, EngineError};
 use super::loading::{self, Loaded, Pace};
 use super::outbound;
 use super::stage::{Role, Stage};
@@ -137,7 +137,8 @@ impl Running {
             (Err(error), State::Connecting { role, segment: awaited, engine: None, .. }) if *awaited == segment => {
                 let epoch = role.epoch;
                 self.state = State::None;
-                self.refuse(epoch, error.to_string());
+                let shortage = if let EngineError::TooLarge(shortage) = error { Some(shortage) } else { None };
+                self.refuse(epoch, shortage, error.to_string());
             }
             (Ok(engine), _) if self.shelf.wants(segment) => {
                 self.shelf.put(segment, engine);
@@ -184,7 +185,7 @@ impl Running {
                 self.state = State::Running { segment, stage, lost: BTreeSet::new() };
                 self.answer(&ToDispatcher::Loaded { epoch, loaded, resident: memory::resident() });
             }
-            Err(error) => self.refuse(epoch, format!("the stage could not be started: {error}")),
+            Err(error) => self.refuse(epoch, None, format!("the stage could not be started: {error}")),
         }
     }
 
@@ -192,8 +193,8 @@ impl Running {
         let watched: Vec<(u32, TcpStream)> =
             outputs.iter().map(|(hop, stream)| Ok((hop.node, stream.try_clone()?))).collect::<io::Result<_>>()?;
         let sender = &self.core.sender;
-        let stage =
-            Stage::start(role, engine, outputs, &self.core.processor, sender.clone(), self.core.telemetry.clone())?;
+        let (own, telemetry) = ((&self.core.processor, &self.identity), self.core.telemetry.clone());
+        let stage = Stage::start(role, engine, outputs, own, sender.clone(), telemetry)?;
         let (_, missed) = self.greeted();
         let watched = watched.into_iter();
         match outbound::watch(watched, role.epoch, self.core.interval.get(), missed, sender) {

@@ -35,7 +35,7 @@ use super::stage::{Role, Stage};
 use crate::telemetry::{Event, Telemetry};
 use crate::wire::connection;
 use crate::wire::frame::{Frame, FrameError};
-use crate::wire::message::{self, NextHop, ToDispatcher, ToWorker};
+use crate::wire::message::{self, NextHop, Shortage, ToDispatcher, ToWorker};
 use crate::wire::secret::Secret;
 
 /// Data connections that may wait for their epoch to be assigned, one of each node; of more, the oldest is closed.
@@ -179,7 +179,7 @@ impl Core {
 
 pub(super) struct Running {
     pub(super) core: Core,
-    identity: Arc<Identity>,
+    pub(super) identity: Arc<Identity>,
     sessions: u64,
     session: Option<Session>,
     /// Assignments, counted.
@@ -262,7 +262,7 @@ impl Running {
                     let hold = scaled(self.core.profile.time(segment), self.core.slowdown);
                     self.assign(Role { epoch, stage, codec, hold }, segment, file, next);
                 } else {
-                    self.refuse(epoch, no_such(segment));
+                    self.refuse(epoch, None, no_such(segment));
                 }
             }
             Ok(ToWorker::Release { epoch }) => self.release(epoch),
@@ -327,9 +327,9 @@ impl Running {
         segment.from < segment.to && segment.to <= self.core.profile.pieces.len()
     }
 
-    pub(super) fn refuse(&mut self, epoch: u32, reason: String) {
+    pub(super) fn refuse(&mut self, epoch: u32, shortage: Option<Shortage>, reason: String) {
         tracing::warn!(epoch, reason, "the stage is refused");
-        self.answer(&ToDispatcher::Refused { epoch, reason });
+        self.answer(&ToDispatcher::Refused { epoch, shortage, reason });
     }
 
     pub(super) fn answer(&self, answer: &ToDispatcher) {

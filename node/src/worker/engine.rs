@@ -3,10 +3,14 @@
 
 use std::path::PathBuf;
 
-use planner::onnx::{Activation, Executable, ModelError};
+use planner::onnx::{Activation, Executable, ModelError, Origin};
 use planner::profile::{ModelProfile, Segment};
+use planner::units::ByteSize;
 
+use super::needs;
+use crate::memory::room::room;
 use crate::wire::codec::{CodecError, Tensor};
+use crate::wire::message::Shortage;
 
 /// A loaded segment.
 pub trait Engine: Send {
@@ -22,7 +26,7 @@ pub trait Loader: Send + Sync {
     /// Loads `segment` from `file` (the segment as ONNX), or from the device's own model file when there is none.
     ///
     /// # Errors
-    /// When it can't be read or is not the model that was profiled.
+    /// When it can't be read, is not the model that was profiled, or does not fit.
     fn load(&self, segment: Segment, file: Option<Vec<u8>>) -> Result<Box<dyn Engine>, EngineError>;
 }
 
@@ -35,6 +39,9 @@ pub enum EngineError {
     /// The output can't be sent.
     #[error(transparent)]
     Tensor(#[from] CodecError),
+    /// It is too large.
+    #[error("not enough memory for it: {0}")]
+    TooLarge(#[from] Shortage),
     /// There is no thread to load it.
     #[error(transparent)]
     Thread(#[from] std::io::Error),
@@ -44,22 +51,31 @@ pub enum EngineError {
 }
 
 /// Loads segments of an ONNX model from the device's own storage, or as the dispatcher sends them.
-pub fn onnx(model: PathBuf, profile: ModelProfile) -> impl Loader {
-    Onnx { model, profile }
+/// Only as long as they fit into the `memory` that the device has, or where that is not told, into what the kernel allows.
+pub fn onnx(model: PathBuf, profile: ModelProfile, memory: Option<ByteSize>) -> impl Loader {
+    Onnx { model, profile, memory }
 }
 
 struct Onnx {
     model: PathBuf,
     profile: ModelProfile,
+    memory: Option<ByteSize>,
 }
 
 impl Loader for Onnx {
     fn load(&self, segment: Segment, file: Option<Vec<u8>>) -> Result<Box<dyn Engine>, EngineError> {
-        let loaded = match file {
-            Some(bytes) => Executable::from_bytes(bytes, &self.profile, segment),
-            None => Executable::load(&self.model, &self.profile, segment),
+        let fits = |piece| room(self.memory).map_or(Ok(()), |room| needs::check(&self.profile, segment, piece, room));
+        let origin = file.map_or(Origin::File(&self.model), Origin::Bytes);
+        let mut shortage = Ok(());
+        let mut may = |piece| {
+            shortage = fits(piece);
+            shortage.is_ok()
         };
-        Ok(Box::new(loaded?))
+        let loaded = Executable::load_while(origin, &self.profile, segment, &mut may);
+        shortage?;
+        let loaded = loaded?;
+        fits(segment.to)?;
+        Ok(Box::new(loaded))
     }
 }
 

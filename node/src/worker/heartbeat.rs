@@ -10,6 +10,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use super::meter::Meter;
 use crate::wire::message::Heartbeat;
 use crate::wire::pulse::Beat;
 use crate::wire::secret::Secret;
@@ -19,13 +20,19 @@ use crate::wire::secret::Secret;
 pub struct Identity {
     incarnation: u64,
     sequence: AtomicU64,
+    /// What the stage has computed, to be told with each heartbeat.
+    pub meter: Meter,
 }
 
 impl Identity {
     /// Another one in every process.
     pub fn draw() -> Identity {
         // The standard library's hash keys are random: the one source of randomness that needs no crate.
-        Identity { incarnation: RandomState::new().build_hasher().finish(), sequence: AtomicU64::new(0) }
+        Identity {
+            incarnation: RandomState::new().build_hasher().finish(),
+            sequence: AtomicU64::new(0),
+            meter: Meter::default(),
+        }
     }
 }
 
@@ -54,7 +61,8 @@ impl Heart {
             let mut beat = Beat::new();
             loop {
                 let sequence = identity.sequence.fetch_add(1, Ordering::Relaxed);
-                let heartbeat = Heartbeat { worker, incarnation: identity.incarnation, sequence };
+                let work = identity.meter.read();
+                let heartbeat = Heartbeat { worker, incarnation: identity.incarnation, sequence, work };
                 // A network that is down is for the dispatcher to notice, by the silence.
                 let sent = heartbeat.to_datagram(&secret).map(|datagram| socket.send_to(&datagram, to));
                 if let Ok(Err(error)) = sent {

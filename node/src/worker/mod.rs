@@ -20,6 +20,8 @@ mod heartbeat;
 mod inbound;
 mod intake;
 mod loading;
+mod meter;
+mod needs;
 mod outbound;
 mod processor;
 mod shelf;
@@ -56,7 +58,7 @@ pub fn run(
 ) -> Result<(), ProgramError> {
     let profile: ModelProfile =
         read_json(&role.profile).map_err(|source| ProgramError::File { path: role.profile.clone(), source })?;
-    let loader = engine::onnx(role.model.clone(), profile.clone());
+    let loader = engine::onnx(role.model.clone(), profile.clone(), role.memory);
     let device = (role.slowdown, role.memory);
     let pace = serve((node.address, &node.secret), profile, device, Arc::new(loader), telemetry)?;
     // Everything else is done by threads that end with the process.

@@ -16,6 +16,7 @@ use planner::codec::Codec;
 use super::cancel::Cancel;
 use super::core::Input;
 use super::engine::{Engine, EngineError};
+use super::heartbeat::Identity;
 use super::inbound::Inbound;
 use super::intake::Intake;
 use super::processor::{Pace, Processor};
@@ -89,7 +90,7 @@ impl Stage {
         role: Role,
         mut engine: Box<dyn Engine>,
         outputs: Vec<(NextHop, TcpStream)>,
-        processor: &Processor,
+        (processor, identity): (&Processor, &Arc<Identity>),
         core: Sender<Input>,
         telemetry: Telemetry,
     ) -> io::Result<Stage> {
@@ -106,7 +107,8 @@ impl Stage {
             ways.push((chains, way));
             streams.push(stream);
         }
-        let computing = Computing { role, pace: processor.pace(), cancel: cancel.clone(), core, telemetry, ways };
+        let (pace, identity, cancelled) = (processor.pace(), identity.clone(), cancel.clone());
+        let computing = Computing { role, pace, identity, cancel: cancelled, core, telemetry, ways };
         let works = intake.clone();
         let engine = processor.run(move || {
             computing.run(&mut *engine, &works);
@@ -139,6 +141,8 @@ impl Stage {
 struct Computing {
     role: Role,
     pace: Arc<Pace>,
+    /// Whose meter counts.
+    identity: Arc<Identity>,
     cancel: Arc<Cancel>,
     core: Sender<Input>,
     telemetry: Telemetry,
@@ -174,6 +178,7 @@ impl Computing {
                 continue;
             }
             let finished = Instant::now();
+            self.identity.meter.add(self.role.epoch, finished.since(started));
             if way.send(Done { chain, request, received, started, finished, outputs }).is_err() {
                 self.over(request);
             }

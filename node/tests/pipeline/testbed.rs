@@ -309,6 +309,7 @@ fn configs(
             window: None,
             order: wanted.order,
             queue: 32,
+            straggler: None,
         })),
         _ => RoleConfig::Worker(WorkerConfig {
             // With segments over the network, the device has no model of its own.

@@ -22,6 +22,14 @@ pub enum ModelError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Whoever loads a segment did not want the rest of it.
+    #[error("loading of {file} was stopped before piece {piece}")]
+    Stopped {
+        /// The file.
+        file: String,
+        /// The first piece that is not loaded.
+        piece: usize,
+    },
     /// The file ends in the middle of something.
     #[error("{file} is truncated: {length} bytes are there, at least {needed} were announced; copy or export it again")]
     Truncated {

@@ -27,7 +27,7 @@ mod segment;
 pub use activation::{Activation, Kind};
 pub use error::ModelError;
 pub use model::Model;
-pub use segment::{Executable, write_segment};
+pub use segment::{Executable, Origin, write_segment};
 
 pub(crate) use extract::{End, names};
 pub(crate) use graph::{cut, engine, kinds, optimise, waists};

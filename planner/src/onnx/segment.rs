@@ -26,6 +26,15 @@ pub struct Executable {
     outputs: Vec<Kind>,
 }
 
+/// Where a segment is loaded from.
+#[derive(Debug)]
+pub enum Origin<'a> {
+    /// A model file, of which no more than the segment is read.
+    File(&'a Path),
+    /// The segment as [`write_segment`] wrote it.
+    Bytes(Vec<u8>),
+}
+
 /// A piece at work: which of the tensors before it the engine computes with, and what becomes of all of them.
 #[derive(Debug, Clone)]
 struct Step {
@@ -63,7 +72,7 @@ impl Executable {
     /// # Errors
     /// If the file can't be read or differs from the one that was profiled, or if there is no such segment.
     pub fn load(path: &Path, profile: &ModelProfile, segment: Segment) -> Result<Executable, ModelError> {
-        Executable::read(&Index::new(Source::open(path)?)?, profile, segment)
+        Executable::load_while(Origin::File(path), profile, segment, &mut |_| true)
     }
 
     /// Loads a segment that [`write_segment`] wrote.
@@ -71,14 +80,32 @@ impl Executable {
     /// # Errors
     /// If the bytes are not that segment, or truncated.
     pub fn from_bytes(bytes: Vec<u8>, profile: &ModelProfile, segment: Segment) -> Result<Executable, ModelError> {
-        Executable::read(&Index::new(Source::memory(bytes))?, profile, segment)
+        Executable::load_while(Origin::Bytes(bytes), profile, segment, &mut |_| true)
     }
 
-    fn read(index: &Index, profile: &ModelProfile, segment: Segment) -> Result<Executable, ModelError> {
+    /// Loads a segment for as long as `may` agrees, which is asked before each piece, by its number in the profile: a
+    /// device that has too little memory for what is left can stop before the kernel does.
+    ///
+    /// # Errors
+    /// Those of [`Executable::load`] and [`Executable::from_bytes`], and [`ModelError::Stopped`].
+    pub fn load_while(
+        origin: Origin<'_>,
+        profile: &ModelProfile,
+        segment: Segment,
+        may: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Executable, ModelError> {
+        let source = match origin {
+            Origin::File(path) => Source::open(path)?,
+            Origin::Bytes(bytes) => Source::memory(bytes),
+        };
+        let index = &Index::new(source)?;
         check(index, profile, segment)?;
-        let mut pieces = segment
-            .pieces()
-            .map(|piece| Executable::between(index, &ends(&profile.cuts[piece]), &ends(&profile.cuts[piece + 1])));
+        let mut pieces = segment.pieces().map(|piece| {
+            if !may(piece) {
+                return Err(ModelError::Stopped { file: index.source.file.clone(), piece });
+            }
+            Executable::between(index, &ends(&profile.cuts[piece]), &ends(&profile.cuts[piece + 1]))
+        });
         let mut whole = pieces.next().ok_or_else(|| no_such_segment(index, profile, segment))??;
         for piece in pieces {
             let piece = piece?;

@@ -12,7 +12,6 @@
 //! thawed), so killing a run during a pause would leave processes behind. Version 2's can be killed.
 
 mod folder;
-mod hierarchy;
 mod hunger;
 mod run;
 mod stale;

@@ -9,8 +9,8 @@ use nix::unistd::Pid;
 use planner::units::ByteSize;
 
 use super::folder::{Folder, remove_tree};
-use super::hierarchy::{Hierarchy, hierarchies};
 use super::{CgroupError, Cpu, Freezer, LimitWarning, Memory, Quota, Unavailable, hunger, stale, v1, v2, write};
+use node::memory::hierarchy::{Hierarchy, hierarchies};
 
 /// How long processes that were just killed are waited for when groups are removed.
 const DYING: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::CgroupError;
 use super::folder::remove_tree;
-use super::hierarchy::hierarchies;
+use node::memory::hierarchy::hierarchies;
 
 /// How long processes of a run that was just killed are waited for.
 const DYING: Duration = Duration::from_secs(2);

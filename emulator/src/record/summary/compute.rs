@@ -9,7 +9,7 @@ use super::words::{in_words, limit, name, not_fired, repeated};
 use super::*;
 use crate::record::event::SIMULATED;
 use crate::record::recovery::arrivals;
-use crate::record::tally::{PlanSeen, Request, StageSeen, Tally};
+use crate::record::tally::{PlanSeen, Refusal, Request, StageSeen, Tally};
 use crate::record::{invariant, rate};
 use crate::scenario::{ModelSource, Scenario};
 
@@ -54,6 +54,8 @@ impl Summary {
             probe: super::probe::summary(scenario, tally),
             plan: first.map(|seen| plan(scenario, tally, seen)),
             plans: plans(scenario, tally, clock),
+            slow: slow(tally, clock),
+            refused: refused(tally, clock),
             faults,
             traffic: tally.traffic.values().fold(Counters::default(), |sum, counters| Counters {
                 packets: sum.packets + counters.packets,
@@ -193,6 +195,27 @@ fn plans(scenario: &Scenario, tally: &Tally, clock: Clock) -> Vec<PlanChange> {
         predicted_throughput_per_s: rounded(seen.plan.prediction.throughput_per_s(), 3),
     };
     tally.plans.iter().map(change).collect()
+}
+
+fn slow(tally: &Tally, clock: Clock) -> Vec<SlowNode> {
+    let node = |(at, node, factor): &(Instant, String, f64)| SlowNode {
+        node: node.clone(),
+        factor: rounded(*factor, 2),
+        at_s: clock.seconds(*at),
+    };
+    tally.slow.iter().map(node).collect()
+}
+
+fn refused(tally: &Tally, clock: Clock) -> Vec<RefusedStage> {
+    let stage = |refusal: &Refusal| RefusedStage {
+        node: refusal.node.clone(),
+        epoch: refusal.epoch,
+        at_s: clock.seconds(refusal.at),
+        need_bytes: refusal.shortage.map(|shortage| shortage.need.bytes()),
+        limit_bytes: refusal.shortage.map(|shortage| shortage.limit.bytes()),
+        reason: refusal.reason.clone(),
+    };
+    tally.refusals.iter().map(stage).collect()
 }
 
 fn deaths(tally: &Tally) -> Vec<Death> {

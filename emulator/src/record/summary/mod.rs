@@ -58,6 +58,12 @@ pub struct Summary {
     pub plan: Option<PlanSummary>,
     /// Every plan that was made.
     pub plans: Vec<PlanChange>,
+    /// Nodes that proved to be slower than they should be.
+    #[serde(default)]
+    pub slow: Vec<SlowNode>,
+    /// Stages that could not be held where a plan had put them.
+    #[serde(default)]
+    pub refused: Vec<RefusedStage>,
     /// The scenario's faults, in its order.
     pub faults: Vec<FaultSummary>,
     /// What passed all links together.
@@ -257,6 +263,34 @@ pub struct PlanChange {
     pub predicted_throughput_per_s: f64,
 }
 
+/// That a node proved to be slow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlowNode {
+    /// The node.
+    pub node: String,
+    /// How many times slower it computes than its device should.
+    pub factor: f64,
+    /// When the dispatcher found it.
+    pub at_s: f64,
+}
+
+/// That a stage could not be held where a plan had put it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefusedStage {
+    /// The node.
+    pub node: String,
+    /// The epoch of the plan.
+    pub epoch: u32,
+    /// When the dispatcher learned of it.
+    pub at_s: f64,
+    /// Memory that it would have needed, in bytes, if that was why and the node could tell.
+    pub need_bytes: Option<u64>,
+    /// Memory that it had.
+    pub limit_bytes: Option<u64>,
+    /// Why.
+    pub reason: String,
+}
+
 /// A fault and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FaultSummary {
@@ -274,7 +308,7 @@ pub struct FaultSummary {
     pub effect_s: Option<f64>,
     /// When the dispatcher first suspected what it hit.
     pub detected_s: Option<f64>,
-    /// What told it: `heartbeat`, `connection`, `refused` or `path`.
+    /// What told it: `heartbeat`, `connection`, `refused`, `path` or `pace`.
     pub detected_by: Option<String>,
     /// When a plan was made anew.
     #[serde(default)]

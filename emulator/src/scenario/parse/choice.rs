@@ -6,6 +6,7 @@ use planner::strategy::{Objective, Replicas, Spares, StrategyKind};
 use schemars::json_schema;
 
 use super::leaf::{Whole, leaf_schema};
+use super::mistake::Mistake;
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
 use crate::scenario::Role;
@@ -196,6 +197,50 @@ leaf_schema!(
     json_schema!({
         "title": "number of segments",
         "oneOf": [{ "type": "integer", "minimum": 0, "maximum": MOST_SPARES }, { "const": "auto" }]
+    })
+);
+
+/// From how many times as slow as the others on a stage is slow; `None`: none is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SlowFrom(pub Option<f64>);
+
+impl SlowFrom {
+    const LEAST: f64 = 1.25;
+    const MOST: f64 = 1000.0;
+}
+
+impl Read for SlowFrom {
+    const WHAT: &'static str = "a factor or \"off\"";
+    const EXAMPLE: &'static str = "2";
+    fn read(node: &Node, reader: &mut Reader) -> Option<SlowFrom> {
+        let found = match &node.value {
+            Value::Text(word) => return reader.choice(word, &["off"], node.place).map(|_| SlowFrom(None)),
+            Value::Integer(value) => *value as f64,
+            Value::Float(value) => *value,
+            _ => {
+                reader.wrong_type::<SlowFrom>(node);
+                return None;
+            }
+        };
+        if found == 0.0 || (SlowFrom::LEAST..=SlowFrom::MOST).contains(&found) {
+            return Some(SlowFrom((found > 0.0).then_some(found)));
+        }
+        let range = format!("0 (off), or from {} to {}", SlowFrom::LEAST, SlowFrom::MOST);
+        let key = reader.key();
+        reader.note(Mistake::OutOfRange { key, found: found.to_string(), range }, node.place);
+        None
+    }
+}
+leaf_schema!(
+    SlowFrom,
+    "SlowFrom",
+    json_schema!({
+        "title": "factor",
+        "oneOf": [
+            { "type": "number", "minimum": SlowFrom::LEAST, "maximum": SlowFrom::MOST },
+            { "const": 0 },
+            { "const": "off" }
+        ]
     })
 );
 

@@ -62,8 +62,10 @@ fn mib(size: ByteSize) -> String {
 
 /// What makes it impossible to hold `profile`'s model on the workers of `scenario`; empty if nothing does.
 pub fn check_capacity(scenario: &Scenario, profile: &ModelProfile) -> Vec<Shortage> {
+    let workers = scenario.nodes.iter().filter(|node| node.role == Role::Worker);
+    // Where more is claimed than there is, what there is counts.
     let workers: Vec<ByteSize> =
-        scenario.nodes.iter().filter(|node| node.role == Role::Worker).map(|node| node.memory).collect();
+        workers.map(|node| node.claims.map_or(node.memory, |claims| claims.min(node.memory))).collect();
     let most = workers.iter().copied().max().unwrap_or_default();
     let own = profile.process_memory.bytes();
     let room: ByteSize = workers.iter().map(|memory| ByteSize::from_bytes(memory.bytes().saturating_sub(own))).sum();

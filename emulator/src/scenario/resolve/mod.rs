@@ -169,6 +169,7 @@ fn plan(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Option<PlanSpec> {
         missed_heartbeats: keys.missed.get()?.0 as u32,
         window: keys.window.optional()?.map(|window| window.0 as u32),
         queue: keys.queue.get()?.0 as u32,
+        straggler: keys.straggler.get()?.0,
     })
 }
 

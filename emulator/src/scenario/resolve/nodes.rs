@@ -45,6 +45,7 @@ pub fn describe(
             name: layout.nodes[node].clone(),
             role,
             memory: keys().find_map(|keys| keys.memory.get()).map_or(MEMORY, |size| size.0),
+            claims: keys().find_map(|keys| keys.claims.get()).map(|size| size.0),
             cpu: keys().find_map(|keys| keys.cpu.get()).map(|cores| cores.0),
             slowdown: keys().find_map(|keys| keys.slowdown.get()).map_or(1.0, |factor| factor.0),
             storage: keys().find_map(|keys| keys.storage.get()).map_or(STORAGE, |size| size.0),

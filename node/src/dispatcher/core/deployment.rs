@@ -15,6 +15,12 @@ use crate::dispatcher::journal::record::Record;
 use crate::telemetry::Event;
 use crate::wire::message::{NextHop, ToWorker};
 use planner::chains::Chains;
+use planner::pace::Paces;
+
+/// How many times better a plan must be to be worth the change, if the plan in force can go on.
+const WORTH: f64 = 1.2;
+/// How long its segments may take to be loaded meanwhile.
+const PREPARING: Duration = Duration::from_secs(10);
 
 impl Core {
     /// The stage that the plan in force puts on `node`.
@@ -22,18 +28,21 @@ impl Core {
         self.plan.as_ref()?.stages.iter().position(|stage| stage.node == node)
     }
 
-    /// A plan is needed: a known one, or else the planner is asked.
-    pub(super) fn plan_anew(&mut self) {
+    /// A plan is needed: a known one, or else the planner is asked. What is only a `wish` may be left unfulfilled.
+    pub(super) fn plan_anew(&mut self, wish: bool) {
         // The reasons stay until a plan is made.
-        for reason in std::mem::take(&mut self.reasons) {
+        for reason in std::mem::take(&mut self.reasons).into_iter().chain(std::mem::take(&mut self.wishes)) {
             if !self.pending_reasons.contains(&reason) {
                 self.pending_reasons.push(reason);
             }
         }
         self.next = None;
         match self.rehearsed_plan() {
-            Some(plan) => self.enter(plan, Duration::ZERO, true),
-            None => self.ask_for_plan(),
+            Some((plan, lessons)) => {
+                self.lessons = lessons;
+                self.enter(plan, Duration::ZERO, true);
+            }
+            None => self.ask_for_plan(wish),
         }
     }
 
@@ -46,26 +55,39 @@ impl Core {
             attempt: self.attempts,
             excluded: down.map(|worker| worker.node).collect(),
             severed: self.severed.active(self.now),
+            lessons: self.learned.lessons(self.now),
             current: self.plan.clone(),
             ready: self.workers.iter().flat_map(ready).collect(),
         }
     }
 
     /// Asks the planner, in place of any question that is open.
-    fn ask_for_plan(&mut self) {
+    fn ask_for_plan(&mut self, wish: bool) {
         let question = self.question();
         self.avoided = question.severed.len();
-        self.phase = Phase::Planning { attempt: question.attempt, news: None };
+        self.lessons = question.lessons.clone();
+        self.phase = Phase::Planning { attempt: question.attempt, news: None, wish };
         self.outputs.push(Output::FindPlan(question));
     }
 
-    pub(super) fn plan_found(&mut self, attempt: u64, found: Result<Plan, PlanError>, took: Duration) {
-        let Phase::Planning { attempt: asked, news } = &mut self.phase else { return };
+    pub(super) fn plan_found(&mut self, attempt: u64, found: Result<Plan, PlanError>, gain: f64, took: Duration) {
+        let Phase::Planning { attempt: asked, news, wish } = &mut self.phase else { return };
         if *asked != attempt {
             return;
         }
-        let news = news.take();
+        let (news, wish) = (news.take(), *wish);
         match found {
+            Ok(plan) if wish && gain >= WORTH && !self.can_be_held(&plan) => {
+                // A node of it was lost meanwhile.
+                self.phase = Phase::Serving;
+                self.wishes.append(&mut self.pending_reasons);
+            }
+            Ok(plan) if wish && gain >= WORTH => {
+                self.phase = Phase::Serving;
+                let reason = std::mem::take(&mut self.pending_reasons).join("; ");
+                self.prepare_plan(plan, reason, PREPARING);
+            }
+            _ if wish => self.keep_plan(),
             Ok(plan) if self.can_be_held(&plan) => self.enter(plan, took, false),
             _ if news.is_some() => self.reasons.extend(news),
             Ok(plan) => self.strand(format!("the strategy put stages on {:?}", nodes(&plan))),
@@ -94,6 +116,13 @@ impl Core {
             && plan.stages.iter().enumerate().all(|(index, stage)| used(index) && up(stage.node))
     }
 
+    /// There is nothing better: the plan in force goes on.
+    fn keep_plan(&mut self) {
+        self.phase = Phase::Serving;
+        let reason = std::mem::take(&mut self.pending_reasons).join("; ");
+        self.report(Event::PlanKept { epoch: self.epoch, reason });
+    }
+
     /// No plan: waits for a worker or a path to come back.
     fn strand(&mut self, reason: String) {
         self.phase = Phase::Stranded { reason: reason.clone() };
@@ -109,6 +138,9 @@ impl Core {
     pub(super) fn retry_stranded(&mut self) {
         if self.severed.forgive(self.now) || self.severed.active(self.now).len() < self.avoided {
             self.reasons.push("a path that broke is tried again".to_owned());
+        }
+        if self.learned.lessons(self.now).memory.len() < self.lessons.memory.len() {
+            self.reasons.push("a node that had too little memory is tried again".to_owned());
         }
     }
 
@@ -159,6 +191,8 @@ impl Core {
         let awaited = plan.stages.iter().map(|stage| stage.node).collect();
         self.phase = Phase::Deploying { planned: self.now, awaited, loaded: Vec::new(), prepared, feeds };
         self.chains = Chains::of(&plan, self.settings.window, self.settings.dispatcher);
+        let pace = &self.lessons.pace;
+        self.paces = Paces::of(&plan, self.settings.straggler, |node| pace.get(&node).copied().unwrap_or(1.0));
         self.plan = Some(plan);
     }
 
@@ -183,6 +217,7 @@ impl Core {
             return;
         }
         let name = self.name(node);
+        self.learned.loaded(node);
         let segment = self.stage_of(node).and_then(|stage| self.plan.as_ref()?.stages.get(stage).map(|s| s.segment));
         let Phase::Deploying { awaited, loaded, prepared, .. } = &mut self.phase else { return };
         if !awaited.remove(&node) {

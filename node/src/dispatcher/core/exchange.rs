@@ -8,6 +8,7 @@ use planner::plan::Plan;
 use planner::profile::Segment;
 use planner::strategy::{PlanError, Rehearsal};
 
+use super::learned::Lessons;
 use super::ledger::Answer;
 use crate::dispatcher::journal::record::Record;
 use crate::dispatcher::journal::recovery::Recovered;
@@ -90,6 +91,9 @@ pub enum Input {
         attempt: u64,
         /// The plan.
         found: Result<Plan, PlanError>,
+        /// How many times better it is than the plan in force would be with what has been learned; infinite if that
+        /// can't go on as it is.
+        gain: f64,
         /// Time it took.
         took: Duration,
     },
@@ -138,6 +142,8 @@ pub struct Question {
     pub excluded: BTreeSet<usize>,
     /// Ordered pairs between which nothing arrives.
     pub severed: BTreeSet<(usize, usize)>,
+    /// What has been learned of the nodes.
+    pub lessons: Lessons,
     /// The plan in force.
     pub current: Option<Plan>,
     /// Segments that lie ready beside the stages, and where.

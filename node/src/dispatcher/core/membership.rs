@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use planner::profile::Segment;
+use planner::units::ByteSize;
+
 use super::exchange::Output;
 use super::ledger::Answer;
 use super::workers::Link;
@@ -10,7 +13,7 @@ use super::{Core, Phase, Suspicion};
 use crate::clock::Instant;
 use crate::config::HEARTBEAT_PORT;
 use crate::telemetry::{Detection, Event};
-use crate::wire::message::{Heartbeat, ToDispatcher, ToWorker};
+use crate::wire::message::{Heartbeat, Shortage, ToDispatcher, ToWorker};
 
 /// Beyond the patience for heartbeats, how long the start waits for workers that are not up.
 pub const GRACE: Duration = Duration::from_secs(2);
@@ -49,7 +52,7 @@ impl Core {
         }
         match message {
             ToDispatcher::Loaded { epoch, loaded, .. } => self.loaded(node, epoch, loaded),
-            ToDispatcher::Refused { epoch, reason } => self.refused(node, epoch, &reason),
+            ToDispatcher::Refused { epoch, shortage, reason } => self.refused(node, epoch, shortage, reason),
             ToDispatcher::Prepared { order, segment } => self.prepared(node, order, segment, Ok(())),
             ToDispatcher::Unprepared { order, segment, reason } => self.prepared(node, order, segment, Err(reason)),
             ToDispatcher::Fenced { epoch, newest } => self.fenced(node, epoch, newest),
@@ -74,6 +77,10 @@ impl Core {
                 self.came_up(node);
             }
             Link::Down { .. } | Link::Connecting { .. } => return,
+        }
+        self.learned.process(node, heartbeat.incarnation);
+        if let Some(work) = heartbeat.work {
+            self.worked(node, work);
         }
         // The receiver of a path said to be broken is alive, so it is the path.
         let least = self.settings.heartbeat / 2;
@@ -108,13 +115,25 @@ impl Core {
         }
     }
 
-    /// A worker can't hold its stage. It is not asked again for a while.
-    fn refused(&mut self, node: usize, epoch: u32, reason: &str) {
+    /// A worker can't hold its stage. For want of memory, it may hold another; otherwise it is not asked again for a while.
+    fn refused(&mut self, node: usize, epoch: u32, shortage: Option<Shortage>, reason: String) {
         if epoch != self.epoch {
             return;
         }
-        tracing::warn!(node = self.name(node), reason, "a worker refused its stage");
+        let planned = self.stage_of(node).and_then(|stage| self.plan.as_ref()?.stages.get(stage));
+        let planned = planned.map(|stage| (stage.segment, stage.memory));
+        let segment = planned.map(|(segment, _)| segment);
+        self.report(Event::StageRefused { node: self.name(node), epoch, segment, shortage, reason });
+        let now = self.now;
         let Some(worker) = self.worker(node) else { return };
+        if let (Some(shortage), Some((_, memory))) = (shortage, planned) {
+            let process = worker.process();
+            worker.held = None;
+            self.learned.refused(node, process, memory, shortage, now);
+            let lost = self.chains.lose_node(node);
+            self.chains_lost(&lost);
+            return self.reasons.push(format!("{} refused its stage: {shortage}", self.name(node)));
+        }
         let wait = RETRY_REFUSED * 2u32.pow(worker.refusals.min(6));
         worker.refusals += 1;
         self.lose(node, Detection::Refused, self.now + wait);
@@ -123,6 +142,7 @@ impl Core {
     /// A worker is gone: closes what is left of its connection, and plans anew if the plan needs it.
     fn lose(&mut self, node: usize, by: Detection, retry: Instant) {
         let gathering = matches!(self.phase, Phase::Gathering { .. });
+        let loading = self.loading(node);
         let Some(worker) = self.worker(node) else { return };
         let was_up = worker.is_up();
         let session = worker.link.session();
@@ -140,8 +160,11 @@ impl Core {
         self.suspicions.retain(|suspicion| suspicion.from != node && suspicion.to != node);
         let lost = self.chains.lose_node(node);
         self.chains_lost(&lost);
+        self.died_loading(node, loading);
         let needed = match self.phase {
             Phase::Gathering { .. } | Phase::Stranded { .. } => false,
+            // The plan in force can go on, unless this node is in it.
+            Phase::Planning { wish: true, .. } => self.stage_of(node).is_some(),
             Phase::Planning { .. } | Phase::Entering { .. } => was_up,
             Phase::Deploying { .. } | Phase::Serving => self.stage_of(node).is_some(),
         };
@@ -152,6 +175,28 @@ impl Core {
                 Detection::Refused => "it refused its stage",
             };
             self.reasons.push(format!("{} is lost: {what}", self.name(node)));
+        }
+    }
+
+    /// The segment that a worker is loading, for its stage or beside it, and what plans expect it to need.
+    fn loading(&self, node: usize) -> Option<(Segment, ByteSize)> {
+        let worker = self.workers.iter().find(|worker| worker.node == node)?;
+        let awaited = matches!(&self.phase, Phase::Deploying { awaited, .. } if awaited.contains(&node));
+        let plans = || self.plan.iter().chain(self.next_plan()).chain(self.rehearsals.plans());
+        let stages = || plans().flat_map(|plan| &plan.stages).filter(|stage| stage.node == node);
+        let stage = stages().next().filter(|stage| awaited && !worker.holds(stage.segment));
+        let beside =
+            || stages().find(|stage| worker.ready.asked().contains(&stage.segment) && !worker.ready.has(stage.segment));
+        stage.or_else(beside).map(|stage| (stage.segment, stage.memory))
+    }
+
+    /// A worker is lost that was loading a segment: that may be why.
+    fn died_loading(&mut self, node: usize, loading: Option<(Segment, ByteSize)>) {
+        let Some((segment, memory)) = loading else { return };
+        if self.learned.died_loading(node, memory, self.now) {
+            let (node, epoch) = (self.name(node), self.epoch);
+            let reason = "its process ended twice while it was loading".to_owned();
+            self.report(Event::StageRefused { node, epoch, segment: Some(segment), shortage: None, reason });
         }
     }
 
@@ -190,6 +235,7 @@ impl Core {
             }
         }
         self.tend_journal();
+        self.try_again();
         self.rehearse();
         match self.phase {
             Phase::Gathering { until } if now >= until => self.stop_gathering(),

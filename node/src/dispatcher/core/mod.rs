@@ -3,15 +3,18 @@
 //! [`Core::handle`] takes one [`Input`] and the time, and returns the [`Output`]s to carry out, in order.
 //! Files: [`exchange`] inputs and outputs; [`ledger`] what became of each request; [`planner::chains`] which way the next one
 //! takes; [`order`] which answer goes out next, if that matters; `promises` what the journal must hold first; [`workers`] who is alive; [`severed`] which pairs of
-//! nodes to avoid; `membership` (who comes and goes), `deployment` (plan → stages loaded → requests flow), `preparation`
-//! (segments loaded before they are needed), `rehearsal` (which those are, and what follows a loss) and `requests` hold the machine's transitions.
+//! nodes to avoid; [`learned`] what nodes have proven to be; `pace` which are slow; `membership` (who comes and goes), `deployment`
+//! (plan → stages loaded → requests flow), `preparation` (segments loaded before they are needed), `rehearsal` (which those are, and
+//! what follows a loss) and `requests` hold the machine's transitions.
 
 mod deployment;
 pub mod exchange;
 pub mod intervals;
+pub mod learned;
 pub mod ledger;
 mod membership;
 pub mod order;
+mod pace;
 mod preparation;
 mod promises;
 mod rehearsal;
@@ -31,6 +34,7 @@ use planner::profile::Segment;
 use planner::strategy::Spares;
 
 use self::exchange::{Input, Output};
+use self::learned::{Learned, Lessons};
 use self::ledger::{Answer, Ledger};
 use self::order::Order;
 use self::preparation::Next;
@@ -44,6 +48,7 @@ use crate::dispatcher::journal::recovery::Recovered;
 use crate::dispatcher::journal::segment::Standing;
 use crate::telemetry::Event;
 use planner::chains::Chains;
+use planner::pace::Paces;
 
 /// Answers kept beyond those that the queue can hold, for a client that comes back for them.
 const KEPT_BEYOND_QUEUE: usize = 256;
@@ -73,6 +78,8 @@ pub struct Settings {
     pub spares: Spares,
     /// Most accepted requests in front of the pipeline.
     pub queue: usize,
+    /// A stage that takes so many times longer than planned, compared with the others, is slow; infinite: none is.
+    pub straggler: f64,
 }
 
 impl Settings {
@@ -91,6 +98,7 @@ impl Settings {
             order: config.order,
             spares: config.spares,
             queue: config.queue.max(1) as usize,
+            straggler: config.straggler.unwrap_or(f64::INFINITY),
         }
     }
 
@@ -110,8 +118,9 @@ impl Settings {
 enum Phase {
     /// Waiting for the workers to come up.
     Gathering { until: Instant },
-    /// Waiting for the planner's answer to this question; since it was asked, `news` may have come of a worker.
-    Planning { attempt: u64, news: Option<String> },
+    /// Waiting for the planner's answer to this question; since it was asked, `news` may have come of a worker. If it is
+    /// only a `wish`, the plan in force could go on.
+    Planning { attempt: u64, news: Option<String>, wish: bool },
     /// Waiting until the journal holds the epoch of this plan.
     Entering { mark: u64, epoch: u32, plan: Plan, took: Duration, rehearsed: bool },
     /// Waiting for these nodes' stages to be loaded, and for the connections to these first ones.
@@ -154,6 +163,8 @@ pub struct Core {
     attempts: u64,
     /// Why a new plan must be asked for; not empty: it is about to be.
     reasons: Vec<String>,
+    /// Why a better plan may be possible; asked for when nothing else is under way.
+    wishes: Vec<String>,
     /// Why the plan that was asked for is needed.
     pending_reasons: Vec<String>,
     suspicions: Vec<Suspicion>,
@@ -167,6 +178,11 @@ pub struct Core {
     /// The plan that all this is done for, if it is one that is to come.
     next: Option<Next>,
     rehearsals: Rehearsals,
+    learned: Learned,
+    /// What the last question was told of it.
+    lessons: Lessons,
+    /// How fast the stages in force are.
+    paces: Paces,
     ledger: Ledger,
     chains: Chains,
     /// The client's session and the highest epoch, as the journal remembers them.
@@ -201,6 +217,7 @@ impl Core {
             plan: None,
             attempts: 0,
             reasons: Vec::new(),
+            wishes: Vec::new(),
             pending_reasons: Vec::new(),
             suspicions: Vec::new(),
             severed: Severed::default(),
@@ -209,6 +226,9 @@ impl Core {
             wanted: Vec::new(),
             next: None,
             rehearsals: Rehearsals::default(),
+            learned: Learned::default(),
+            lessons: Lessons::default(),
+            paces: Paces::default(),
             ledger,
             chains: Chains::default(),
             standing: known.standing,
@@ -234,7 +254,7 @@ impl Core {
             Input::Disconnected { node, session } => self.disconnected(node, session),
             Input::Said { node, session, message } => self.said(node, session, message),
             Input::Heartbeat(heartbeat) => self.heartbeat(&heartbeat),
-            Input::PlanFound { attempt, found, took } => self.plan_found(attempt, found, took),
+            Input::PlanFound { attempt, found, gain, took } => self.plan_found(attempt, found, gain, took),
             Input::Rehearsed { attempt, rehearsal } => self.rehearsed(attempt, rehearsal),
             Input::FeedOpened { epoch, node } => self.feed_opened(epoch, node),
             Input::FeedLost { epoch, node } => self.feed_lost(epoch, node),
@@ -243,8 +263,9 @@ impl Core {
             }
             Input::Tick => self.tick(),
         }
-        if !self.reasons.is_empty() {
-            self.plan_anew();
+        let wish = self.reasons.is_empty();
+        if !wish || (!self.wishes.is_empty() && matches!(self.phase, Phase::Serving)) {
+            self.plan_anew(wish);
         }
         self.prepare();
         self.feed();

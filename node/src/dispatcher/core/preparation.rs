@@ -35,7 +35,6 @@ pub struct Next {
 impl Core {
     /// Has the segments loaded that `plan` needs, and puts it into force when that is done, or after `wait`. What other workers
     /// hold ready stays.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for plans that are better than the one in force"))]
     pub(super) fn prepare_plan(&mut self, plan: Plan, reason: String, wait: Duration) {
         let stages: Vec<(usize, Segment)> = plan.stages.iter().map(|stage| (stage.node, stage.segment)).collect();
         self.workers.iter_mut().for_each(|worker| worker.ready.forgive());
@@ -101,6 +100,11 @@ impl Core {
         {
             tracing::info!(node = name, ?segment, reason, "a segment can't be held ready");
         }
+    }
+
+    /// The plan that is to come.
+    pub(super) fn next_plan(&self) -> Option<&Plan> {
+        self.next.as_ref().map(|next| &next.plan)
     }
 
     /// Puts the next plan into force if nothing is to be waited for any more.

@@ -11,13 +11,14 @@ use planner::plan::Plan;
 use planner::strategy::Rehearsal;
 
 use super::exchange::Output;
+use super::learned::Lessons;
 use super::{Core, Phase};
 use crate::clock::Instant;
 
 type Pairs = BTreeSet<(usize, usize)>;
 
-/// What the planner's answers assume: the epoch, who is up, and which pairs are avoided.
-type Assumed = (u32, BTreeSet<usize>, Pairs);
+/// What the planner's answers assume: the epoch, who is up, which pairs are avoided, and what has been learned.
+type Assumed = (u32, BTreeSet<usize>, Pairs, Lessons);
 
 /// What was asked, and what is known.
 #[derive(Debug, Default)]
@@ -29,6 +30,15 @@ pub struct Rehearsals {
     /// For the plan of this epoch: what follows the loss of each node.
     epoch: u32,
     without: Vec<(usize, Plan)>,
+    /// What they were made on.
+    lessons: Lessons,
+}
+
+impl Rehearsals {
+    /// The plans that may follow.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.without.iter().map(|(_, plan)| plan)
+    }
 }
 
 impl Core {
@@ -38,7 +48,7 @@ impl Core {
             return;
         }
         let up = self.workers.iter().filter(|worker| worker.is_up()).map(|worker| worker.node).collect();
-        let assumed = (self.epoch, up, self.severed.active(self.now));
+        let assumed = (self.epoch, up, self.severed.active(self.now), self.learned.lessons(self.now));
         match &self.rehearsals.present {
             Some((present, since)) if *present == assumed => {
                 let asked = self.rehearsals.asked.as_ref().is_some_and(|(_, asked)| *asked == assumed);
@@ -57,19 +67,22 @@ impl Core {
     }
 
     pub(super) fn rehearsed(&mut self, attempt: u64, rehearsal: Rehearsal) {
-        let Some((_, (epoch, ..))) = self.rehearsals.asked.as_ref().filter(|(asked, _)| *asked == attempt) else {
+        let Some((_, (epoch, .., lessons))) = self.rehearsals.asked.as_ref().filter(|(asked, _)| *asked == attempt)
+        else {
             return;
         };
         if *epoch != self.epoch || self.next.is_some() {
             return;
         }
+        self.rehearsals.lessons = lessons.clone();
         (self.rehearsals.epoch, self.rehearsals.without) = (*epoch, rehearsal.without);
         self.wanted = rehearsal.ready;
         self.workers.iter_mut().for_each(|worker| worker.ready.forgive());
     }
 
-    /// The plan that follows what has happened to the one in force, if that was rehearsed and can be held.
-    pub(super) fn rehearsed_plan(&self) -> Option<Plan> {
+    /// The plan that follows what has happened to the one in force, if that was rehearsed and can be held, and what it
+    /// was made on.
+    pub(super) fn rehearsed_plan(&self) -> Option<(Plan, Lessons)> {
         if !matches!(self.phase, Phase::Deploying { .. } | Phase::Serving) || self.rehearsals.epoch != self.epoch {
             return None;
         }
@@ -79,7 +92,10 @@ impl Core {
         let (Some(node), None) = (lost.next(), lost.next()) else { return None };
         let (_, plan) = self.rehearsals.without.iter().find(|(without, _)| *without == node)?;
         let severed = self.severed.active(self.now);
-        (self.can_be_held(plan) && !self.uses(plan, &severed)).then(|| plan.clone())
+        let memory = self.learned.lessons(self.now).memory;
+        let fits = plan.stages.iter().all(|stage| memory.get(&stage.node).is_none_or(|most| stage.memory <= *most));
+        let possible = fits && self.can_be_held(plan) && !self.uses(plan, &severed);
+        possible.then(|| (plan.clone(), self.rehearsals.lessons.clone()))
     }
 
     /// Whether a plan has nodes speak to each other, one way or the other, that are `severed`.

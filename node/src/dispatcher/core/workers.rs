@@ -188,6 +188,11 @@ impl Worker {
         self.link.session().filter(|_| self.is_up())
     }
 
+    /// The number that its process drew; `None` before its first heartbeat.
+    pub fn process(&self) -> Option<u64> {
+        self.newest.map(|(incarnation, _)| incarnation)
+    }
+
     /// Whether a heartbeat is news: a duplicate or one that was overtaken proves nothing.
     pub fn is_news(&mut self, heartbeat: &Heartbeat) -> bool {
         let news = match self.newest {

@@ -8,10 +8,10 @@ pub(super) use memory::Memory;
 
 use planner::units::ByteSize;
 
-use super::hierarchy::Hierarchy;
 use super::run::Offer;
 use super::trial::{self, Offered};
 use super::{Cpu as _, Folder, Memory as _, Quota};
+use node::memory::hierarchy::Hierarchy;
 
 /// Makes the run's group in the innermost group that takes it. `wants`: memory, CPU.
 pub(super) fn offer(hierarchy: &Hierarchy, name: &str, wants: (bool, bool)) -> Offered {

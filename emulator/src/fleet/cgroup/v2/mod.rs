@@ -17,10 +17,10 @@ use std::path::Path;
 use nix::libc::EBUSY;
 use planner::units::ByteSize;
 
-use super::hierarchy::Hierarchy;
 use super::run::Offer;
 use super::trial::{self, Offered};
 use super::{CgroupError, Cpu as _, Folder, Freezer as _, Memory as _, Quota, read, write};
+use node::memory::hierarchy::Hierarchy;
 
 /// Group into which the emulator moves itself, where it is alone in a group that can't hold both it and controllers.
 pub(super) const SELF: &str = "self";

@@ -17,7 +17,7 @@ pub use topology::{
     Wifi,
 };
 
-use super::choice::{Aim, Choice, ReplicaCount, SpareCount};
+use super::choice::{Aim, Choice, ReplicaCount, SlowFrom, SpareCount};
 use super::leaf::{Flag, List, ScenarioName, Tables, Text, Whole};
 use super::macros::{kinds, table};
 use super::quantity::{PerSecond, Period, Share, Time};
@@ -111,6 +111,9 @@ table! {
         /// Most accepted requests that wait in front of the pipeline; beyond it the client is not read from,
         /// or refused while there is no plan.
         queue: Optional<Whole<1, 100000>> = 64,
+        /// A stage that takes so many times longer than planned, compared with the others, is taken for slow, and
+        /// a better plan is looked for; `"off"` or 0: nobody looks.
+        straggler: Optional<SlowFrom> = 2,
     }
 }
 

@@ -15,6 +15,8 @@ table! {
     pub struct NodeKeys as "{ memory = \"64 MiB\" }" {
         /// Memory its process may use; `"512 MiB"` when not given.
         memory: Optional<Size>,
+        /// Memory that the dispatcher is told it has, if that is wrong; `memory` when not given.
+        claims: Optional<Size>,
         /// Cores of this host its process may use at most (0.5 is half a core); no limit when not given.
         cpu: Optional<Real<Cores>>,
         /// How many times longer it computes than this host; 1 when not given. It waits, so slow nodes

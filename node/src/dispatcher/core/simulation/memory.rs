@@ -97,7 +97,7 @@ impl Memory {
     }
 
     /// What it says of segments that it does not load.
-    pub fn load_next(&mut self, mut refuses: impl FnMut() -> bool) -> Vec<ToDispatcher> {
+    pub fn load_next(&mut self, mut refuses: impl FnMut(Segment) -> bool) -> Vec<ToDispatcher> {
         let mut said = Vec::new();
         if self.loading.is_some() {
             return said;
@@ -109,7 +109,7 @@ impl Memory {
             let Some(segment) = self.wanted.iter().copied().find(|segment| !self.shelf.contains(segment)) else {
                 break;
             };
-            if self.shelf.len() + usize::from(self.stage.is_some()) < ROOM && !refuses() {
+            if self.shelf.len() + usize::from(self.stage.is_some()) < ROOM && !refuses(segment) {
                 self.loading = Some(segment);
             } else {
                 self.wanted.retain(|other| *other != segment);

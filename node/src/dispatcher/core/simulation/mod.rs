@@ -1,8 +1,10 @@
 //! The core against a simulated cluster: plans have one chain or several, with and without stages in common;
 //! workers crash, restart and pause, paths break, results arrive late, twice and out of order, messages are repeated,
-//! the client comes and goes, the disk fails. The dispatcher itself is stopped for a while, or ends and resumes from
+//! the client comes and goes, the disk fails. Nodes have less memory than they should, and say so or die of it; they, or all of
+//! them, become slow. The dispatcher itself is stopped for a while, or ends and resumes from
 //! what its journal had written. In every second world answers must come in order.
 
+mod learning;
 mod memory;
 mod plans;
 mod world;
@@ -11,13 +13,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use self::memory::Memory;
 use self::world::{DISPATCHER, NODES, World};
 use super::Phase;
 use super::exchange::Input;
 use bytes::Bytes;
 use planner::profile::Segment;
 use planner::strategy::{Rehearsal, Spares};
+use planner::units::ByteSize;
 
 /// What may happen next; the numbers choose among what is there.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +45,9 @@ enum Step {
     DiskFails,
     DiskWorks,
     Repeat,
+    Limit { node: usize, limit: u64, overcommits: bool },
+    Slow { node: usize, times: f64 },
+    Load { times: f64 },
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -64,7 +69,11 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (500u64..3000).prop_map(|millis| Step::DispatcherStops { millis }),
         1 => node.clone().prop_map(|node| Step::RefuseNext { node }),
         2 => (0u64..2000).prop_map(|millis| Step::PlanAhead { millis }),
-        1 => node.prop_map(|node| Step::RefuseToPrepare { node }),
+        1 => node.clone().prop_map(|node| Step::RefuseToPrepare { node }),
+        1 => (node.clone(), 1u64..40, any::<bool>())
+            .prop_map(|(node, limit, overcommits)| Step::Limit { node, limit, overcommits }),
+        1 => (node, 1.0..10.0).prop_map(|(node, times)| Step::Slow { node, times }),
+        1 => (1.0..10.0).prop_map(|times| Step::Load { times }),
         1 => Just(Step::DispatcherCrashes),
         1 => Just(Step::DiskFails),
         2 => Just(Step::DiskWorks),
@@ -89,22 +98,15 @@ impl World {
             Step::DiskFails => self.disk_fails = true,
             Step::DiskWorks => self.disk_fails = false,
             Step::Repeat => self.repeat(),
-            Step::Crash { node, silent } => {
+            Step::Crash { node, silent } => self.crash(node, silent),
+            Step::Restart { node } => self.restart(node),
+            Step::Limit { node, limit, overcommits } => {
                 let it = &mut self.nodes[node];
-                (it.alive, it.paused, it.blameless) = (false, false, false);
-                (it.session, it.memory, it.newest) = (None, Memory::default(), 0);
-                it.inbox.clear();
-                if let (Some(session), false) = (it.established.take(), silent) {
-                    it.outbox.push_back(Input::Disconnected { node, session });
-                }
+                (it.limit, it.overcommits) = (Some(ByteSize::from_mib(limit)), overcommits);
+                it.blameless &= !overcommits;
             }
-            Step::Restart { node } if !self.nodes[node].alive => {
-                let it = &mut self.nodes[node];
-                it.alive = true;
-                it.incarnation += 1;
-                it.sequence = 0;
-            }
-            Step::Restart { .. } => {}
+            Step::Slow { node, times } => self.nodes[node].pace = times,
+            Step::Load { times } => self.load = times,
             Step::Pause { node } => (self.nodes[node].paused, self.nodes[node].blameless) = (true, false),
             Step::Resume { node } => self.nodes[node].paused = false,
             Step::Break { from, to } => {
@@ -141,6 +143,10 @@ impl World {
         self.disk_fails = false;
         for node in 1..NODES {
             self.nodes[node].refuse = false;
+            // Half of them stay as small as they are.
+            if node <= NODES / 2 {
+                self.nodes[node].limit = None;
+            }
             self.step(Step::Resume { node });
             self.step(Step::Restart { node });
         }
@@ -153,6 +159,8 @@ impl World {
             }
             (0..50).for_each(|_| _ = self.pump());
             self.pass(25, true);
+            // As an init system does with what has ended.
+            (1..NODES).for_each(|node| self.restart(node));
             if self.unanswered.is_empty() {
                 break;
             }
@@ -207,7 +215,7 @@ fn serving(seed: u64, chains: &[Vec<usize>]) -> World {
     }
     let attempt = world.question.take().unwrap().attempt;
     let found = Ok(plans::plan(chains).unwrap());
-    world.input(Input::PlanFound { attempt, found, took: Duration::ZERO });
+    world.input(Input::PlanFound { attempt, found, gain: f64::INFINITY, took: Duration::ZERO });
     while !matches!(world.core.phase, Phase::Serving) {
         (0..20).for_each(|_| _ = world.pump());
         world.pass(25, true);

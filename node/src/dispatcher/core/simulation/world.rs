@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use planner::codec::Codec;
-use planner::plan::Plan;
+use planner::plan::{Plan, Stage};
+use planner::profile::Segment;
 use planner::strategy::Spares;
 use planner::units::ByteSize;
 
+use super::plans;
 use crate::clock::Instant;
 use crate::dispatcher::core::exchange::{Input, Output, Question};
 use crate::dispatcher::core::ledger::Answer;
@@ -17,7 +19,7 @@ use crate::dispatcher::core::{Core, Phase, Settings};
 use crate::dispatcher::journal::record::Record;
 use crate::dispatcher::journal::recovery::Recovered;
 use crate::telemetry::{Detection, Event};
-use crate::wire::message::{Heartbeat, ToDispatcher, ToWorker};
+use crate::wire::message::{Heartbeat, Shortage, ToDispatcher, ToWorker, Work};
 
 use super::memory::{Held, Memory};
 
@@ -60,6 +62,13 @@ pub struct Node {
     pub refuse: bool,
     /// Whether it says no to what it is to prepare next.
     pub refuse_ready: bool,
+    /// What the largest segment that it can hold may need; `None`: anything.
+    pub limit: Option<ByteSize>,
+    /// It does not refuse what is larger: its process ends while it loads it.
+    pub overcommits: bool,
+    /// How many times slower it computes, and what its stage has told of it.
+    pub pace: f64,
+    pub work: Option<Work>,
     /// Has never been disturbed: must never be suspected for its silence.
     pub blameless: bool,
 }
@@ -103,6 +112,14 @@ pub struct World {
     pub plans: BTreeMap<u32, Plan>,
     /// By epoch: who had to load, and who had its segment prepared.
     pub deployed: BTreeMap<u32, (Vec<String>, Vec<String>)>,
+    /// Nodes that refused a segment for want of memory: which process, what the segment needs, when the dispatcher heard.
+    refused: Vec<(usize, u64, ByteSize, Instant)>,
+    /// Nodes that were found to be slow.
+    pub slow: Vec<usize>,
+    /// How many times the plan was kept although a better one was looked for.
+    pub kept: usize,
+    /// How many times slower all nodes compute: they share a host.
+    pub load: f64,
     /// Feed connections by node: the epoch, and whether its loss was told.
     feeds: BTreeMap<usize, (u32, bool)>,
     feed_inputs: VecDeque<Input>,
@@ -139,9 +156,10 @@ impl World {
             order: ordered,
             spares: if seed % 3 == 0 { Spares::Most(0) } else { Spares::Auto },
             queue: QUEUE,
+            straggler: 2.0,
         };
         let now = Instant(1_000_000_000);
-        let node = |_| Node { alive: true, incarnation: 1, blameless: true, ..Node::default() };
+        let node = |_| Node { alive: true, incarnation: 1, blameless: true, pace: 1.0, ..Node::default() };
         let mut world = World {
             core: Core::new(settings.clone(), now, &Recovered::default()),
             settings,
@@ -162,6 +180,10 @@ impl World {
             rehearsal: None,
             plans: BTreeMap::new(),
             deployed: BTreeMap::new(),
+            refused: Vec::new(),
+            slow: Vec::new(),
+            kept: 0,
+            load: 1.0,
             feeds: BTreeMap::new(),
             feed_inputs: VecDeque::new(),
             clients: 0,
@@ -270,6 +292,9 @@ impl World {
             Output::Report(Event::Planned { epoch, plan, .. }) => {
                 assert!(self.plans.keys().all(|earlier| *earlier < epoch), "epochs strictly increase");
                 assert!(self.journal_failed || self.disk.standing.epoch >= epoch, "the disk knows of it before");
+                for stage in &plan.stages {
+                    self.assert_not_refused(stage);
+                }
                 self.plans.insert(epoch, plan);
             }
             Output::Report(Event::Deployed { epoch, loaded, prepared, .. }) => {
@@ -283,10 +308,35 @@ impl World {
                 let disturbed = self.ever_broken.contains(&pair) || !self.nodes[pair.1].blameless;
                 assert!(disturbed, "nothing ever was wrong from {from} to {to}");
             }
+            Output::Report(Event::StageRefused { node, epoch, shortage: Some(shortage), .. }) => {
+                let node = number(&node);
+                let planned = self.plans[&epoch].stages.iter().find(|stage| stage.node == node).unwrap().memory;
+                assert_eq!(shortage.need, planned);
+                self.refused.push((node, self.nodes[node].incarnation, planned, self.now));
+            }
+            Output::Report(Event::Slow { node, factor }) => {
+                let node = number(&node);
+                assert!(factor > 1.25);
+                self.slow.push(node);
+            }
+            Output::Report(Event::PlanKept { epoch, .. }) => {
+                assert_eq!(epoch, self.core.epoch());
+                self.kept += 1;
+            }
             Output::Report(Event::JournalFailed { .. }) => self.journal_failed = true,
             Output::Report(Event::JournalRestored) => self.journal_failed = false,
             Output::Report(_) => {}
         }
+    }
+
+    /// A process that has said that something is too large for it is not asked for as much soon.
+    fn assert_not_refused(&self, stage: &Stage) {
+        let process = self.nodes[stage.node].incarnation;
+        let believed = |at: Instant| self.now.since(at) < Duration::from_secs(10);
+        let said = |(node, of, need, at): &&(usize, u64, ByteSize, Instant)| {
+            (*node, *of) == (stage.node, process) && *need <= stage.memory && believed(*at)
+        };
+        assert_eq!(self.refused.iter().find(said), None, "{stage:?} is too large");
     }
 
     pub fn pass(&mut self, millis: u64, dispatcher_runs: bool) {
@@ -298,7 +348,8 @@ impl World {
                 let due = self.now.0 / 100_000_000 != (self.now.0 - 25_000_000) / 100_000_000;
                 if due && it.alive && !it.paused && it.session.is_some() {
                     it.sequence += 1;
-                    let beat = Heartbeat { worker: node as u32, incarnation: it.incarnation, sequence: it.sequence };
+                    let (incarnation, sequence, work) = (it.incarnation, it.sequence, it.work);
+                    let beat = Heartbeat { worker: node as u32, incarnation, sequence, work };
                     if !self.broken.contains(&(node, DISPATCHER)) {
                         heartbeats.push(beat);
                     }
@@ -434,7 +485,9 @@ impl World {
     fn load_next(&mut self, node: usize) {
         let it = &mut self.nodes[node];
         let refuse = &mut it.refuse_ready;
-        let said = it.memory.load_next(|| std::mem::take(refuse));
+        let limit = it.limit;
+        let too_large = |segment: Segment| limit.is_some_and(|limit| plans::need(segment.from) > limit);
+        let said = it.memory.load_next(|segment| std::mem::take(refuse) || too_large(segment));
         said.into_iter().for_each(|said| self.say(node, Some(said)));
     }
 
@@ -451,7 +504,7 @@ impl World {
             ToWorker::Hello { worker, .. } => {
                 assert_eq!(worker as usize, node);
                 it.sequence += 1;
-                let beat = Heartbeat { worker, incarnation: it.incarnation, sequence: it.sequence };
+                let beat = Heartbeat { worker, incarnation: it.incarnation, sequence: it.sequence, work: it.work };
                 it.outbox.push_back(Input::Heartbeat(beat));
             }
             ToWorker::Assign { epoch, .. } if epoch <= it.newest => {
@@ -466,12 +519,25 @@ impl World {
                 // What is there can be held.
                 if cold && std::mem::take(&mut it.refuse) {
                     it.memory.drop_all();
-                    let message = ToDispatcher::Refused { epoch, reason: "no".to_owned() };
+                    let message = ToDispatcher::Refused { epoch, shortage: None, reason: "no".to_owned() };
                     it.outbox.push_back(Input::Said { node, session, message });
                     return;
                 }
                 let plan = &self.plans[&epoch];
-                assert_eq!(segment, plan.stages[usize::from(stage)].segment);
+                let it = &mut self.nodes[node];
+                let Stage { segment: planned, memory: need, .. } = plan.stages[usize::from(stage)];
+                assert_eq!(segment, planned);
+                match it.limit.filter(|limit| cold && need > *limit) {
+                    Some(_) if it.overcommits => return self.crash(node, false),
+                    Some(limit) => {
+                        it.memory.drop_all();
+                        let (shortage, reason) = (Some(Shortage { need, limit }), "too large".to_owned());
+                        let message = ToDispatcher::Refused { epoch, shortage, reason };
+                        it.outbox.push_back(Input::Said { node, session, message });
+                        return;
+                    }
+                    None => {}
+                }
                 let mut chains = BTreeMap::new();
                 for hop in next {
                     assert_eq!(hop.address.ip(), IpAddr::V4(Ipv4Addr::new(10, 0, 0, hop.node as u8)));
@@ -525,6 +591,7 @@ impl World {
         } else if let Some(held) = held {
             assert_eq!(usize::from(held.stage), stages[passed], "it came to the stage that is next on its chain");
             self.tensors.push(Tensor { from: to, to: held.next[&chain], passed: passed + 1, ..tensor });
+            self.compute(to, epoch);
         } else if from == DISPATCHER && self.feeds.get(&to).is_some_and(|feed| feed.0 == epoch) {
             self.lose_feed(to);
         } else if from == DISPATCHER {
@@ -535,11 +602,42 @@ impl World {
         true
     }
 
+    /// A node has computed a request of its stage.
+    fn compute(&mut self, node: usize, epoch: u32) {
+        let time = plans::COMPUTE.mul_f64(self.nodes[node].pace * self.load);
+        let work = &mut self.nodes[node].work;
+        let (requests, computed) =
+            work.filter(|work| work.epoch == epoch).map_or((0, Duration::ZERO), |work| (work.requests, work.computed));
+        *work = Some(Work { epoch, requests: requests + 1, computed: computed + time });
+    }
+
     pub fn answer_question(&mut self) -> bool {
-        let Some(Question { attempt, excluded, severed, .. }) = self.question.take() else { return false };
-        let found = self.draw_plan(&excluded, &severed);
-        self.input(Input::PlanFound { attempt, found, took: Duration::ZERO });
+        let Some(question) = self.question.take() else { return false };
+        let found = self.draw_plan(&question);
+        // As a plan may be worth a change or not.
+        let gain = [1.0, 1.1, 1.5, f64::INFINITY][self.choose(4)];
+        self.input(Input::PlanFound { attempt: question.attempt, found, gain, took: Duration::ZERO });
         true
+    }
+
+    /// A node's process ends.
+    pub fn crash(&mut self, node: usize, silent: bool) {
+        let it = &mut self.nodes[node];
+        (it.alive, it.paused, it.blameless) = (false, false, false);
+        (it.session, it.memory, it.newest, it.work) = (None, Memory::default(), 0, None);
+        it.inbox.clear();
+        if let (Some(session), false) = (it.established.take(), silent) {
+            it.outbox.push_back(Input::Disconnected { node, session });
+        }
+    }
+
+    pub fn restart(&mut self, node: usize) {
+        let it = &mut self.nodes[node];
+        if !it.alive {
+            it.alive = true;
+            it.incarnation += 1;
+            it.sequence = 0;
+        }
     }
 
     /// The disk takes some of what is on its way there, or fails.
@@ -583,6 +681,8 @@ impl World {
 
     /// The dispatcher's process ends and another begins. Of what was on its way to the disk, some is there.
     pub fn dispatcher_crashes(&mut self) {
+        // What it had learned is forgotten with it.
+        self.refused.clear();
         self.client_leaves();
         let written = self.choose(self.jobs.len() + 1);
         self.take_jobs(written);

@@ -2,16 +2,28 @@
 //!
 //! Memory: how much is resident, and giving back what is free. The allocator of the C
 //! library keeps what was freed and is asked to return it by two calls without arguments that could be
-//! wrong; hence the `unsafe`.
+//! wrong; hence the `unsafe`. How much there is, [`room`] tells.
+
+pub mod hierarchy;
+pub mod room;
 
 use planner::units::ByteSize;
 
 /// Resident memory of this process, from `/proc/self/statm`; zero where that can't be read.
 pub fn resident() -> ByteSize {
-    let pages = std::fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split_ascii_whitespace().nth(1)?.parse::<u64>().ok())
-        .unwrap_or_default();
+    pages(|resident, _| resident)
+}
+
+/// Resident memory of this process that is no file's: what the kernel can't take back.
+pub fn anonymous() -> ByteSize {
+    pages(u64::saturating_sub)
+}
+
+/// Memory of so many pages as follows from those that are resident, and those of them that are of files or shared.
+fn pages(count: impl Fn(u64, u64) -> u64) -> ByteSize {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let mut fields = text.split_ascii_whitespace().skip(1).map_while(|field| field.parse::<u64>().ok());
+    let pages = count(fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096);
     ByteSize::from_bytes(pages * page.unsigned_abs())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A mounted hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hierarchy {
+pub struct Hierarchy {
     /// Controllers of version 1 that it has; `None`: version 2.
     pub controllers: Option<Vec<String>>,
     /// Where it is mounted.
@@ -31,7 +31,7 @@ impl Hierarchy {
 }
 
 /// The hierarchies of this process, version 2 first.
-pub(super) fn hierarchies() -> Vec<Hierarchy> {
+pub fn hierarchies() -> Vec<Hierarchy> {
     let text = |path| fs::read_to_string(path).unwrap_or_default();
     parse(&text("/proc/self/mountinfo"), &text("/proc/self/cgroup"))
 }
