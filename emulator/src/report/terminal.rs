@@ -317,8 +317,7 @@ impl Writer {
                 text += &self.wrapped(&format!("  chain {number}: "), Ink::Dim, &line);
             }
         }
-        let later = summary.plans.iter().filter(|change| change.epoch != plan.epoch);
-        for change in later {
+        for change in summary.plans.iter().filter(|change| change.epoch != plan.epoch) {
             let ready =
                 change.deployed_s.map_or_else(|| "never deployed".to_owned(), |at| format!("flowing at {at:.2} s"));
             let loaded = if change.loaded.is_empty() { "nothing".to_owned() } else { change.loaded.join(", ") };
@@ -326,7 +325,8 @@ impl Writer {
             let prepared = if prepared.is_empty() { prepared } else { format!(" · was prepared: {prepared}") };
             let nodes = change.nodes.join(" → ");
             let line = format!("{}: {nodes} · {ready} · loaded: {loaded}{prepared}", change.reason);
-            text += &self.wrapped("  then ", Ink::Dim, &line);
+            let lead = if change.epoch < plan.epoch { "  before " } else { "  then " };
+            text += &self.wrapped(lead, Ink::Dim, &line);
         }
         text + &self.learned(summary)
     }
