@@ -60,11 +60,35 @@ fn tells_of_all_faults(summary: &Value, healed: usize) {
 }
 
 #[test]
-fn a_straggler_is_waited_for_while_another_worker_is_replaced() {
+fn a_straggler_is_found_and_planned_around_and_throughput_returns() {
     let user = User::new();
     let summary = user.run(&["run", &shipped("straggler"), "--json"]).expect(0).json();
     nothing_lost_twice_or_wrong(&summary);
-    tells_of_all_faults(&summary, 2);
+    tells_of_all_faults(&summary, 1);
+    let fault = &summary["faults"][0];
+    assert_eq!(fault["detected_by"], "pace", "{fault:#}");
+    let at = |column: &str| fault[column].as_f64().unwrap_or_else(|| panic!("{column} is missing: {fault:#}"));
+    assert!(at("detected_s") <= at("replanned_s") && at("replanned_s") < at("healed_s"), "{fault:#}");
+    let slow = summary["slow"].as_array().unwrap();
+    assert!(slow.iter().all(|slow| slow["node"] == fault["target"]), "{slow:?}");
+    let invariants = summary["invariants"].as_array().unwrap();
+    let returns = invariants.iter().find(|finding| finding["name"] == "throughput_returns").unwrap();
+    assert_eq!(returns["judgement"], "held", "{returns:#}");
+}
+
+#[test]
+fn a_worker_refuses_a_segment_that_is_too_large_for_it_and_another_takes_it() {
+    let user = User::new();
+    let summary = user.run(&["run", &shipped("too_small"), "--json"]).expect(0).json();
+    nothing_lost_twice_or_wrong(&summary);
+    assert_eq!(summary["died"].as_array().unwrap().len(), 0, "{:#}", summary["died"]);
+    let [refused] = &summary["refused"].as_array().unwrap()[..] else { panic!("{:#}", summary["refused"]) };
+    assert_eq!(refused["node"], "n02", "{refused:#}");
+    assert!(refused["need_bytes"].as_u64() > refused["limit_bytes"].as_u64(), "{refused:#}");
+    let plans = summary["plans"].as_array().unwrap();
+    let [before @ .., last] = &plans[..] else { panic!("no plan") };
+    assert!(before.iter().any(|plan| plan["nodes"].as_array().unwrap().contains(&"n02".into())), "{plans:#?}");
+    assert!(!last["nodes"].as_array().unwrap().contains(&"n02".into()), "{plans:#?}");
 }
 
 #[test]

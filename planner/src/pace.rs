@@ -3,11 +3,11 @@
 //! from anywhere.
 //!
 //! Each stage tells how many requests it has computed and how long it took. From that come **windows** of [`WINDOW`] and
-//! [`FEW`] requests at least, and of each the **ratio** of what a request took to what was planned. What slows all of them down (a
-//! host that all share, a profile from a faster machine) says nothing of a node, so a stage's ratio is compared with the
-//! median of all stages' newest ones, of an even number the lower. A node is slow when its stage's ratio is more than `factor` times the median
-//! in [`WINDOWS`] windows in a row, and fast again when it is less than the `factor`th part of it as often. Whatever differs
-//! by less than [`NOISE`] a request is left alone: a scheduler may take as much.
+//! [`FEW`] requests at least, and of each the **ratio** of what a request took to what its device should take. What slows all of
+//! them down (a host that all share, a profile from a faster machine) says nothing of a node, so a stage's ratio is compared with
+//! the median of all stages' newest ones, of an even number the lower. A node is slow when its stage's ratio is more than `factor`
+//! times the median and what it was taken for, in [`WINDOWS`] windows in a row, and fast again when it is less than the
+//! `factor`th part of that as often. Whatever differs by less than [`NOISE`] a request is left alone: a scheduler may take as much.
 //!
 //! A plan with one stage has nothing to be compared with, and a stage that computes nothing is not measured.
 
@@ -46,9 +46,9 @@ pub struct Paces {
 #[derive(Debug)]
 struct Stage {
     node: usize,
-    /// Seconds that a request takes by the plan.
-    planned: f64,
-    /// How many times slower than its device the node was taken for when that was planned.
+    /// Seconds that a request should take on its device.
+    nominal: f64,
+    /// How many times slower than that the node is taken for.
     assumed: f64,
     /// What was told at the end of the last window: requests, time computed, instant.
     told: Option<(u64, Duration, Duration)>,
@@ -64,7 +64,7 @@ impl Paces {
     pub fn of(plan: &Plan, factor: f64, assumed: impl Fn(usize) -> f64) -> Paces {
         let stage = |stage: &crate::plan::Stage| Stage {
             node: stage.node,
-            planned: stage.compute.as_secs_f64(),
+            nominal: stage.compute.as_secs_f64() / assumed(stage.node),
             assumed: assumed(stage.node),
             told: None,
             ratio: None,
@@ -85,15 +85,16 @@ impl Paces {
         }
         let mean = computed.saturating_sub(took).as_secs_f64() / count as f64;
         stage.told = Some((requests, computed, now));
-        stage.ratio = (stage.planned > 0.0).then(|| mean / stage.planned);
+        stage.ratio = (stage.nominal > 0.0).then(|| mean / stage.nominal);
         self.judge(index)
     }
 
     fn judge(&mut self, index: usize) -> Option<Judgement> {
         let median = self.median()?;
         let (factor, stage) = (self.factor, &mut self.stages[index]);
-        let relative = stage.ratio? / median;
-        let differs = ((relative - 1.0) * stage.planned * median).abs() > NOISE.as_secs_f64();
+        let (ratio, expected) = (stage.ratio?, median * stage.assumed);
+        let relative = ratio / expected;
+        let differs = ((ratio - expected) * stage.nominal).abs() > NOISE.as_secs_f64();
         let streak = |streak: &mut (u32, f64), holds: bool| {
             *streak = if holds && differs { (streak.0 + 1, streak.1 + relative) } else { (0, 0.0) };
             (streak.0 >= WINDOWS).then(|| streak.1 / f64::from(streak.0))
@@ -103,8 +104,7 @@ impl Paces {
         let mean = slow.or(fast)?;
         // From now on this is what is expected of it.
         let times = (stage.assumed * mean).max(1.0);
-        stage.planned *= times / stage.assumed;
-        (stage.assumed, stage.slow, stage.fast, stage.ratio) = (times, (0, 0.0), (0, 0.0), Some(median));
+        (stage.assumed, stage.slow, stage.fast) = (times, (0, 0.0), (0, 0.0));
         Some(Judgement { node: stage.node, times, slower: slow.is_some() })
     }
 
@@ -205,6 +205,8 @@ mod tests {
             let mut told = Told::of(&[20, 40]);
             let [slow] = told.take(&millis, 10)[..] else { panic!() };
             assert!(slow.slower && slow.node == node, "{slow:?}");
+            let [well] = told.take(&[20, 40], 10)[..] else { panic!() };
+            assert!(!well.slower && well.node == node, "{well:?}");
         }
     }
 }

@@ -18,7 +18,7 @@ pub const ENTRY: Entry = Entry {
     kind: "cpu",
     happens: "the node's process may use only so many `cores`, at once or down a ramp (`over`)",
     healed: "its own limit, or none",
-    notice: "results later than planned; everything that it does is late, heartbeats too when little is left",
+    notice: "its stage takes longer than planned, as with `straggler`; everything that it does is late, heartbeats too when little is left",
     needs: Need::CpuLimits,
     of_a_node: true,
     simulated: false,

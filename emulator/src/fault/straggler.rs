@@ -22,7 +22,7 @@ pub const ENTRY: Entry = Entry {
     kind: "straggler",
     happens: "the node computes `factor` times slower than it does, at once or more and more (`over`)",
     healed: "computing as before",
-    notice: "later results; connections and heartbeats are as ever",
+    notice: "how long its stage computes, which heartbeats tell: slower than the others, it is planned around; connections are as ever",
     needs: Need::Nothing,
     of_a_node: true,
     simulated: true,
