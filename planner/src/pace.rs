@@ -5,11 +5,13 @@
 //! Each stage tells how many requests it has computed and how long it took. From that come **windows** of [`WINDOW`] and
 //! [`FEW`] requests at least, and of each the **ratio** of what a request took to what its device should take. What slows all of
 //! them down (a host that all share, a profile from a faster machine) says nothing of a node, so a stage's ratio is compared with
-//! the median of all stages' newest ones, of an even number the lower. A node is slow when its stage's ratio is more than `factor`
+//! the median of all stages' newest ones, of an even number the lower. Stages that should take less than an [`EIGHTH`] of its time are left
+//! out: on a busy host a scheduler lets them through at once, and makes the long ones wait. A node is slow when its stage's ratio is more than `factor`
 //! times the median and what it was taken for, in [`WINDOWS`] windows in a row, and fast again when it is less than the
 //! `factor`th part of that as often. Whatever differs by less than [`NOISE`] a request is left alone: a scheduler may take as much.
 //!
-//! A plan with one stage has nothing to be compared with, and a stage that computes nothing is not measured.
+//! The only stage of a plan, or one that all others are short beside, has nothing to be compared with, and a stage that computes
+//! nothing is not measured.
 
 use std::time::Duration;
 
@@ -23,6 +25,9 @@ pub const FEW: u64 = 2;
 pub const WINDOWS: u32 = 4;
 /// What a request may take longer or shorter without being slow or fast.
 pub const NOISE: Duration = Duration::from_millis(3);
+
+/// What a stage should take at least, as a part of what another should, to say something of that one.
+pub const EIGHTH: f64 = 1.0 / 8.0;
 
 /// A node computes so many times slower than its device is said to; 1 is as fast.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,7 +95,7 @@ impl Paces {
     }
 
     fn judge(&mut self, index: usize) -> Option<Judgement> {
-        let median = self.median()?;
+        let median = self.median(self.stages[index].nominal)?;
         let (factor, stage) = (self.factor, &mut self.stages[index]);
         let (ratio, expected) = (stage.ratio?, median * stage.assumed);
         let relative = ratio / expected;
@@ -108,11 +113,14 @@ impl Paces {
         Some(Judgement { node: stage.node, times, slower: slow.is_some() })
     }
 
-    /// The median ratio; `None` until all stages have one.
-    fn median(&self) -> Option<f64> {
-        let mut ratios: Vec<f64> = self.stages.iter().map(|stage| stage.ratio).collect::<Option<_>>()?;
+    /// The median ratio of the stages that say something of one that should take so long; `None` if that is alone, and until all of
+    /// them have one.
+    fn median(&self, nominal: f64) -> Option<f64> {
+        let comparable = self.stages.iter().filter(|stage| stage.nominal >= nominal * EIGHTH);
+        let mut ratios: Vec<f64> = comparable.map(|stage| stage.ratio).collect::<Option<_>>()?;
         ratios.sort_by(f64::total_cmp);
-        ratios.get(ratios.len().checked_sub(1)? / 2).copied().filter(|median| *median > 0.0)
+        let median = ratios.get(ratios.len().checked_sub(1)? / 2).copied();
+        median.filter(|median| ratios.len() > 1 && *median > 0.0)
     }
 }
 
@@ -194,6 +202,8 @@ mod tests {
         assert_eq!(short.take(&[4, 40, 30], 10), [], "a scheduler may take as much");
         let mut alone = Told::of(&[20]);
         assert_eq!(alone.take(&[200], 10), [], "there is nothing to compare it with");
+        let mut beside_short_ones = Told::of(&[2, 40, 3]);
+        assert_eq!(beside_short_ones.take(&[2, 160, 4], 10), [], "a busy host lets short ones through at once");
         let mut never = Told::of(&[20, 40, 30]);
         never.paces.factor = f64::INFINITY;
         assert_eq!(never.take(&[20, 4000, 30], 20), []);

@@ -154,7 +154,7 @@ impl World {
             missed: 3,
             window: None,
             order: ordered,
-            spares: if seed % 3 == 0 { Spares::Most(0) } else { Spares::Auto },
+            spares: if seed.is_multiple_of(3) { Spares::Most(0) } else { Spares::Auto },
             queue: QUEUE,
             straggler: 2.0,
         };
