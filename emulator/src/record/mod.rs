@@ -14,6 +14,7 @@
 pub mod env;
 pub mod event;
 pub mod folder;
+pub mod growth;
 pub mod impact;
 pub mod invariant;
 pub mod latency;

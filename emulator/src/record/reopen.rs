@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::env::Env;
-use super::log::{LogError, LogReader};
+use super::log::LogError;
 use super::outputs;
 use super::tally::Tally;
 use crate::scenario::Scenario;
@@ -53,10 +53,7 @@ pub struct Reopened {
 /// When a file is missing or not what it should be.
 pub fn reopen(folder: &Path) -> Result<Reopened, ReopenError> {
     let scenario = json(&folder.join(outputs::RESOLVED))?;
-    let mut tally = Tally::default();
-    for entry in LogReader::open(&folder.join(outputs::EVENTS))? {
-        tally.push(&entry?);
-    }
+    let tally = Tally::read(&folder.join(outputs::EVENTS))?;
     let env = folder.join(outputs::ENV);
     let env = if env.exists() { Some(json(&env)?) } else { None };
     Ok(Reopened { scenario, tally, env })

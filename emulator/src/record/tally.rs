@@ -16,7 +16,8 @@ use planner::units::ByteSize;
 pub use request::{Hop, Outcome, Places, Request};
 pub use window::{Sample, Window};
 
-use super::event::{Entry, ExitCause, RunEvent, SIMULATED};
+use super::event::{Entry, ExitCause, Holding, RunEvent, SIMULATED};
+use super::log::{LogError, LogReader};
 use crate::fabric::Counters;
 use crate::scenario::Scenario;
 
@@ -53,6 +54,8 @@ pub struct Tally {
     pub exits: Vec<Exit>,
     /// How often a process was started on each node.
     pub starts: BTreeMap<String, usize>,
+    /// What each process held, by its node and id: when, resident bytes, open descriptors.
+    pub held: BTreeMap<(String, i32), Vec<(Instant, u64, u64)>>,
     /// Processes that still ran after every node was ended: id and command line.
     pub left: Vec<(i32, String)>,
     /// Every segment that was loaded.
@@ -169,6 +172,18 @@ impl Exit {
 }
 
 impl Tally {
+    /// Takes in all entries of a log.
+    ///
+    /// # Errors
+    /// When the file can't be read, or a line that is whole is no entry.
+    pub fn read(log: &std::path::Path) -> Result<Tally, LogError> {
+        let mut tally = Tally::default();
+        for entry in LogReader::open(log)? {
+            tally.push(&entry?);
+        }
+        Ok(tally)
+    }
+
     /// Takes in one entry.
     pub fn push(&mut self, entry: &Entry) {
         self.last = self.last.max(entry.at());
@@ -286,6 +301,12 @@ impl Tally {
             RunEvent::FaultFailed { fault: index, reason } => self.fault(*index).failed = Some(reason.clone()),
             RunEvent::Traffic { from, to, counters } => {
                 self.traffic.insert((from.clone(), to.clone()), *counters);
+            }
+            RunEvent::Held { processes } => {
+                for Holding { process, pid, resident, descriptors } in processes {
+                    let line = self.held.entry((process.clone(), *pid)).or_default();
+                    line.push((at, *resident, *descriptors));
+                }
             }
             RunEvent::Warning { text } => self.warn(text.clone()),
             RunEvent::Interrupted => self.interrupted = true,

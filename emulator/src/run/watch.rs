@@ -15,7 +15,7 @@ use node::telemetry::{Command, Detection, Event, Stamped};
 use super::ground::Testbed;
 use super::results::{NODES, Results};
 use super::roster::Roster;
-use super::{FAREWELL, PATIENCE, RunError, leftover};
+use super::{FAREWELL, PATIENCE, RunError, holdings, leftover};
 use crate::exit::Exit;
 use crate::fabric::Fabric;
 use crate::fault::name;
@@ -51,6 +51,8 @@ pub(super) struct Watch<'a> {
     load: LoadState,
     recent: VecDeque<Instant>,
     next_beat: Instant,
+    /// When it is looked next what processes hold; never, where that can't be seen.
+    next_look: Option<Instant>,
 }
 
 impl<'a> Watch<'a> {
@@ -77,6 +79,7 @@ impl<'a> Watch<'a> {
             load: LoadState { duration: scenario.duration, ..LoadState::default() },
             recent: VecDeque::new(),
             next_beat: Instant::now(),
+            next_look: holdings::proc_is_ours().then(Instant::now),
         }
     }
 
@@ -199,7 +202,20 @@ impl<'a> Watch<'a> {
             self.break_things(fleet, fabric);
         }
         self.beat();
+        self.look_at_holdings(fleet);
         Ok(())
+    }
+
+    /// At beats, so that it wakes nobody up.
+    fn look_at_holdings(&mut self, fleet: &Fleet<'_>) {
+        let now = Instant::now();
+        if self.next_look.is_none_or(|next| now < next) {
+            return;
+        }
+        self.next_look = Some(now + holdings::LOOK);
+        let nodes = self.scenario.nodes.iter().take(fleet.len()).enumerate();
+        let running = nodes.filter_map(|(number, node)| Some((node.name.clone(), fleet.pid(number)?)));
+        self.results.happened_at(now, holdings::look(running));
     }
 
     fn heed_signals(&mut self) {

@@ -168,4 +168,10 @@ pub struct Expect {
     pub recovery_ms: Option<f64>,
     /// Throughput as a share of the plan's bound, at least (a run without faults).
     pub of_bound: Option<f64>,
+    /// How much resident memory any process may gain in an hour, at most.
+    #[serde(default)]
+    pub memory_growth_per_hour: Option<ByteSize>,
+    /// How many file descriptors any process may gain in an hour, at most.
+    #[serde(default)]
+    pub descriptor_growth_per_hour: Option<u64>,
 }

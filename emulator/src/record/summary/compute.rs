@@ -62,6 +62,7 @@ impl Summary {
                 overflowed: sum.overflowed + counters.overflowed,
             }),
             died,
+            processes: super::processes::summaries(tally, clock),
             phases: tally
                 .phases
                 .iter()
