@@ -31,6 +31,14 @@ pub enum ReopenError {
         /// Where it is wrong.
         source: serde_json::Error,
     },
+    /// A scenario that can't have been resolved.
+    #[error("{}: {reason}; the file was damaged or changed", path.display())]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The event log.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -52,8 +60,12 @@ pub struct Reopened {
 /// # Errors
 /// When a file is missing or not what it should be.
 pub fn reopen(folder: &Path) -> Result<Reopened, ReopenError> {
-    let scenario = json(&folder.join(outputs::RESOLVED))?;
-    let tally = Tally::read(&folder.join(outputs::EVENTS))?;
+    let path = folder.join(outputs::RESOLVED);
+    let scenario: Scenario = json(&path)?;
+    if let Some(reason) = scenario.unsound() {
+        return Err(ReopenError::Unsound { path, reason });
+    }
+    let tally = Tally::read(&folder.join(outputs::EVENTS), &scenario)?;
     let env = folder.join(outputs::ENV);
     let env = if env.exists() { Some(json(&env)?) } else { None };
     Ok(Reopened { scenario, tally, env })

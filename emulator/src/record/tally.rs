@@ -171,14 +171,19 @@ impl Exit {
     }
 }
 
+/// More time than set-up and teardown take together.
+const BESIDES: Duration = Duration::from_secs(86_400);
+
 impl Tally {
-    /// Takes in all entries of a log.
+    /// Takes in all entries of the log of a run of this scenario.
     ///
     /// # Errors
-    /// When the file can't be read, or a line that is whole is no entry.
-    pub fn read(log: &std::path::Path) -> Result<Tally, LogError> {
+    /// When the file can't be read, or a line that is whole is no entry, or none of that run.
+    pub fn read(log: &std::path::Path, scenario: &Scenario) -> Result<Tally, LogError> {
+        // Series have a line for each second: a damaged instant must not ask for more of them than there can be.
+        let span = scenario.duration + scenario.drain + BESIDES;
         let mut tally = Tally::default();
-        for entry in LogReader::open(log)? {
+        for entry in LogReader::open(log)?.spanning(span) {
             tally.push(&entry?);
         }
         Ok(tally)

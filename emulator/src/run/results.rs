@@ -154,7 +154,7 @@ impl Results {
         }
         // The record is taken in only now: while a run lasts, its length costs no memory.
         self.log.flush()?;
-        let mut tally = Tally::read(&self.folder.path().join(outputs::EVENTS))?;
+        let mut tally = Tally::read(&self.folder.path().join(outputs::EVENTS), &self.scenario)?;
         let ended = RunEvent::RunEnded { peak_memory: peak_memory(), exit: exit.code() };
         let ended = Entry::Run { at: Instant::now(), event: ended };
         tally.push(&ended);

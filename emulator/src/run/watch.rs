@@ -231,6 +231,10 @@ impl<'a> Watch<'a> {
     fn hear(&mut self, node: usize, what: Heard) {
         let name = self.scenario.nodes[node].name.clone();
         match what {
+            // The clock is the same for all: only a node that is broken can say so.
+            Heard::Said(said) if said.at > Instant::now() + Duration::from_secs(1) => {
+                self.results.warn(format_args!("{name} said something odd: that it happened in the future"));
+            }
             Heard::Said(said) => {
                 self.roster.hear(&said.event);
                 self.follow(node, &said.event, said.at);

@@ -10,6 +10,7 @@ pub mod overrides;
 pub mod parse;
 pub mod resolve;
 pub mod schema;
+mod sound;
 pub mod source;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub use load::{Loaded, load, read};
 pub use overrides::Overrides;
 pub use parse::choice::Aim;
 pub use resolve::capacity::{Shortage, check_capacity};
+pub use sound::LONGEST;
 
 /// A scenario with every default filled in and every name resolved: what a run does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
