@@ -54,8 +54,8 @@ pub struct Tally {
     pub exits: Vec<Exit>,
     /// How often a process was started on each node.
     pub starts: BTreeMap<String, usize>,
-    /// What each process held, by its node and id: when, resident bytes, open descriptors.
-    pub held: BTreeMap<(String, i32), Vec<(Instant, u64, u64)>>,
+    /// What each process held, by its node and id.
+    pub held: BTreeMap<(String, i32), Vec<Look>>,
     /// Processes that still ran after every node was ended: id and command line.
     pub left: Vec<(i32, String)>,
     /// Every segment that was loaded.
@@ -88,6 +88,17 @@ pub struct Tally {
     pub exit: Option<u8>,
     /// Largest resident memory of `emu` itself.
     pub peak_memory: Option<ByteSize>,
+}
+
+/// What a process held when it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Look {
+    /// When.
+    pub at: Instant,
+    /// Resident memory, in bytes.
+    pub resident: u64,
+    /// Open file descriptors.
+    pub descriptors: u64,
 }
 
 /// A segment that was loaded.
@@ -310,7 +321,7 @@ impl Tally {
             RunEvent::Held { processes } => {
                 for Holding { process, pid, resident, descriptors } in processes {
                     let line = self.held.entry((process.clone(), *pid)).or_default();
-                    line.push((at, *resident, *descriptors));
+                    line.push(Look { at, resident: *resident, descriptors: *descriptors });
                 }
             }
             RunEvent::Warning { text } => self.warn(text.clone()),

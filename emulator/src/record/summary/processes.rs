@@ -15,14 +15,14 @@ pub(super) fn summaries(tally: &Tally, clock: Clock) -> Vec<ProcessSummary> {
         .filter_map(|(process, line)| {
             let mut line = line.clone();
             line.sort_unstable();
-            let (first, last) = (line.first()?.0, line.last()?.0);
+            let (first, last) = (line.first()?.at, line.last()?.at);
             Some(ProcessSummary {
                 process: process.0.clone(),
                 pid: process.1,
                 from_s: clock.seconds(first),
                 to_s: clock.seconds(last),
-                resident_bytes: held(line.iter().map(|(at, resident, _)| (*at, *resident)))?,
-                descriptors: held(line.iter().map(|(at, _, descriptors)| (*at, *descriptors)))?,
+                resident_bytes: held(line.iter().map(|look| (look.at, look.resident)))?,
+                descriptors: held(line.iter().map(|look| (look.at, look.descriptors)))?,
             })
         })
         .collect();
