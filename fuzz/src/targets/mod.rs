@@ -5,6 +5,7 @@ mod frames;
 mod heartbeats;
 mod join;
 mod journal;
+mod latency;
 mod messages;
 mod onnx;
 mod report;
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Box<dyn Target>> {
         Box::new(tables::Table::matrices()),
         Box::new(onnx::Models::new()),
         Box::new(report::Reports::new()),
+        Box::new(latency::Latency::new()),
     ]
 }
 

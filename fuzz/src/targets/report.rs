@@ -9,6 +9,8 @@ use emulator::record::event::Entry;
 use emulator::record::outputs::{self, EVENTS, RESOLVED};
 use emulator::record::reopen::{Reopened, reopen};
 use emulator::record::summary::Summary;
+use emulator::report::evidence::Evidence;
+use emulator::report::files as page;
 use emulator::report::summarise;
 use emulator::report::terminal::{Looks, closing};
 use tempfile::TempDir;
@@ -89,6 +91,7 @@ impl Target for Reports {
         let env = env.ok_or("the surroundings are not read")?;
         // What can't be written is told, and no panic.
         let _ = outputs::write(folder, &scenario, &tally, &summary, outputs::load_began(&tally, &env));
+        let _ = page::write(folder, Evidence { scenario: &scenario, tally: &tally, summary: &summary, env: &env });
         let looks = Looks { colour: true, unicode: true, width: Some(80) };
         drop(closing(&summary, Path::new("results"), looks));
         let json = serde_json::to_string(&summary).map_err(|error| error.to_string())?;
