@@ -68,35 +68,31 @@ struct Current {
 /// Hunts one target. A hang ends the process.
 pub fn hunt(target: &dyn Target, plan: &Plan) -> Outcome {
     let mut hunt = Hunt::new(target, plan);
-    let mut inputs = target.seeds();
-    for seed in &inputs {
-        hunt.attempt(seed);
+    let mut inputs = Inputs::default();
+    for seed in target.seeds() {
+        let Attempt { taken, .. } = hunt.attempt(&seed);
+        inputs.add(seed, taken, MOST);
     }
     // Else nothing but refusals would be tried.
     assert!(hunt.outcome.taken > 0, "{} refuses all that it begins with", target.name());
-    inputs.extend(kept(&plan.corpus.join(target.name())));
-    for input in &inputs[hunt.outcome.tried as usize..] {
-        hunt.attempt(input);
+    for input in kept(&plan.corpus.join(target.name())) {
+        let Attempt { taken, .. } = hunt.attempt(&input);
+        inputs.add(input, taken, MOST);
     }
     let mut lots = Lots::new(plan.seed);
     let end = Instant::now() + plan.time;
     let mut tell = Instant::now() + Duration::from_secs(30);
     while Instant::now() < end && hunt.outcome.findings.len() < ENOUGH {
-        // The newest lead furthest.
-        let index = if lots.once_in(2) {
-            lots.below(inputs.len())
-        } else {
-            inputs.len() - 1 - lots.below(inputs.len().min(16))
-        };
-        let mut input = inputs[index].clone();
-        let other = lots.below(inputs.len());
-        mutate(&mut input, &inputs[other], target.words(), target.longest(), &mut lots);
+        let mut input = inputs.choose(&mut lots).to_vec();
+        let other = &inputs.all[lots.below(inputs.all.len())];
+        mutate(&mut input, other, target.words(), target.longest(), &mut lots);
         if !lots.once_in(8) {
             target.mend(&mut input, &mut lots);
         }
-        if hunt.attempt(&input) {
+        let Attempt { new, taken } = hunt.attempt(&input);
+        if new {
             hunt.outcome.kept += 1;
-            if inputs.len() < MOST { inputs.push(input) } else { inputs[lots.below(MOST)] = input }
+            inputs.add(input, taken, lots.below(MOST));
         }
         if plan.tells && Instant::now() >= tell {
             tell += Duration::from_secs(30);
@@ -104,6 +100,48 @@ pub fn hunt(target: &dyn Target, plan: &Plan) -> Outcome {
         }
     }
     hunt.outcome
+}
+
+/// What an input came to.
+struct Attempt {
+    /// It took an edge that none had taken.
+    new: bool,
+    /// It was not refused.
+    taken: bool,
+}
+
+/// Inputs to be changed further.
+#[derive(Default)]
+struct Inputs {
+    all: Vec<Vec<u8>>,
+    /// Those that were taken, by their place.
+    taken: Vec<usize>,
+}
+
+impl Inputs {
+    /// Adds one; if there is no room, in place of the one at `instead`.
+    fn add(&mut self, input: Vec<u8>, taken: bool, instead: usize) {
+        let place = if self.all.len() < MOST { self.all.len() } else { instead.min(MOST - 1) };
+        self.taken.retain(|other| *other != place);
+        if taken {
+            self.taken.push(place);
+        }
+        match self.all.get_mut(place) {
+            Some(old) => *old = input,
+            None => self.all.push(input),
+        }
+    }
+
+    /// Half the time one that was taken, since behind what is refused nothing is reached; else any, or one of the newest.
+    fn choose(&self, lots: &mut Lots) -> &[u8] {
+        let count = self.all.len();
+        let place = match lots.below(4) {
+            0 | 1 if !self.taken.is_empty() => self.taken[lots.below(self.taken.len())],
+            2 => count - 1 - lots.below(count.min(16)),
+            _ => lots.below(count),
+        };
+        &self.all[place]
+    }
 }
 
 impl Outcome {
@@ -149,8 +187,7 @@ impl<'a> Hunt<'a> {
         Hunt { target, found, trying, current, panicked, seen, outcome, told: BTreeSet::new() }
     }
 
-    /// Tries an input. Whether it took a new edge.
-    fn attempt(&mut self, input: &[u8]) -> bool {
+    fn attempt(&mut self, input: &[u8]) -> Attempt {
         // Whatever ends the process, the input is there.
         let written = self.trying.write_all_at(input, 0).and_then(|()| self.trying.set_len(input.len() as u64));
         written.unwrap_or_else(|error| panic!("what is tried can't be written down: {error}"));
@@ -165,7 +202,8 @@ impl<'a> Hunt<'a> {
         outcome.edges = self.seen.edges();
         outcome.most = outcome.most.max(most);
         outcome.slowest = outcome.slowest.max(cpu().saturating_sub(begun));
-        outcome.taken += u64::from(matches!(result, Ok(Ok(true))));
+        let taken = matches!(result, Ok(Ok(true)));
+        outcome.taken += u64::from(taken);
         let panicked = self.panicked.lock().unwrap_or_else(PoisonError::into_inner).take();
         let limit = self.target.limit().of(input.len());
         match (result, panicked) {
@@ -177,7 +215,7 @@ impl<'a> Hunt<'a> {
             }
             _ => {}
         }
-        new
+        Attempt { new, taken }
     }
 
     fn now(&self, since: Option<(Instant, Duration)>) {

@@ -72,7 +72,7 @@ fn once(input: &mut Vec<u8>, other: &[u8], words: &[&str], lots: &mut Lots) {
     let at = lots.below(input.len());
     match lots.below(14) {
         0 => with(input, at, |byte| *byte ^= 1 << lots.below(8)),
-        1 => with(input, at, |byte| *byte = lots.next() as u8),
+        1 => with(input, at, |byte| *byte = lots.draw() as u8),
         2 => {
             let number = NUMBERS[lots.below(NUMBERS.len())].to_le_bytes();
             let width = [1, 2, 4, 8][lots.below(4)];
@@ -84,7 +84,7 @@ fn once(input: &mut Vec<u8>, other: &[u8], words: &[&str], lots: &mut Lots) {
             insert(input, at, &copied);
         }
         5 => {
-            let bytes: Vec<u8> = (0..=lots.below(16)).map(|_| lots.next() as u8).collect();
+            let bytes: Vec<u8> = (0..=lots.below(16)).map(|_| lots.draw() as u8).collect();
             insert(input, at, &bytes);
         }
         6 => insert(input, at, &other[piece(other.len(), lots)]),
@@ -113,7 +113,7 @@ fn once(input: &mut Vec<u8>, other: &[u8], words: &[&str], lots: &mut Lots) {
         }
         _ => {
             // A stretch of one byte.
-            let (count, byte) = (1 << lots.below(10), lots.next() as u8);
+            let (count, byte) = (1 << lots.below(10), lots.draw() as u8);
             insert(input, at, &vec![if lots.once_in(2) { 0 } else { byte }; count]);
         }
     }

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use node::config::Load;
+
 use super::{Role, Scenario};
 
 /// No time of a scenario is longer: a hundred days.
@@ -27,6 +29,13 @@ impl Scenario {
         }
         if self.nodes.iter().any(|node| slow(node.slowdown)) {
             return Some("a node in it computes at no possible speed");
+        }
+        let nothing = match self.load {
+            Load::Closed { concurrency } => concurrency == 0,
+            Load::Open { rate_per_s, .. } => slow(rate_per_s),
+        };
+        if nothing {
+            return Some("its load offers nothing");
         }
         if self.network.nodes != self.nodes.len() {
             return Some("its network has other nodes than it has itself");
