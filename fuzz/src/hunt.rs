@@ -20,6 +20,8 @@ use crate::{Target, memory};
 const HANGS: Duration = Duration::from_secs(10);
 /// And so does one that waits longer than this.
 const WAITS: Duration = Duration::from_secs(60);
+/// An input that takes longer than this is not changed further.
+const SLOW: Duration = Duration::from_millis(50);
 /// So many different findings are enough.
 const ENOUGH: usize = 8;
 /// Most inputs that are kept to be changed further.
@@ -89,8 +91,8 @@ pub fn hunt(target: &dyn Target, plan: &Plan) -> Outcome {
         if !lots.once_in(8) {
             target.mend(&mut input, &mut lots);
         }
-        let Attempt { new, taken } = hunt.attempt(&input);
-        if new {
+        let Attempt { new, taken, slow } = hunt.attempt(&input);
+        if new && !slow {
             hunt.outcome.kept += 1;
             inputs.add(input, taken, lots.below(MOST));
         }
@@ -108,6 +110,8 @@ struct Attempt {
     new: bool,
     /// It was not refused.
     taken: bool,
+    /// Others like it would take most of the time.
+    slow: bool,
 }
 
 /// Inputs to be changed further.
@@ -201,7 +205,8 @@ impl<'a> Hunt<'a> {
         outcome.tried += 1;
         outcome.edges = self.seen.edges();
         outcome.most = outcome.most.max(most);
-        outcome.slowest = outcome.slowest.max(cpu().saturating_sub(begun));
+        let took = cpu().saturating_sub(begun);
+        outcome.slowest = outcome.slowest.max(took);
         let taken = matches!(result, Ok(Ok(true)));
         outcome.taken += u64::from(taken);
         let panicked = self.panicked.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -215,7 +220,7 @@ impl<'a> Hunt<'a> {
             }
             _ => {}
         }
-        Attempt { new, taken }
+        Attempt { new, taken, slow: took > SLOW }
     }
 
     fn now(&self, since: Option<(Instant, Duration)>) {
