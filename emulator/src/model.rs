@@ -54,12 +54,12 @@ pub enum ModelError {
         /// What the system said.
         error: io::Error,
     },
-    /// A cached file can't be read back.
-    #[error("{path}: {error}; delete it and try again")]
+    /// A file of the cache can't be written as JSON.
+    #[error("{path}: {error}")]
     Cache {
         /// Which.
         path: PathBuf,
-        /// Where it is wrong.
+        /// Why.
         error: serde_json::Error,
     },
     /// A model of the zoo can't be written.
@@ -207,7 +207,7 @@ impl Entry {
 
     fn profile(&self) -> Result<Option<ModelProfile>, ModelError> {
         let profile: Option<ModelProfile> = read_json(&self.profile_path())?;
-        Ok(profile.filter(|profile| profile.version == PROFILE_VERSION))
+        Ok(profile.filter(|profile| profile.unsound().is_none()))
     }
 
     fn reference(&self, inputs: Inputs) -> Result<Option<Vec<String>>, ModelError> {
@@ -274,9 +274,8 @@ fn digest_of_file(path: &Path) -> Result<u64, ModelError> {
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, ModelError> {
     match fs::read(path) {
-        Ok(text) => {
-            serde_json::from_slice(&text).map(Some).map_err(|error| ModelError::Cache { path: path.to_owned(), error })
-        }
+        // What was damaged is not there: it is made again.
+        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(in_file(path, error)),
     }

@@ -1,6 +1,7 @@
 //! One run, from the scenario to the record: the story that the rest of the crate makes possible.
 
 mod ground;
+mod holdings;
 mod launch;
 mod leftover;
 pub(crate) mod results;

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         ("a_result_of_an_epoch_that_is_over_is_told_from_one_of_the_newest", stale_epoch),
         ("a_tensor_with_one_wrong_bit_is_not_the_unsplit_models", wrong_tensor),
         ("a_process_that_outlives_its_node_is_found", leaked_process),
+        ("a_process_that_keeps_what_it_no_longer_needs_fails_a_run_that_expects_none", leaked_memory),
         ("chaos_without_a_bug_holds_to_everything", chaos_without_a_bug_holds_to_everything),
         ("chaos_finds_a_dropped_replay", || hunted_at_length("dropped-replay", "one_outcome")),
         ("chaos_finds_a_double_delivery", || hunted("double-delivery", "no_duplicate")),
@@ -118,6 +119,37 @@ fn wrong_tensor() {
 fn leaked_process() {
     let violation = found("leaked-process", "nothing_left");
     assert!(violation["text"].as_str().is_some_and(|text| text.contains("sleep 600")), "{violation:#}");
+}
+
+/// What a worker leaks in a second, it leaks three thousand six hundred times in an hour.
+fn leaked_memory() {
+    let keys =
+        ["--set", "expect.memory_growth_per_hour=\"100 MiB\"", "--set", "expect.descriptor_growth_per_hour=2000"];
+    let arguments = [&["run", SCENARIO, "--json"][..], &keys[..]].concat();
+    let lives = |summary: &Value| summary["processes"].as_array().expect("processes").clone();
+    let well = User::new().run(&arguments).expect(0).json();
+    for (process, growing) in [("(emu)", 1), ("n00", 1), ("n01", 1)] {
+        let of = |life: &&Value| life["process"] == process;
+        assert_eq!(lives(&well).iter().filter(of).count(), growing, "{process}");
+    }
+    // One of the workers was killed and came back as another process.
+    assert_eq!(lives(&well).len(), 8, "{:#}", well["processes"]);
+
+    let (_, outcome) = with("leaked-memory", &arguments);
+    let outcome = outcome.expect(1);
+    println!("{}", outcome.stderr);
+    let leaky = outcome.json();
+    let violations: Vec<&str> =
+        leaky["violations"].as_array().expect("violations").iter().filter_map(Value::as_str).collect();
+    for (key, unit) in
+        [("memory_growth_per_hour: n", " MiB in an hour"), ("descriptor_growth_per_hour: n", " descriptors in an hour")]
+    {
+        assert!(violations.iter().any(|text| text.starts_with(key) && text.contains(unit)), "{key}: {violations:#?}");
+    }
+    let innocent = ["(emu)", "n00", "n01"].map(|name| format!("_growth_per_hour: {name} "));
+    let only_workers = violations.iter().all(|text| innocent.iter().all(|name| !text.contains(name)));
+    assert!(only_workers, "neither client nor dispatcher leaks: {violations:#?}");
+    assert!(outcome.stderr.contains("  processes   8 lives"), "{}", outcome.stderr);
 }
 
 const CHAOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/far_apart_chaos.toml");

@@ -33,6 +33,6 @@ impl Instant {
 impl std::ops::Add<Duration> for Instant {
     type Output = Instant;
     fn add(self, time: Duration) -> Instant {
-        Instant(self.0.saturating_add(time.as_nanos() as u64))
+        Instant(self.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
     }
 }

@@ -46,6 +46,69 @@ pub struct NodeConfig {
     pub role: RoleConfig,
 }
 
+/// No interval is longer, and no more heartbeats than this may be missing: products of the two never overflow.
+pub const LONGEST_INTERVAL: Duration = Duration::from_secs(100 * 86_400);
+/// See [`LONGEST_INTERVAL`].
+pub const MOST_MISSED: u32 = 1000;
+/// Most elements of an input: half of what a frame carries, if each takes a byte.
+const MOST_ELEMENTS: usize = 1 << 29;
+
+impl NodeConfig {
+    /// What in it can't be, and what it has to be; `None` if all can be. To be asked of a configuration that comes from a file.
+    pub fn unsound(&self) -> Option<&'static str> {
+        match &self.role {
+            RoleConfig::Client(client) => client.unsound(),
+            RoleConfig::Dispatcher(dispatcher) => dispatcher.unsound(),
+            RoleConfig::Worker(worker) => {
+                let possible = worker.slowdown.is_finite() && worker.slowdown > 0.0;
+                (!possible).then_some("`slowdown` has to be a number above zero")
+            }
+        }
+    }
+}
+
+impl ClientConfig {
+    fn unsound(&self) -> Option<&'static str> {
+        let elements = self.input_shape.iter().try_fold(1_usize, |product, dim| product.checked_mul(*dim));
+        if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
+            return Some("`input_shape` has more elements than a frame can carry");
+        }
+        match self.load {
+            Load::Closed { concurrency: 0 } => Some("`concurrency` has to be at least one"),
+            Load::Open { rate_per_s, .. } if !(rate_per_s.is_finite() && rate_per_s > 0.0) => {
+                Some("`rate_per_s` has to be a number above zero")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl DispatcherConfig {
+    fn unsound(&self) -> Option<&'static str> {
+        let Cluster { nodes, paths, client, dispatcher } = &self.cluster;
+        let count = nodes.len();
+        if *client >= count || *dispatcher >= count {
+            return Some("`client` and `dispatcher` have to be indices of nodes of the cluster");
+        }
+        if paths.len() != count || paths.iter().any(|row| row.len() != count) {
+            return Some("`paths` needs a row and a column for each node of the cluster");
+        }
+        if self.addresses.len() != count {
+            return Some("`addresses` needs one for each node of the cluster");
+        }
+        if nodes.iter().any(|node| !(node.slowdown.is_finite() && node.slowdown > 0.0)) {
+            return Some("each node's `slowdown` has to be a number above zero");
+        }
+        if self.heartbeat.is_zero() || self.heartbeat > LONGEST_INTERVAL {
+            return Some("`heartbeat` has to be above zero and at most a hundred days");
+        }
+        if !(1..=MOST_MISSED).contains(&self.missed_heartbeats) {
+            return Some("`missed_heartbeats` has to be from 1 to 1000");
+        }
+        (self.queue == 0).then_some("`queue` has to be at least one")
+    }
+}
+
 /// How the rates and delays between nodes become known to the dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -186,4 +249,65 @@ pub struct WorkerConfig {
     /// fit. `None`: what the kernel says.
     #[serde(default)]
     pub memory: Option<ByteSize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn config(role: Value) -> Value {
+        json!({ "name": "n", "address": "10.0.0.1", "secret": "00".repeat(16), "state": "/tmp", "role": role })
+    }
+
+    fn client() -> Value {
+        json!({
+            "role": "client", "dispatcher": "10.0.0.2", "input_shape": [1, 3, 8, 8], "input_element": "float32",
+            "codec": "raw", "inputs": 4, "seed": 1, "load": { "kind": "open", "rate_per_s": 5.0, "arrival": "constant" },
+        })
+    }
+
+    fn dispatcher() -> Value {
+        let node = |worker: bool| json!({ "name": "n", "worker": worker, "memory": "64 MiB", "slowdown": 1.0 });
+        json!({
+            "role": "dispatcher",
+            "cluster": {
+                "nodes": [node(false), node(false), node(true)], "paths": [[null, null, null], [null, null, null], [null, null, null]],
+                "client": 0, "dispatcher": 1,
+            },
+            "addresses": ["10.0.0.1", "10.0.0.2", "10.0.0.3"], "profile": "p", "model": "m", "deploy": "local", "codec": "raw",
+            "strategy": "optimal", "objective": Objective::default(), "replicas": Replicas::default(), "seed": 1,
+            "heartbeat": "100 ms", "missed_heartbeats": 5, "window": null, "order": false, "queue": 64,
+        })
+    }
+
+    fn worker() -> Value {
+        json!({ "role": "worker", "model": "m", "profile": "p", "slowdown": 2.0 })
+    }
+
+    #[test]
+    fn what_can_not_be_is_named() {
+        let read = |role: &Value| serde_json::from_value::<NodeConfig>(config(role.clone())).unwrap().unsound();
+        for role in [client(), dispatcher(), worker()] {
+            assert_eq!(read(&role), None, "{role}");
+        }
+        let wrong = [
+            (client(), "/input_shape", json!([usize::MAX, 2]), "input_shape"),
+            (client(), "/load/rate_per_s", json!(0.0), "rate_per_s"),
+            (client(), "/load", json!({ "kind": "closed", "concurrency": 0 }), "concurrency"),
+            (dispatcher(), "/cluster/client", json!(3), "client"),
+            (dispatcher(), "/cluster/paths/2", json!([null]), "paths"),
+            (dispatcher(), "/cluster/nodes/2/slowdown", json!(-1.0), "slowdown"),
+            (dispatcher(), "/addresses", json!(["10.0.0.1"]), "addresses"),
+            (dispatcher(), "/heartbeat", json!("0 s"), "heartbeat"),
+            (dispatcher(), "/missed_heartbeats", json!(0), "missed_heartbeats"),
+            (dispatcher(), "/queue", json!(0), "queue"),
+            (worker(), "/slowdown", json!(0.0), "slowdown"),
+        ];
+        for (mut role, place, value, named) in wrong {
+            *role.pointer_mut(place).unwrap() = value;
+            assert!(read(&role).is_some_and(|reason| reason.contains(named)), "{place}: {:?}", read(&role));
+        }
+    }
 }

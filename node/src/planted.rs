@@ -2,7 +2,7 @@
 //! for by [`plant`], before it does anything else; `emu` and `emu-node` ask for none, and nothing that a user can say or set
 //! makes them.
 //!
-//! All but the first two show only once a plan was made anew, so that it takes a fault to bring them out.
+//! Most show only once a plan was made anew, so that it takes a fault to bring them out.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -23,16 +23,19 @@ pub enum Bug {
     WrongTensor,
     /// A worker starts a process that does not end with it.
     LeakedProcess,
+    /// A worker keeps memory and a file descriptor for each request.
+    LeakedMemory,
 }
 
 impl Bug {
     /// All of them, each with its name.
-    pub const ALL: [(&'static str, Bug); 5] = [
+    pub const ALL: [(&'static str, Bug); 6] = [
         ("dropped-replay", Bug::DroppedReplay),
         ("stale-epoch", Bug::StaleEpoch),
         ("double-delivery", Bug::DoubleDelivery),
         ("wrong-tensor", Bug::WrongTensor),
         ("leaked-process", Bug::LeakedProcess),
+        ("leaked-memory", Bug::LeakedMemory),
     ];
 }
 
@@ -68,5 +71,13 @@ pub(crate) fn leak(epoch: u32) {
         // In a group of its own it escapes the end of its parent's.
         let mut sleep = Command::new("sleep");
         let _ = sleep.arg("600").process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    }
+}
+
+pub(crate) fn hoard() {
+    if has(Bug::LeakedMemory) {
+        // Written to, or it is not resident.
+        std::mem::forget(std::hint::black_box(vec![1_u8; 64 << 10]));
+        std::mem::forget(std::fs::File::open("/dev/null"));
     }
 }

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use nix::sys::signal::{SigSet, Signal};
+use planner::profile::ModelProfile;
 
 use crate::config::{Bandwidth, NodeConfig, RoleConfig};
 use crate::telemetry::{self, Command, Telemetry};
@@ -79,6 +80,9 @@ pub enum FileError {
     /// It is not what it should be.
     #[error("{0}")]
     Parse(#[from] serde_json::Error),
+    /// It says what can't be.
+    #[error("{0}")]
+    Unsound(&'static str),
 }
 
 /// Reads a JSON file.
@@ -89,6 +93,18 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FileE
     Ok(serde_json::from_slice(&std::fs::read(path)?)?)
 }
 
+/// Reads the profile of a model.
+///
+/// # Errors
+/// [`ProgramError::File`].
+pub fn read_profile(path: &Path) -> Result<ModelProfile, ProgramError> {
+    let profile = read_json(path).and_then(|profile: ModelProfile| match profile.unsound() {
+        None => Ok(profile),
+        Some(reason) => Err(FileError::Unsound(reason)),
+    });
+    profile.map_err(|source| ProgramError::File { path: path.to_owned(), source })
+}
+
 /// The whole program: logs to standard error (`RUST_LOG` chooses what, `info` by default).
 pub fn main(args: &NodeArgs) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
@@ -97,7 +113,10 @@ pub fn main(args: &NodeArgs) -> ExitCode {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
     let outcome = args.telemetry_fd.map(telemetry::inherited).transpose().map_err(ProgramError::Telemetry);
     let outcome = outcome.and_then(|socket| {
-        let config = read_json(&args.config);
+        let config = read_json(&args.config).and_then(|config: NodeConfig| match config.unsound() {
+            None => Ok(config),
+            Some(reason) => Err(FileError::Unsound(reason)),
+        });
         let config = config.map_err(|source| ProgramError::Config { path: args.config.clone(), source })?;
         run(&config, socket)
     });

@@ -80,6 +80,11 @@ pub fn draw(limits: &Limits, cast: &Cast, seed: u64) -> Vec<Drawn> {
     let mut lots = Lots::new(seed);
     let mut drawn: Vec<Drawn> = Vec::new();
     let mut at = limits.begin;
+    let mut beside = vec![Vec::new(); cast.names.len()];
+    for &(a, b) in &cast.neighbours {
+        beside[a].push(b);
+        beside[b].push(a);
+    }
     while drawn.len() < MOST {
         at += lots.gap(limits.rate);
         if at + limits.shortest > limits.end {
@@ -91,7 +96,7 @@ pub fn draw(limits: &Limits, cast: &Cast, seed: u64) -> Vec<Drawn> {
         let lasting = lots.time(limits.shortest, limits.longest.min(limits.end - at));
         let overlap = |other: &&Drawn| other.end() > at;
         let meanwhile: Vec<Drawn> = drawn.iter().filter(overlap).cloned().collect();
-        let moment = Moment { limits, cast, meanwhile: &meanwhile };
+        let moment = Moment { limits, cast, meanwhile: &meanwhile, beside: &beside };
         let Some((down, mut table)) = moment.aim(kind, &mut lots) else { continue };
         table.extend((kind.keys)(&mut lots));
         table.insert("kind".to_owned(), text(kind.name));
@@ -107,6 +112,8 @@ struct Moment<'a> {
     limits: &'a Limits,
     cast: &'a Cast,
     meanwhile: &'a [Drawn],
+    /// The neighbours of each host, in order.
+    beside: &'a [Vec<usize>],
 }
 
 impl Moment<'_> {
@@ -171,19 +178,21 @@ impl Moment<'_> {
 
     /// Pairs that may be hit, each with a worker first that would count as down.
     fn pairs(&self, kind: &Kind, dispatcher: bool) -> Vec<(usize, usize)> {
-        let down = self.down();
-        let is_worker = |host: usize| self.cast.workers.contains(&host);
-        let other =
-            |host: usize| is_worker(host) || host >= self.cast.nodes || (dispatcher && host == self.cast.dispatcher);
-        let joined = |a: usize, b: usize| match kind.aims {
-            Aims::Neighbours => self.cast.neighbours.contains(&(a.min(b), a.max(b))),
-            _ => b < self.cast.nodes,
+        // A mesh of a thousand nodes has a million pairs: what is asked of each is looked up.
+        let hosts = self.cast.names.len();
+        let among = |chosen: &mut dyn Iterator<Item = usize>| {
+            let mut is = vec![false; hosts];
+            chosen.for_each(|host| is[host] = true);
+            is
         };
-        let hosts = 0..self.cast.names.len();
-        let of = |a: usize| hosts.clone().filter(move |b| *b != a && other(*b) && joined(a, *b)).map(move |b| (a, b));
-        let free = |host: usize| !down.contains(&host);
-        let pairs = self.cast.workers.iter().copied().flat_map(of);
-        pairs.filter(|(a, b)| free(*a) && free(*b)).collect()
+        let down = among(&mut self.down().into_iter());
+        let mut other = among(&mut self.cast.workers.iter().copied().chain(self.cast.nodes..hosts));
+        other[self.cast.dispatcher] |= dispatcher;
+        let all: Vec<usize> = (0..self.cast.nodes).collect();
+        let beside = |a: usize| if kind.aims == Aims::Neighbours { &self.beside[a] } else { &all };
+        let may = |a: usize, b: usize| a != b && other[b] && !down[a] && !down[b];
+        let workers = self.cast.workers.iter().copied();
+        workers.flat_map(|a| beside(a).iter().filter(move |b| may(a, **b)).map(move |b| (a, *b))).collect()
     }
 }
 

@@ -1,11 +1,12 @@
 //! Runs, found in folders and read from what they left: the summary and the latency log.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use flate2::read::ZlibDecoder;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -16,6 +17,13 @@ use crate::record::summary::Summary;
 
 /// Digits of the histograms, as the latency logs have them.
 const DIGITS: u8 = 3;
+
+/// What a deflated histogram begins with: HdrHistogram's V2.
+const DEFLATED: u32 = 0x1c84_9314;
+/// Bytes in front of the buckets of one that was inflated.
+const HEAD: usize = 40;
+/// Most bytes of one that was inflated: nine for each bucket that three digits and 64 bits can have.
+const LARGEST: u64 = 1 << 20;
 
 /// A run's samples.
 #[derive(Debug, Clone)]
@@ -176,12 +184,34 @@ fn latency(path: &Path) -> Result<Histogram<u64>, RunsError> {
         if let LogEntry::Interval(interval) = entry {
             let bytes =
                 BASE64_STANDARD.decode(interval.encoded_histogram()).map_err(|error| wrong(error.to_string()))?;
+            let bytes = inflated(&bytes).map_err(|reason| wrong(format!("a histogram of it {reason}")))?;
             let histogram: Histogram<u64> =
                 deserializer.deserialize(&mut &bytes[..]).map_err(|error| wrong(error.to_string()))?;
             all.add(&histogram).map_err(|error| wrong(error.to_string()))?;
         }
     }
     Ok(all)
+}
+
+/// The histogram that was deflated, if it is what its head says: the lengths there are of what follows, and it has no more
+/// digits than those of this program. (The reader that is asked next believes a head, and would take gigabytes for a false one.)
+fn inflated(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let word = |bytes: &[u8], at: usize| {
+        bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_be_bytes).ok_or("is too short")
+    };
+    if word(bytes, 0)? != DEFLATED || word(bytes, 4)? as usize != bytes.len() - 8 {
+        return Err("is none that was deflated, or was cut short");
+    }
+    let mut plain = Vec::new();
+    let read = ZlibDecoder::new(&bytes[8..]).take(LARGEST + 1).read_to_end(&mut plain);
+    if read.map_err(|_| "is damaged")? as u64 > LARGEST {
+        return Err("is larger than any of this program");
+    }
+    let (length, digits) = (word(&plain, 4)?, word(&plain, 12)?);
+    if plain.len() < HEAD || length as usize != plain.len() - HEAD || digits > u32::from(DIGITS) {
+        return Err("is not what its head says");
+    }
+    Ok(plain)
 }
 
 fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, RunsError> {

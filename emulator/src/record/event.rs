@@ -147,6 +147,11 @@ pub enum RunEvent {
         /// Counters.
         counters: crate::fabric::Counters,
     },
+    /// What every process held at this moment, as the kernel counts it.
+    Held {
+        /// The processes.
+        processes: Vec<Holding>,
+    },
     /// The result may not be trustworthy in this respect.
     Warning {
         /// What and why.
@@ -162,6 +167,22 @@ pub enum RunEvent {
         exit: u8,
     },
 }
+
+/// What a process holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    /// Its node, or [`TESTBED`].
+    pub process: String,
+    /// Its process id inside the sandbox: another one is another process of that node.
+    pub pid: i32,
+    /// Resident memory, in bytes.
+    pub resident: u64,
+    /// Open file descriptors.
+    pub descriptors: u64,
+}
+
+/// What the record calls the process of `emu` that runs the testbed. No node can have that name.
+pub const TESTBED: &str = "(emu)";
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -52,6 +52,14 @@ pub enum LogError {
         /// Why.
         source: serde_json::Error,
     },
+    /// An entry is of a time at which this run can't have lasted.
+    #[error("line {line} of the event log is of an instant {} days away from the first line's", away.as_secs() / 86_400)]
+    Instant {
+        /// Its number, from one.
+        line: usize,
+        /// How far it is from the first.
+        away: Duration,
+    },
 }
 
 /// Appends entries to a log. What waits is written on drop.
@@ -128,6 +136,8 @@ pub struct LogReader<R> {
     line: usize,
     torn: bool,
     buffer: Vec<u8>,
+    first: Option<node::clock::Instant>,
+    span: Duration,
 }
 
 impl LogReader<BufReader<File>> {
@@ -144,7 +154,18 @@ impl LogReader<BufReader<File>> {
 impl<R: BufRead> LogReader<R> {
     /// Reads a log from whatever holds it.
     pub fn new(lines: R) -> LogReader<R> {
-        LogReader { lines, line: 0, torn: false, buffer: Vec::new() }
+        LogReader { lines, line: 0, torn: false, buffer: Vec::new(), first: None, span: Duration::MAX }
+    }
+
+    fn check(&mut self, entry: Entry) -> Result<Entry, LogError> {
+        let first = *self.first.get_or_insert(entry.at());
+        let away = entry.at().since(first).max(first.since(entry.at()));
+        if away <= self.span { Ok(entry) } else { Err(LogError::Instant { line: self.line, away }) }
+    }
+
+    /// Takes no entry that is further than `span` from the first.
+    pub fn spanning(self, span: Duration) -> LogReader<R> {
+        LogReader { span, ..self }
     }
 
     /// Whether the last line was torn; known once the entries are read.
@@ -167,7 +188,8 @@ impl<R: BufRead> Iterator for LogReader<R> {
             }
             Ok(_) => {
                 let entry = serde_json::from_slice(&self.buffer);
-                Some(entry.map_err(|source| LogError::Line { line: self.line, source }))
+                let entry = entry.map_err(|source| LogError::Line { line: self.line, source });
+                Some(entry.and_then(|entry: Entry| self.check(entry)))
             }
             Err(error) => Some(Err(LogError::Read(error))),
         }

@@ -7,13 +7,14 @@
 //! ```
 //!
 //! A run appends [`event::Entry`] values with a [`log::LogWriter`] to `events.jsonl` in its
-//! [`folder::Folder`]. A [`tally::Tally`] takes entries in one by one, during the run or from an old
+//! [`folder::Folder`]. A [`tally::Tally`] takes entries in one by one, when the run is over or again from an old
 //! log; from a tally and the scenario, [`summary::Summary::of`], [`latency`] and [`series`] compute
 //! what people and programs read. [`outputs::write`] does all three.
 
 pub mod env;
 pub mod event;
 pub mod folder;
+pub mod growth;
 pub mod impact;
 pub mod invariant;
 pub mod latency;

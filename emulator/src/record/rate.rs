@@ -102,7 +102,7 @@ pub fn rates(arrivals: &Arrivals, between: Window, window: Duration) -> impl Ite
     let inside = move |at: &Instant| *at >= between.from && *at + window <= between.to;
     arrivals.iter().map(|(at, _)| *at).filter(inside).map(move |at| {
         // What comes within a period after a result: the result itself ends the period before.
-        let next = Instant(at.0 + 1);
+        let next = Instant(at.0.saturating_add(1));
         (at, count(arrivals, next, next + window) as f64 / window.as_secs_f64())
     })
 }

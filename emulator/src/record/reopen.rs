@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::env::Env;
-use super::log::{LogError, LogReader};
+use super::log::LogError;
 use super::outputs;
 use super::tally::Tally;
 use crate::scenario::Scenario;
@@ -31,6 +31,14 @@ pub enum ReopenError {
         /// Where it is wrong.
         source: serde_json::Error,
     },
+    /// A scenario that can't have been resolved.
+    #[error("{}: {reason}; the file was damaged or changed", path.display())]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The event log.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -52,11 +60,12 @@ pub struct Reopened {
 /// # Errors
 /// When a file is missing or not what it should be.
 pub fn reopen(folder: &Path) -> Result<Reopened, ReopenError> {
-    let scenario = json(&folder.join(outputs::RESOLVED))?;
-    let mut tally = Tally::default();
-    for entry in LogReader::open(&folder.join(outputs::EVENTS))? {
-        tally.push(&entry?);
+    let path = folder.join(outputs::RESOLVED);
+    let scenario: Scenario = json(&path)?;
+    if let Some(reason) = scenario.unsound() {
+        return Err(ReopenError::Unsound { path, reason });
     }
+    let tally = Tally::read(&folder.join(outputs::EVENTS), &scenario)?;
     let env = folder.join(outputs::ENV);
     let env = if env.exists() { Some(json(&env)?) } else { None };
     Ok(Reopened { scenario, tally, env })

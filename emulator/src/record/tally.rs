@@ -17,7 +17,8 @@ use planner::units::ByteSize;
 pub use request::{Hop, Outcome, Places, Request};
 pub use window::{Sample, Window};
 
-use super::event::{Entry, ExitCause, RunEvent, SIMULATED};
+use super::event::{Entry, ExitCause, Holding, RunEvent, SIMULATED};
+use super::log::{LogError, LogReader};
 use crate::fabric::Counters;
 use crate::scenario::Scenario;
 
@@ -60,6 +61,8 @@ pub struct Tally {
     pub exits: Vec<Exit>,
     /// How often a process was started on each node.
     pub starts: BTreeMap<String, usize>,
+    /// What each process held, by its node and id.
+    pub held: BTreeMap<(String, i32), Vec<Look>>,
     /// Processes that still ran after every node was ended: id and command line.
     pub left: Vec<(i32, String)>,
     /// Every segment that was loaded.
@@ -94,6 +97,17 @@ pub struct Tally {
     pub exit: Option<u8>,
     /// Largest resident memory of `emu` itself.
     pub peak_memory: Option<ByteSize>,
+}
+
+/// What a process held when it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Look {
+    /// When.
+    pub at: Instant,
+    /// Resident memory, in bytes.
+    pub resident: u64,
+    /// Open file descriptors.
+    pub descriptors: u64,
 }
 
 /// A segment that was loaded.
@@ -194,7 +208,24 @@ impl Exit {
     }
 }
 
+/// More time than set-up and teardown take together.
+const BESIDES: Duration = Duration::from_secs(86_400);
+
 impl Tally {
+    /// Takes in all entries of the log of a run of this scenario.
+    ///
+    /// # Errors
+    /// When the file can't be read, or a line that is whole is no entry, or none of that run.
+    pub fn read(log: &std::path::Path, scenario: &Scenario) -> Result<Tally, LogError> {
+        // Series have a line for each second: a damaged instant must not ask for more of them than there can be.
+        let span = scenario.duration + scenario.drain + BESIDES;
+        let mut tally = Tally::default();
+        for entry in LogReader::open(log)?.spanning(span) {
+            tally.push(&entry?);
+        }
+        Ok(tally)
+    }
+
     /// Takes in one entry.
     pub fn push(&mut self, entry: &Entry) {
         self.last = self.last.max(entry.at());
@@ -325,6 +356,12 @@ impl Tally {
             RunEvent::FaultFailed { fault: index, reason } => self.fault(*index).failed = Some(reason.clone()),
             RunEvent::Traffic { from, to, counters } => {
                 self.traffic.insert((from.clone(), to.clone()), *counters);
+            }
+            RunEvent::Held { processes } => {
+                for Holding { process, pid, resident, descriptors } in processes {
+                    let line = self.held.entry((process.clone(), *pid)).or_default();
+                    line.push(Look { at, resident: *resident, descriptors: *descriptors });
+                }
             }
             RunEvent::Warning { text } => self.warn(text.clone()),
             RunEvent::Interrupted => self.interrupted = true,

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use super::numbers::grouped;
+use super::numbers::{counted, grouped, significant};
+use crate::record::event::SIMULATED;
+use crate::record::growth::{DESCRIPTOR_NOISE, MEMORY_NOISE};
 use crate::record::invariant::Judgement;
-use crate::record::summary::Summary;
+use crate::record::summary::{Held, ProcessSummary, Summary};
 use crate::scenario::Scenario;
 
 /// An expectation that failed.
@@ -82,5 +84,40 @@ pub fn expect(scenario: &Scenario, summary: &Summary) -> Vec<Violation> {
             }
         }
     }
+    leaks(scenario, summary, &mut fail);
     violations
+}
+
+/// Fails for each process that grows faster than it may.
+fn leaks(scenario: &Scenario, summary: &Summary, fail: &mut impl FnMut(&str, String)) {
+    let simulated = summary.carrier.as_deref() == Some(SIMULATED);
+    let mut judge =
+        |key: &str, most: Option<u64>, noise: u64, of: fn(&ProcessSummary) -> Held, say: fn(f64) -> String| {
+            let Some(most) = most.filter(|_| !simulated) else { return };
+            if summary.processes.is_empty() {
+                fail(key, "what processes hold could not be seen: /proc does not show them".to_owned());
+            }
+            for process in &summary.processes {
+                let held = of(process);
+                let Some(per_hour) = held.growth_beyond(noise).filter(|per_hour| *per_hour > most as f64) else {
+                    continue;
+                };
+                let (grew, found, most) = (say(held.grew.unwrap_or_default()), say(per_hour), say(most as f64));
+                let (name, from, to) = (&process.process, (process.from_s + process.to_s) / 2.0, process.to_s);
+                let when = format!("from second {from:.0} to {to:.0}");
+                fail(key, format!("{name} gained {grew} {when}, which is {found} in an hour; at most {most} expected"));
+            }
+        };
+    let size = |bytes: f64| format!("{} MiB", significant(bytes / 1_048_576.0));
+    let expect = &scenario.expect;
+    let memory = expect.memory_growth_per_hour.map(|size| size.bytes());
+    judge("memory_growth_per_hour", memory, MEMORY_NOISE, |process| process.resident_bytes, size);
+    let count = |count: f64| counted(count.round() as u64, "descriptor");
+    judge(
+        "descriptor_growth_per_hour",
+        expect.descriptor_growth_per_hour,
+        DESCRIPTOR_NOISE,
+        |process| process.descriptors,
+        count,
+    );
 }

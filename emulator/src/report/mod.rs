@@ -16,6 +16,7 @@ pub mod paper_svg;
 pub mod pareto;
 pub mod plan;
 pub mod plan_svg;
+mod processes;
 pub mod progress;
 pub mod sweep;
 pub mod terminal;

@@ -9,7 +9,7 @@ use super::invariants;
 use super::numbers::{counted, grouped, mebibytes, significant, time};
 use super::words::{Tone, Verdict, fault_name, share, tensor, verdict};
 use crate::record::event::SIMULATED;
-use crate::record::summary::{CutName, FaultSummary, Latency, PlanSummary, ProbeSummary, Summary};
+use crate::record::summary::{CutName, FaultSummary, Latency, PlanSummary, ProbeSummary, ProcessSummary, Summary};
 
 /// How the text may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,9 @@ pub fn closing(summary: &Summary, folder: &Path, looks: Looks) -> String {
     }
     if !summary.invariants.is_empty() {
         blocks[2] += &writer.invariants(summary);
+    }
+    if !summary.processes.is_empty() {
+        blocks[2] += &writer.processes(&summary.processes);
     }
     if !summary.phases.is_empty() {
         blocks[2] += &writer.phases(summary);
@@ -232,6 +235,10 @@ impl Writer {
 
     fn invariants(&self, summary: &Summary) -> String {
         self.wrapped(&format!("  {:<11} ", "invariants"), Ink::Dim, &invariants::line(&summary.invariants))
+    }
+
+    fn processes(&self, processes: &[ProcessSummary]) -> String {
+        self.wrapped(&format!("  {:<11} ", "processes"), Ink::Dim, &super::processes::line(processes))
     }
 
     /// The whole way of each request with which an invariant was broken.

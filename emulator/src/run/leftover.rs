@@ -13,8 +13,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// The processes besides this one. Where `/proc` shows those of the host (the sandbox says so), nothing can be told.
 pub(super) fn processes() -> Vec<RunEvent> {
-    let ours = fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() == "1");
-    if !ours || std::process::id() != 1 {
+    if !super::holdings::proc_is_ours() {
         return Vec::new();
     }
     let patience = Instant::now() + DYING;

@@ -50,7 +50,6 @@ pub(crate) struct Results {
     scenario: Scenario,
     folder: Folder,
     log: LogWriter,
-    tally: Tally,
     env: Env,
     warned: BTreeSet<String>,
     /// The first failure to write. The run goes on to its end, then says so.
@@ -68,8 +67,7 @@ impl Results {
         folder.write(outputs::RESOLVED, serde_json::to_vec_pretty(&scenario)?)?;
         let log = LogWriter::create(&folder.path().join(outputs::EVENTS))?;
         let env = Env::gather(now, scenario.seed, std::env::args().collect());
-        let mut results =
-            Results { scenario, folder, log, tally: Tally::default(), env, warned: BTreeSet::new(), failed: None };
+        let mut results = Results { scenario, folder, log, env, warned: BTreeSet::new(), failed: None };
         results.push(Entry::Run { at: began, event: RunEvent::RunStarted { log_version: 1 } });
         Ok(results)
     }
@@ -154,12 +152,18 @@ impl Results {
         if matches!(exit, Exit::Interrupted | Exit::Terminated) {
             self.happened(RunEvent::Interrupted);
         }
-        self.happened(RunEvent::RunEnded { peak_memory: peak_memory(), exit: exit.code() });
+        // The record is taken in only now: while a run lasts, its length costs no memory.
+        self.log.flush()?;
+        let mut tally = Tally::read(&self.folder.path().join(outputs::EVENTS), &self.scenario)?;
+        let ended = RunEvent::RunEnded { peak_memory: peak_memory(), exit: exit.code() };
+        let ended = Entry::Run { at: Instant::now(), event: ended };
+        tally.push(&ended);
+        self.push(ended);
         self.log.flush()?;
         if let Some(error) = self.failed {
             return Err(error.into());
         }
-        let Results { scenario, folder, tally, env, .. } = self;
+        let Results { scenario, folder, env, .. } = self;
         folder.write(outputs::ENV, serde_json::to_vec_pretty(&env)?)?;
         let summary = crate::report::summarise(&scenario, &tally);
         outputs::write(folder.path(), &scenario, &tally, &summary, load_began(&tally, &env))?;
@@ -181,7 +185,6 @@ impl Results {
     }
 
     fn push(&mut self, entry: Entry) {
-        self.tally.push(&entry);
         if self.failed.is_none()
             && let Err(error) = self.log.append(&entry)
         {

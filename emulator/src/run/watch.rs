@@ -15,7 +15,7 @@ use node::telemetry::{Command, Detection, Event, Stamped};
 use super::ground::Testbed;
 use super::results::{NODES, Results};
 use super::roster::Roster;
-use super::{FAREWELL, PATIENCE, RunError, leftover};
+use super::{FAREWELL, PATIENCE, RunError, holdings, leftover};
 use crate::exit::Exit;
 use crate::fabric::Fabric;
 use crate::fault::name;
@@ -51,6 +51,8 @@ pub(super) struct Watch<'a> {
     load: LoadState,
     recent: VecDeque<Instant>,
     next_beat: Instant,
+    /// When it is looked next what processes hold; never, where that can't be seen.
+    next_look: Option<Instant>,
 }
 
 impl<'a> Watch<'a> {
@@ -77,6 +79,7 @@ impl<'a> Watch<'a> {
             load: LoadState { duration: scenario.duration, ..LoadState::default() },
             recent: VecDeque::new(),
             next_beat: Instant::now(),
+            next_look: holdings::proc_is_ours().then(Instant::now),
         }
     }
 
@@ -199,7 +202,20 @@ impl<'a> Watch<'a> {
             self.break_things(fleet, fabric);
         }
         self.beat();
+        self.look_at_holdings(fleet);
         Ok(())
+    }
+
+    /// At beats, so that it wakes nobody up.
+    fn look_at_holdings(&mut self, fleet: &Fleet<'_>) {
+        let now = Instant::now();
+        if self.next_look.is_none_or(|next| now < next) {
+            return;
+        }
+        self.next_look = Some(now + holdings::LOOK);
+        let nodes = self.scenario.nodes.iter().take(fleet.len()).enumerate();
+        let running = nodes.filter_map(|(number, node)| Some((node.name.clone(), fleet.pid(number)?)));
+        self.results.happened_at(now, holdings::look(running));
     }
 
     fn heed_signals(&mut self) {
@@ -215,6 +231,10 @@ impl<'a> Watch<'a> {
     fn hear(&mut self, node: usize, what: Heard) {
         let name = self.scenario.nodes[node].name.clone();
         match what {
+            // The clock is the same for all: only a node that is broken can say so.
+            Heard::Said(said) if said.at > Instant::now() + Duration::from_secs(1) => {
+                self.results.warn(format_args!("{name} said something odd: that it happened in the future"));
+            }
             Heard::Said(said) => {
                 self.roster.hear(&said.event);
                 self.follow(node, &said.event, said.at);

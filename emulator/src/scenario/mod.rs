@@ -10,6 +10,7 @@ pub mod overrides;
 pub mod parse;
 pub mod resolve;
 pub mod schema;
+mod sound;
 pub mod source;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub use load::{Loaded, load, read};
 pub use overrides::Overrides;
 pub use parse::choice::Aim;
 pub use resolve::capacity::{Shortage, check_capacity};
+pub use sound::LONGEST;
 
 /// A scenario with every default filled in and every name resolved: what a run does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -177,4 +179,10 @@ pub struct Expect {
     pub recovery_ms: Option<f64>,
     /// Throughput as a share of the plan's bound, at least (a run without faults).
     pub of_bound: Option<f64>,
+    /// How much resident memory any process may gain in an hour, at most.
+    #[serde(default)]
+    pub memory_growth_per_hour: Option<ByteSize>,
+    /// How many file descriptors any process may gain in an hour, at most.
+    #[serde(default)]
+    pub descriptor_growth_per_hour: Option<u64>,
 }

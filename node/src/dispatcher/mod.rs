@@ -78,7 +78,7 @@ use self::planning::Planner;
 use crate::clock::Instant;
 use crate::config::{CLIENT_PORT, DATA_PORT, Deploy, DispatcherConfig, NodeConfig};
 use crate::planted::{self, Bug};
-use crate::program::{ProgramError, read_json};
+use crate::program::{ProgramError, read_profile};
 use crate::telemetry::{Command, Event, Telemetry};
 use crate::wire::connection::{Tuning, connect, listen};
 use crate::wire::frame::Frame;
@@ -111,8 +111,7 @@ pub fn run(
     telemetry: Telemetry,
     commands: Receiver<Command>,
 ) -> Result<(), ProgramError> {
-    let profile: ModelProfile =
-        read_json(&config.profile).map_err(|source| ProgramError::File { path: config.profile.clone(), source })?;
+    let profile = read_profile(&config.profile)?;
     let shared = Arc::new(Shared { own: node.clone(), config: config.clone(), profile });
     let (sender, happenings) = channel();
     let known = resume(&journal::folder(&node.state), &telemetry);

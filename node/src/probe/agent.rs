@@ -113,7 +113,7 @@ impl Arrivals {
     fn add(&mut self, received: &Received) {
         if self.packets.len() < PACKETS {
             let dropped = received.dropped.wrapping_sub(self.dropped);
-            self.packets.push(Arrival { at: received.at, place: self.packets.len() as u32 + dropped });
+            self.packets.push(Arrival { at: received.at, place: (self.packets.len() as u32).saturating_add(dropped) });
         }
     }
 }

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::frame::{Frame, FrameKind};
 use super::secret::{LENGTH, Secret};
 
+/// The longest datagram: three numbers of at most ten bytes each, and a tag.
+const DATAGRAM: usize = 3 * 10 + LENGTH;
 /// What tags of heartbeats are for.
 const HEARTBEAT: &str = "heartbeat";
 
@@ -234,7 +236,10 @@ impl Heartbeat {
     /// # Errors
     /// [`MessageError::Malformed`], which a heartbeat does not give.
     pub fn to_datagram(&self, secret: &Secret) -> Result<Vec<u8>, MessageError> {
-        let mut datagram = postcard::to_stdvec(self)?;
+        // In one allocation. A vector that grows at the end of its thread's heap is extended there, and when it is freed
+        // its place is too large for the beginning of the next one and too small to be joined with others: a thread
+        // that does nothing else takes 48 bytes more each time (glibc 2.36): at five a second, 20 MiB in a day.
+        let mut datagram = postcard::to_extend(self, Vec::with_capacity(DATAGRAM))?;
         let tag = secret.tag(HEARTBEAT, &[&datagram]);
         datagram.extend(tag);
         Ok(datagram)
@@ -250,5 +255,21 @@ impl Heartbeat {
             return Err(MessageError::NotProven);
         }
         Ok(postcard::from_bytes(heartbeat)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_is_made_in_one_allocation_whatever_its_numbers() {
+        let secret = Secret::draw().unwrap();
+        for number in [0, 1, u64::MAX] {
+            let heartbeat = Heartbeat { worker: number as u32, incarnation: number, sequence: number };
+            let datagram = heartbeat.to_datagram(&secret).unwrap();
+            assert_eq!(datagram.capacity(), DATAGRAM);
+            assert_eq!(Heartbeat::from_datagram(&datagram, &secret).unwrap(), heartbeat);
+        }
     }
 }

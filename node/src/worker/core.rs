@@ -32,6 +32,7 @@ use super::loading::Loaded;
 use super::processor::Processor;
 use super::shelf::Shelf;
 use super::stage::{Role, Stage};
+use crate::config::{LONGEST_INTERVAL, MOST_MISSED};
 use crate::telemetry::{Event, Telemetry};
 use crate::wire::connection;
 use crate::wire::frame::{Frame, FrameError};
@@ -281,13 +282,14 @@ impl Running {
     }
 
     fn greet(&mut self, worker: u32, to: SocketAddr, interval: Duration, missed: u32) {
-        self.core.interval.set(interval);
+        // Whoever knows the secret may say anything: times that are computed from these don't overflow.
+        self.core.interval.set(interval.min(LONGEST_INTERVAL));
         let interval = self.core.interval.get();
         let heart =
             Heart::start(self.identity.clone(), (self.core.own, to), worker, interval, self.core.secret.clone());
         let Some(session) = &mut self.session else { return };
         session.worker = worker;
-        session.missed = missed.max(1);
+        session.missed = missed.clamp(1, MOST_MISSED);
         match heart {
             Ok(heart) => session.heart = Some(heart),
             Err(error) => tracing::error!(%error, "no heartbeats can be sent"),

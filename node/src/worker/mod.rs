@@ -40,7 +40,7 @@ use self::engine::Loader;
 use self::inbound::Interval;
 use self::processor::{Pace, Processor};
 use crate::config::{CONTROL_PORT, DATA_PORT, NodeConfig, WorkerConfig};
-use crate::program::{ProgramError, read_json};
+use crate::program::{ProgramError, read_profile};
 use crate::telemetry::{Command, Event, Telemetry};
 use crate::wire::connection::{Tuning, listen};
 use crate::wire::join::{self, Port};
@@ -56,8 +56,7 @@ pub fn run(
     telemetry: Telemetry,
     commands: Receiver<Command>,
 ) -> Result<(), ProgramError> {
-    let profile: ModelProfile =
-        read_json(&role.profile).map_err(|source| ProgramError::File { path: role.profile.clone(), source })?;
+    let profile = read_profile(&role.profile)?;
     let loader = engine::onnx(role.model.clone(), profile.clone(), role.memory);
     let device = (role.slowdown, role.memory);
     let pace = serve((node.address, &node.secret), profile, device, Arc::new(loader), telemetry)?;

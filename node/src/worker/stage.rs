@@ -166,6 +166,7 @@ impl Computing {
             let outputs = match inputs.and_then(|inputs| compute(engine, &inputs)) {
                 Ok(mut outputs) => {
                     planted::spoil(self.role.epoch, &mut outputs);
+                    planted::hoard();
                     outputs
                 }
                 Err(reason) => {

@@ -161,8 +161,14 @@ impl Index {
 
     /// What is alive after each operator, in the file's order: `input` first, `output` last.
     ///
-    /// Weights, and what follows from weights alone, are not tensors in this sense.
-    pub fn frontiers<'a>(&'a self, input: &'a str, output: &'a str) -> Result<Vec<Frontier<'a>>, ModelError> {
+    /// Weights, and what follows from weights alone, are not tensors in this sense. Where more than `most` tensors are
+    /// alive, they are not named: a file of a megabyte can have so many that naming them each time takes gigabytes.
+    pub fn frontiers<'a>(
+        &'a self,
+        input: &'a str,
+        output: &'a str,
+        most: usize,
+    ) -> Result<Vec<Frontier<'a>>, ModelError> {
         let chosen = self.between(&[input], &[output])?;
         let mut depends = HashSet::from([input]);
         let mut readers: HashMap<&str, usize> = HashMap::new();
@@ -189,7 +195,8 @@ impl Index {
                 }
             }
             alive.extend(node.writes.iter().map(String::as_str).filter(|name| readers.contains_key(name)));
-            frontiers.push(Frontier { after: Some(index), tensors: alive.clone() });
+            let tensors = if alive.len() <= most { alive.clone() } else { Vec::new() };
+            frontiers.push(Frontier { after: Some(index), tensors });
         }
         Ok(frontiers)
     }
@@ -200,7 +207,7 @@ impl Index {
 pub struct Frontier<'a> {
     /// The operator computed last, by its index; none at the model's input.
     pub after: Option<usize>,
-    /// The tensors alive then, in the order in which they were written.
+    /// The tensors alive then, in the order in which they were written; none where they are too many.
     pub tensors: Vec<&'a str>,
 }
 

@@ -66,7 +66,7 @@ impl Found {
 pub fn find(model: &Model, input: &Activation) -> Result<Vec<Found>, ModelError> {
     let index = &model.index;
     let unsplit = Unsplit::run(model.declutter()?, model.file(), input)?;
-    let frontiers = index.frontiers(model.input(), model.output())?;
+    let frontiers = index.frontiers(model.input(), model.output(), MOST_TENSORS)?;
     let (tensors, values) = (vec![model.input().to_owned()], vec![input.clone()]);
     let mut found = vec![Found { tensors, values, outlets: vec![unsplit.input()], heavy: 0 }];
     for (number, gap) in gaps(index, &frontiers).iter().enumerate() {
@@ -100,11 +100,8 @@ fn gaps<'a, 'b>(index: &Index, frontiers: &'b [Frontier<'a>]) -> Vec<Vec<&'b Fro
         |frontier: &Frontier<'_>| frontier.after.is_some_and(|node| HEAVY.contains(&index.nodes[node].kind.as_str()));
     let starts: Vec<usize> = (0..frontiers.len()).filter(|number| heavy(&frontiers[*number])).collect();
     let gap = |pair: &[usize]| {
-        let mut gap: Vec<&Frontier<'a>> = frontiers[pair[0]..pair[1]]
-            .iter()
-            .rev()
-            .filter(|frontier| frontier.tensors.len() <= MOST_TENSORS)
-            .collect();
+        let mut gap: Vec<&Frontier<'a>> =
+            frontiers[pair[0]..pair[1]].iter().rev().filter(|frontier| !frontier.tensors.is_empty()).collect();
         gap.sort_by_key(|frontier| frontier.tensors.len());
         gap
     };

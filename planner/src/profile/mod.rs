@@ -150,7 +150,25 @@ impl Segment {
     }
 }
 
+/// No piece takes longer: a sum of such times never overflows.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 impl ModelProfile {
+    /// Why this can't be a profile that was measured by this version; `None` if it can. To be asked of every profile that
+    /// comes from a file: everything else rests on it.
+    pub fn unsound(&self) -> Option<&'static str> {
+        if self.version != PROFILE_VERSION {
+            return Some("it is of another version");
+        }
+        if self.pieces.is_empty() || self.cuts.len() != self.pieces.len() + 1 {
+            return Some("it has not one cut before and one behind each piece");
+        }
+        if self.cuts.iter().any(|cut| cut.tensors.is_empty()) {
+            return Some("a cut in it has no tensor");
+        }
+        self.pieces.iter().any(|piece| piece.time > LONGEST).then_some("a piece in it takes longer than a day")
+    }
+
     /// The whole model as one segment.
     pub fn whole(&self) -> Segment {
         Segment { from: 0, to: self.pieces.len() }
@@ -178,7 +196,8 @@ impl ModelProfile {
             return parameters + pieces().map(|piece| piece.activations).max().unwrap_or_default();
         }
         let beside = pieces().map(|piece| piece.parameters.max(piece.activations + piece.activations)).max();
-        ByteSize::from_bytes((self.process_memory + parameters + beside.unwrap_or_default()).bytes() / 4 * 5)
+        let needed = self.process_memory + parameters + beside.unwrap_or_default();
+        ByteSize::from_bytes((needed.bytes() / 4).saturating_mul(5))
     }
 
     /// Time of one inference of `segment` on the profiled host, one thread.

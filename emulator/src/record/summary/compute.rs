@@ -64,6 +64,7 @@ impl Summary {
                 overflowed: sum.overflowed + counters.overflowed,
             }),
             died,
+            processes: super::processes::summaries(tally, clock),
             phases: tally
                 .phases
                 .iter()

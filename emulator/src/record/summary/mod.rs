@@ -5,6 +5,7 @@
 mod compute;
 mod faults;
 mod probe;
+mod processes;
 pub(crate) mod words;
 
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,9 @@ pub struct Summary {
     pub traffic: Counters,
     /// Processes that ended though nothing asked them to, by node.
     pub died: Vec<Death>,
+    /// What the processes held while the run lasted, a line for each. A node that was started again has another.
+    #[serde(default)]
+    pub processes: Vec<ProcessSummary>,
     /// Phases of set-up and teardown.
     pub phases: Vec<Phase>,
     /// In what respect the result may not be trustworthy.
@@ -352,6 +356,46 @@ pub struct Death {
     pub node: String,
     /// How.
     pub cause: ExitCause,
+}
+
+/// What a process held, from the first look at it to the last. Growth is that of the later half: see
+/// [`crate::record::growth`]; `None` if there were too few looks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessSummary {
+    /// Its node, or [`TESTBED`](super::event::TESTBED).
+    pub process: String,
+    /// Its process id inside the sandbox.
+    pub pid: i32,
+    /// When it was first looked at.
+    pub from_s: f64,
+    /// When it was last looked at.
+    pub to_s: f64,
+    /// Resident memory, in bytes.
+    pub resident_bytes: Held,
+    /// Open file descriptors.
+    pub descriptors: Held,
+}
+
+/// How much of something a process held.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// At first.
+    pub first: u64,
+    /// At last.
+    pub last: u64,
+    /// At most.
+    pub most: u64,
+    /// How much more it would be in an hour.
+    pub per_hour: Option<f64>,
+    /// How much more it became in the time that was looked at.
+    pub grew: Option<f64>,
+}
+
+impl Held {
+    /// How much more it would be in an hour, if what was gained is more than noise, however short that was.
+    pub fn growth_beyond(&self, noise: u64) -> Option<f64> {
+        self.per_hour.filter(|_| self.grew.is_some_and(|grew| grew >= noise as f64))
+    }
 }
 
 /// A phase of set-up or teardown.

@@ -188,5 +188,7 @@ fn expect(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Expect {
         errored: keys.errored.get().map(|count| count.0),
         recovery_ms: keys.recovery.get().map(|time| millis(time.0)),
         of_bound: keys.of_bound.get().map(|share| share.0),
+        memory_growth_per_hour: keys.memory_growth_per_hour.get().map(|size| size.0),
+        descriptor_growth_per_hour: keys.descriptor_growth_per_hour.get().map(|count| count.0),
     }
 }

@@ -1,13 +1,14 @@
 //! One record: what it says, and its bytes.
 //!
 //! ```text
-//! offset  0       4      8     9       17
-//!         length  CRC32  kind  ticket  rest…
+//! offset  0       4           8         12    13      21
+//!         length  head CRC32  body CRC  kind  ticket  rest…
 //! ```
 //!
-//! Integers are little endian. `length` counts from the kind on. The CRC32 (IEEE) covers the number of the record's
-//! segment, its offset there, its length and everything behind the CRC: bytes that were written elsewhere, or that
-//! a request carries in its input, are never taken for a record of this place.
+//! Integers are little endian. `length` counts from the kind on. The head's CRC32 (IEEE) covers the number of the record's
+//! segment, its offset there, its length and the body's CRC: bytes that were written elsewhere, or that a request carries in
+//! its input, are not taken for a record of this place. Since it vouches for the length, too, a search for the next record
+//! behind damage looks at twelve bytes of each place, and never at all that a false length would announce.
 
 use bytes::Bytes;
 
@@ -15,7 +16,7 @@ use crate::dispatcher::core::ledger::Answer;
 use crate::wire::frame::MAX_PAYLOAD;
 
 /// Bytes in front of the kind.
-pub const PREFIX: usize = 8;
+pub const PREFIX: usize = 12;
 /// Bytes of kind and ticket: the least that a record has behind its prefix.
 const LEAST: usize = 9;
 /// The most that a record has behind its prefix: a frame's payload, and what stands in front of it.
@@ -52,8 +53,8 @@ pub enum Record {
 pub enum Found {
     /// A record, and how many bytes it takes.
     Record(Record, usize),
-    /// None.
-    Damaged,
+    /// None, and for how many bytes there can be none: all that it would take, where its head is whole.
+    Damaged(usize),
 }
 
 impl Record {
@@ -79,29 +80,38 @@ impl Record {
         head.push(kind);
         head.extend(ticket.to_le_bytes());
         head.extend(epoch.iter().flat_map(|epoch: &u32| epoch.to_le_bytes()));
-        let length = (head.len() - PREFIX + payload.len()) as u32;
-        head[..4].copy_from_slice(&length.to_le_bytes());
-        let crc = crc(segment, offset, length, &[&head[PREFIX..], &payload]);
-        head[4..8].copy_from_slice(&crc.to_le_bytes());
+        let prefix = Record::prefix(segment, offset, &[&head[PREFIX..], &payload]);
+        head[..PREFIX].copy_from_slice(&prefix);
         (head, payload)
+    }
+
+    /// What stands in front of a body, given in parts, at this place.
+    pub fn prefix(segment: u64, offset: u64, body: &[&[u8]]) -> [u8; PREFIX] {
+        let length = body.iter().map(|part| part.len()).sum::<usize>() as u32;
+        let mut hasher = crc32fast::Hasher::new();
+        body.iter().for_each(|part| hasher.update(part));
+        let body = hasher.finalize();
+        let mut prefix = [0; PREFIX];
+        prefix[..4].copy_from_slice(&length.to_le_bytes());
+        prefix[4..8].copy_from_slice(&head_crc(segment, offset, length, body).to_le_bytes());
+        prefix[8..].copy_from_slice(&body.to_le_bytes());
+        prefix
     }
 
     /// What stands at `offset` of the bytes of the segment numbered `segment`.
     pub fn decode(bytes: &[u8], segment: u64, offset: usize) -> Found {
         let rest = bytes.get(offset..).unwrap_or_default();
         let word = |at: usize| Some(u32::from_le_bytes(rest.get(at..at + 4)?.try_into().ok()?));
-        let (Some(length), Some(expected)) = (word(0), word(4)) else { return Found::Damaged };
+        let (Some(length), Some(head), Some(crc)) = (word(0), word(4), word(8)) else { return Found::Damaged(1) };
         let size = PREFIX + length as usize;
-        if !(LEAST..=LONGEST).contains(&(length as usize)) {
-            return Found::Damaged;
+        let possible = (LEAST..=LONGEST).contains(&(length as usize)) && size <= rest.len();
+        if !possible || head_crc(segment, offset as u64, length, crc) != head {
+            return Found::Damaged(1);
         }
-        let Some(body) = rest.get(PREFIX..size) else { return Found::Damaged };
-        if !(1..=5).contains(&body[0]) || crc(segment, offset as u64, length, &[body]) != expected {
-            return Found::Damaged;
-        }
+        let body = &rest[PREFIX..size];
         match Record::parse(body) {
-            Some(record) => Found::Record(record, size),
-            None => Found::Damaged,
+            Some(record) if crc32fast::hash(body) == crc => Found::Record(record, size),
+            _ => Found::Damaged(size),
         }
     }
 
@@ -126,12 +136,12 @@ impl Record {
     }
 }
 
-fn crc(segment: u64, offset: u64, length: u32, parts: &[&[u8]]) -> u32 {
+fn head_crc(segment: u64, offset: u64, length: u32, body: u32) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&segment.to_le_bytes());
     hasher.update(&offset.to_le_bytes());
     hasher.update(&length.to_le_bytes());
-    parts.iter().for_each(|part| hasher.update(part));
+    hasher.update(&body.to_le_bytes());
     hasher.finalize()
 }
 
@@ -173,20 +183,20 @@ pub(super) mod tests {
             let mut bytes = written(&record, 3, 0);
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
-            prop_assert_eq!(Record::decode(&bytes, 3, 0), Found::Damaged);
+            prop_assert!(matches!(Record::decode(&bytes, 3, 0), Found::Damaged(_)));
         }
 
         #[test]
         fn a_record_of_another_place_is_none(record in records(), segment in 0..9u64, offset in 0..9usize) {
             let mut bytes = written(&record, segment, offset);
-            prop_assert_eq!(Record::decode(&bytes, segment + 1, offset), Found::Damaged);
+            prop_assert_eq!(Record::decode(&bytes, segment + 1, offset), Found::Damaged(1));
             bytes.insert(0, 0);
-            prop_assert_eq!(Record::decode(&bytes, segment, offset + 1), Found::Damaged);
+            prop_assert_eq!(Record::decode(&bytes, segment, offset + 1), Found::Damaged(1));
         }
 
         #[test]
         fn arbitrary_bytes_are_damage_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..60), offset in 0..70usize) {
-            prop_assert_eq!(Record::decode(&bytes, 1, offset), Found::Damaged);
+            prop_assert_eq!(Record::decode(&bytes, 1, offset), Found::Damaged(1));
         }
     }
 }

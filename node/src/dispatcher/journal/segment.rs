@@ -18,7 +18,7 @@ use super::record::{Found, Record};
 /// Bytes of a head.
 pub const HEAD: usize = 40;
 const MAGIC: [u8; 4] = *b"EMUJ";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// No segment is longer, but for the one record that made it so: what is longer is not read.
 const LARGEST: u64 = 2 << 30;
 
@@ -75,7 +75,7 @@ pub fn path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:016x}.journal"))
 }
 
-/// The segments in a folder, the oldest first.
+/// The segments in a folder, the oldest first. A file named by the last number there is would have no successor: it is none.
 ///
 /// # Errors
 /// When the folder can't be read.
@@ -84,7 +84,9 @@ pub fn list(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".journal"));
-        if let Some(number) = name.and_then(|name| u64::from_str_radix(name, 16).ok()) {
+        if let Some(number) = name.and_then(|name| u64::from_str_radix(name, 16).ok())
+            && number < u64::MAX
+        {
             found.push((number, path));
         }
     }
@@ -118,22 +120,24 @@ pub fn read(bytes: &[u8], number: u64) -> Contents {
     let mut contents = Contents::default();
     let mut offset = HEAD.min(bytes.len());
     while offset < bytes.len() {
-        let is_record = |at: usize| matches!(Record::decode(bytes, number, at), Found::Record(..));
         match Record::decode(bytes, number, offset) {
             Found::Record(record, size) => {
                 contents.records.push(record);
                 offset += size;
             }
-            Found::Damaged => match (offset + 1..bytes.len()).find(|next| is_record(*next)) {
-                Some(next) => {
-                    contents.damaged.push((offset, next - offset));
-                    offset = next;
+            Found::Damaged(mut length) => {
+                while let Found::Damaged(more) = Record::decode(bytes, number, offset + length)
+                    && offset + length < bytes.len()
+                {
+                    length += more;
                 }
-                None => {
+                if offset + length < bytes.len() {
+                    contents.damaged.push((offset, length));
+                } else {
                     contents.torn = bytes.len() - offset;
-                    offset = bytes.len();
                 }
-            },
+                offset += length;
+            }
         }
     }
     contents
@@ -156,6 +160,20 @@ mod tests {
             bytes.extend(payload);
         }
         (bytes, begins)
+    }
+
+    #[test]
+    fn damage_that_looks_like_lengths_is_passed_by_at_once() {
+        // Wherever one looks, four mebibytes are announced: checking them each time would take minutes.
+        let (mut bytes, _) = segment(&[Record::Epoch(3)]);
+        let begin = bytes.len();
+        bytes.extend(0x0040_0000_u32.to_le_bytes().repeat(2 << 20));
+        let end = bytes.len();
+        let (head, _) = Record::Epoch(4).encode(7, end as u64);
+        bytes.extend(head);
+        let contents = read(&bytes, 7);
+        assert_eq!(contents.records, [Record::Epoch(3), Record::Epoch(4)]);
+        assert_eq!(contents.damaged, [(begin, end - begin)]);
     }
 
     proptest! {

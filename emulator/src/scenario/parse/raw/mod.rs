@@ -20,7 +20,7 @@ pub use topology::{
 use super::choice::{Aim, Choice, ReplicaCount, SlowFrom, SpareCount};
 use super::leaf::{Flag, List, ScenarioName, Tables, Text, Whole};
 use super::macros::{kinds, table};
-use super::quantity::{PerSecond, Period, Share, Time};
+use super::quantity::{PerSecond, Period, Share, Size, Time};
 use ::node::config::{Arrival, Bandwidth, Deploy};
 use planner::codec::Codec;
 use planner::strategy::StrategyKind;
@@ -170,5 +170,10 @@ table! {
         recovery: Optional<Period>,
         /// Throughput as a share of the plan's bound, at least; for scenarios without faults.
         of_bound: Optional<Share>,
+        /// How much resident memory any process, `emu` included, may gain in an hour: the slope of the later half of its
+        /// life, if it gained a mebibyte in that half.
+        memory_growth_per_hour: Optional<Size>,
+        /// How many file descriptors any process may gain in an hour, likewise, if it gained four.
+        descriptor_growth_per_hour: Optional<Whole<0, { u64::MAX }>>,
     }
 }

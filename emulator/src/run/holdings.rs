@@ -1,0 +1,63 @@
+//! What the processes of a run hold, memory and file descriptors, read from `/proc`: nothing of it crosses the emulated
+//! network, and no process is asked. A look at 22 processes takes a fraction of a millisecond.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use nix::unistd::{SysconfVar, sysconf};
+
+use crate::record::event::{Holding, RunEvent, TESTBED};
+
+/// How often it is looked.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
+
+/// Whether `/proc` shows the processes of this sandbox; where it shows those of the host, nothing can be told.
+pub(super) fn proc_is_ours() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() == "1") && std::process::id() == 1
+}
+
+/// What these processes hold, and this one. One that ended just now is left out.
+pub(super) fn look(nodes: impl Iterator<Item = (String, i32)>) -> RunEvent {
+    let all = nodes.chain([(TESTBED.to_owned(), 1)]);
+    RunEvent::Held { processes: all.filter_map(|(process, pid)| holding(process, pid)).collect() }
+}
+
+fn holding(process: String, pid: i32) -> Option<Holding> {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    // The second figure: resident pages.
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok())?;
+    let descriptors = descriptors(pid)?;
+    // A process that has ended and was not waited for yet holds nothing.
+    (pages > 0).then(|| Holding { process, pid, resident: pages.saturating_mul(page), descriptors })
+}
+
+/// Since Linux 6.2 the folder's size is the number of open descriptors; before that it is zero, and they are counted.
+fn descriptors(pid: i32) -> Option<u64> {
+    let folder = format!("/proc/{pid}/fd");
+    match fs::metadata(&folder).ok()?.size() {
+        0 => Some(fs::read_dir(&folder).ok()?.count() as u64),
+        size => Some(size),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    #[test]
+    fn what_this_process_holds_is_told_to_the_descriptor() {
+        let own = std::process::id() as i32;
+        let open: Vec<File> = (0..500).map(|_| File::open("/dev/null").unwrap()).collect();
+        let before = holding("this".into(), own).unwrap();
+        drop(open);
+        let after = holding("this".into(), own).unwrap();
+        // Other tests of this program open and close files meanwhile.
+        let closed = before.descriptors - after.descriptors;
+        assert!((400..=600).contains(&closed), "{closed} of 500");
+        assert!(after.resident > 1 << 20, "{after:?}");
+        assert_eq!(holding("nobody".into(), i32::MAX), None);
+    }
+}
