@@ -17,7 +17,7 @@ use std::time::Duration;
 use node::clock::Instant;
 use node::config::{Deploy, Load};
 use node::telemetry::{Event, Stamped};
-use planner::strategy::Replicas;
+use planner::strategy::{Replicas, Spares};
 
 use testbed::{DISPATCHER, SEED, Testbed, Wanted};
 
@@ -77,6 +77,7 @@ fn measure(place: Place, concurrency: u32) -> Measured {
         split: false,
         replicas: Replicas::One,
         order: false,
+        spares: Spares::default(),
     });
     testbed.wait_for("a plan is deployed", |_, event| matches!(event, Event::Deployed { .. }));
     // The journal's place is taken while there is no dispatcher.
