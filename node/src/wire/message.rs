@@ -266,7 +266,7 @@ mod tests {
     fn a_heartbeat_is_made_in_one_allocation_whatever_its_numbers() {
         let secret = Secret::draw().unwrap();
         for number in [0, 1, u64::MAX] {
-            let heartbeat = Heartbeat { worker: number as u32, incarnation: number, sequence: number };
+            let heartbeat = Heartbeat { worker: number as u32, incarnation: number, sequence: number, work: None };
             let datagram = heartbeat.to_datagram(&secret).unwrap();
             assert_eq!(datagram.capacity(), DATAGRAM);
             assert_eq!(Heartbeat::from_datagram(&datagram, &secret).unwrap(), heartbeat);
