@@ -201,6 +201,13 @@ fn check_faults(scenario: &Scenario, groups: &RunGroup) -> Result<(), RunError> 
     refused.map_or(Ok(()), Err)
 }
 
+/// The same for what is known only inside the sandbox.
+fn check_layers(scenario: &Scenario, sandbox: &Sandbox) -> Result<(), RunError> {
+    let needy = scenario.faults.iter().map(|fault| entry(&fault.kind)).find(|entry| entry.needs == Need::Fuse);
+    let Some(&Entry { kind, needs: need, .. }) = needy else { return Ok(()) };
+    sandbox.try_layer().map_err(|error| RunError::FaultNeeds { kind, need, reason: error.to_string() })
+}
+
 /// What a run stands on.
 #[derive(Clone, Copy)]
 struct Host<'a> {
@@ -211,6 +218,7 @@ struct Host<'a> {
 
 /// The run, inside the sandbox. Whatever happens, the results are closed.
 fn inside(loaded: &Loaded, options: &Options, host: &Host<'_>, began: Instant) -> Result<Exit, RunError> {
+    check_layers(&loaded.scenario, host.sandbox)?;
     let mut results = Results::create(&options.results, "", loaded, began)?;
     let mut progress = Progress::new(options.looks.width.is_some());
     let outcome = emulate(loaded, options, host, &mut results, &mut progress);

@@ -19,6 +19,7 @@ mod teardown;
 pub use error::FleetError;
 pub use lines::Garbled;
 pub use start::Program;
+pub use storage::StorageError;
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -35,10 +36,11 @@ use node::telemetry::{Command, Stamped};
 use planner::units::ByteSize;
 
 use crate::record::event::ExitCause;
-use crate::sandbox::{Sandbox, Tmpfs};
+use crate::sandbox::Sandbox;
 use cgroup::{Limits, NodeGroup, RunGroup};
 use process::{Pause, Process};
 use start::Place;
+use storage::Storage;
 
 /// A node to be launched.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub struct Launch<'a> {
     pub limits: Limits,
     /// Size of its state folder.
     pub storage: ByteSize,
+    /// Whether its disk can be made slow and faulty.
+    pub layered: bool,
     /// Its network namespace.
     pub net: BorrowedFd<'a>,
     /// Its UTS namespace.
@@ -87,7 +91,7 @@ struct Node {
     folder: PathBuf,
     place: Place,
     group: NodeGroup,
-    state: Tmpfs,
+    state: Storage,
     incarnation: u32,
     process: Option<Process>,
 }
@@ -124,7 +128,7 @@ impl<'a> Fleet<'a> {
         let limits = |source| FleetError::Limits { node: name.clone(), source };
         let start = |source| FleetError::Start { node: name.clone(), source };
         fs::create_dir_all(&folder).map_err(|source| file(&folder, source))?;
-        let state = self.sandbox.tmpfs(&config.state, launch.storage);
+        let state = Storage::mount(self.sandbox, &config.state, launch.storage, launch.layered);
         let state = state.map_err(|source| FleetError::State { node: name.clone(), source })?;
         let path = folder.join("config.json");
         let text = serde_json::to_vec_pretty(&config).map_err(|error| file(&path, error.into()))?;

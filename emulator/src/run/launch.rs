@@ -10,7 +10,7 @@ use crate::fleet::cgroup::Limits;
 use crate::fleet::{Fleet, Launch, Program};
 use crate::model::Prepared;
 use crate::record::event::RunEvent;
-use crate::scenario::{NodeSpec, Role, Scenario};
+use crate::scenario::{FaultKind, NodeSpec, NodeTarget, Role, Scenario};
 
 /// The fleet of a scenario, every process started. Nodes have the numbers that they have in the scenario.
 pub(super) fn fleet<'a>(
@@ -37,6 +37,7 @@ pub(super) fn fleet<'a>(
             },
             limits: Limits { memory: node.memory, cpu: node.cpu },
             storage: node.storage,
+            layered: is_layered(scenario, node),
             net: namespace.net(),
             uts: namespace.uts(),
         })?;
@@ -44,6 +45,17 @@ pub(super) fn fleet<'a>(
         results.happened(RunEvent::NodeStarted { node: node.name.clone(), pid });
     }
     Ok(fleet)
+}
+
+/// Whether the disk of a node may become slow or fail.
+fn is_layered(scenario: &Scenario, node: &NodeSpec) -> bool {
+    scenario.faults.iter().any(|fault| match &fault.kind {
+        FaultKind::Slow { target, .. } | FaultKind::Eio { target, .. } => match target {
+            NodeTarget::Node(name) => *name == node.name,
+            NodeTarget::Stage(_) | NodeTarget::Spare => node.role == Role::Worker,
+        },
+        _ => false,
+    })
 }
 
 fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric) -> RoleConfig {

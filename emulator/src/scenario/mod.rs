@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use network::Network;
 
 pub use error::ScenarioErrors;
-pub use fault::{FaultKind, FaultSpec, NodeTarget, PairTarget, RateStep, ShapeChange};
+pub use fault::{DiskPace, FaultKind, FaultSpec, NodeTarget, PairTarget, RateStep, ShapeChange};
 pub use load::{Loaded, load, read};
 pub use overrides::Overrides;
 pub use parse::choice::Aim;

@@ -6,6 +6,7 @@ use crate::fault::damage::{Death, Spoil};
 use crate::fleet::FleetError;
 use crate::record::fixture;
 use crate::sandbox::Defects;
+use crate::sandbox::layer::Trouble;
 use crate::scenario::network::{Direction, Shape};
 use crate::scenario::{FaultKind, NodeTarget};
 
@@ -33,6 +34,9 @@ impl Ground for Done {
         Err(FleetError::Unlimited { node: "n4".to_owned(), what: "CPU" })
     }
     fn store(&mut self, _: usize, _: Defects) -> Result<(), FleetError> {
+        Ok(())
+    }
+    fn trouble(&mut self, _: usize, _: Trouble) -> Result<(), FleetError> {
         Ok(())
     }
     fn spoil(&mut self, _: usize, _: &Spoil) -> Result<(), FleetError> {

@@ -8,6 +8,7 @@ use schemars::json_schema;
 use super::leaf::{Whole, leaf_schema};
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
+use crate::sandbox::layer::Access;
 use crate::scenario::Role;
 use crate::scenario::network::{Airtime, Distribution};
 
@@ -61,6 +62,12 @@ impl Word for Codec {
 impl Word for Deploy {
     const WORDS: &'static [(&'static str, Deploy)] = &[("local", Deploy::Local), ("network", Deploy::Network)];
     const EXAMPLE: &'static str = "\"local\"";
+}
+
+impl Word for Access {
+    const WORDS: &'static [(&'static str, Access)] =
+        &[("read", Access::Read), ("write", Access::Write), ("sync", Access::Sync)];
+    const EXAMPLE: &'static str = "\"write\"";
 }
 
 impl Word for Bandwidth {

@@ -180,6 +180,9 @@ pub enum Mistake {
     /// A degraded link whose values all stay.
     #[error("this fault changes nothing")]
     NothingDegraded,
+    /// A slow disk that is as fast as ever.
+    #[error("this disk is as fast as before")]
+    NothingSlower,
     /// A link that would be down always or never.
     #[error("a link that is down for all of each period, or for nothing of it, does not flap")]
     NoFlap,
@@ -308,6 +311,7 @@ impl Mistake {
             Mistake::NotNeighbours { .. } => "no link joins these",
             Mistake::PoolTooSmall { .. } => "too many",
             Mistake::NothingDegraded => "nothing that changes",
+            Mistake::NothingSlower => "neither later nor slower",
             Mistake::NoFlap => "neither 0 nor 1",
             Mistake::BurstsTooShort { .. } => "too much",
             Mistake::TooManySteps(_) => "too often",
@@ -388,6 +392,7 @@ impl Mistake {
             }
             Mistake::PoolTooSmall { .. } => "what is drawn for one fault is drawn without putting back".to_owned(),
             Mistake::NothingDegraded => "give at least one of rate, delay, jitter, loss, …".to_owned(),
+            Mistake::NothingSlower => "give a `delay`, a `rate`, or both".to_owned(),
             Mistake::NoFlap => "for a link that stays down, use kind = \"down\"".to_owned(),
             Mistake::BurstsTooShort { .. } => "make `length` longer, or `loss` less".to_owned(),
             Mistake::TooManySteps(_) => {

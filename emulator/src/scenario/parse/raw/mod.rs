@@ -8,8 +8,8 @@ mod topology;
 
 pub use chaos::Chaos;
 pub use fault::{
-    BitFlip, Blackhole, Cpu, CrashLoop, Degrade, Fault, Flap, Intermittent, LossBurst, OfLink, OfNode, Partition,
-    Reorder, Spoilt, Straggler, Timing, Trace, Truncate,
+    BitFlip, Blackhole, Cpu, CrashLoop, Degrade, Eio, Fault, Flap, Intermittent, LossBurst, OfLink, OfNode, Partition,
+    Reorder, Slow, Spoilt, Straggler, Timing, Trace, Truncate,
 };
 pub use node::{ListedNode, NodeKeys, Nodes};
 pub use topology::{

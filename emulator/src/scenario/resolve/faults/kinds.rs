@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::timing::check_steps;
 use super::{Files, partition, trace};
+use crate::sandbox::layer::Access;
 use crate::scenario::error::Problem;
 use crate::scenario::parse::leaf::{Flag, Text};
 use crate::scenario::parse::quantity::{Period, Share};
@@ -15,7 +16,7 @@ use crate::scenario::resolve::mistake::Mistake;
 use crate::scenario::resolve::shape;
 use crate::scenario::resolve::target::{Joined, Targets};
 use crate::scenario::source::Place;
-use crate::scenario::{FaultKind, NodeTarget, PairTarget};
+use crate::scenario::{DiskPace, FaultKind, NodeTarget, PairTarget};
 
 /// For each round, what happens; and whether it is to the same target each time.
 pub type Kinds = (Option<Vec<Vec<FaultKind>>>, bool);
@@ -49,6 +50,8 @@ pub fn kinds(fault: &At<Fault>, targets: &mut Targets<'_, '_>, files: &mut Files
         Fault::ReadOnly(keys) => {
             of_nodes(&keys.target, "read-only", targets, |target| Some(FaultKind::ReadOnly { target }))
         }
+        Fault::Slow(keys) => slow(keys, fault.place, targets),
+        Fault::Eio(keys) => eio(keys, targets),
         Fault::BitFlip(flip) => {
             let file = inside(&flip.file, targets);
             let kinds = of_nodes(&flip.target, "bit-flip", targets, |target| {
@@ -160,13 +163,44 @@ fn intermittent(keys: &raw::Intermittent, place: Place, targets: &mut Targets<'_
     seeded(kinds, targets)
 }
 
+fn slow(keys: &raw::Slow, place: Place, targets: &mut Targets<'_, '_>) -> Kinds {
+    let rate = keys.rate.optional().map(|rate| rate.and_then(|rate| rate.0));
+    if let (Some(delay), Some(None)) = (keys.delay.get(), rate)
+        && delay.0.is_zero()
+    {
+        targets.problems.push(Problem::new(Mistake::NothingSlower.into(), place));
+    }
+    of_nodes(&keys.target, "slow", targets, |target| {
+        Some(FaultKind::Slow { target, pace: DiskPace { delay: keys.delay.get()?.0, rate: rate? } })
+    })
+}
+
+fn eio(keys: &raw::Eio, targets: &mut Targets<'_, '_>) -> Kinds {
+    something(&keys.share, targets);
+    let operations = keys.operations.optional().map(|list| match list {
+        None => vec![Access::Read, Access::Write, Access::Sync],
+        Some(list) => list.0.iter().map(|operation| operation.value.0).collect::<Vec<Access>>(),
+    });
+    if operations.as_ref().is_some_and(Vec::is_empty) {
+        targets.problems.push(Problem::new(Mistake::NothingDegraded.into(), keys.operations.place()));
+    }
+    let kinds = of_nodes(&keys.target, "eio", targets, |target| {
+        Some(FaultKind::Eio { target, share: keys.share.get()?.0, operations: operations.clone()?, seed: 0 })
+    });
+    seeded(kinds, targets)
+}
+
 /// With a seed of its own for each that needs one.
 fn seeded((mut kinds, fixed): Kinds, targets: &mut Targets<'_, '_>) -> Kinds {
     for kind in kinds.iter_mut().flatten().flatten() {
         match kind {
             // What does not vary draws nothing, and is the same fault wherever it stands.
             FaultKind::Intermittent { jitter, .. } if *jitter == 0.0 => {}
-            FaultKind::Intermittent { seed, .. } | FaultKind::BitFlip { seed, .. } => *seed = targets.draws.seed(),
+            // What fails always draws nothing either.
+            FaultKind::Eio { share, .. } if *share == 1.0 => {}
+            FaultKind::Intermittent { seed, .. } | FaultKind::BitFlip { seed, .. } | FaultKind::Eio { seed, .. } => {
+                *seed = targets.draws.seed();
+            }
             _ => {}
         }
     }
