@@ -29,7 +29,7 @@ pub struct Entry {
 }
 
 /// What a kind of fault needs of the host beside what every run needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// Nothing.
     Nothing,

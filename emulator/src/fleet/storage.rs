@@ -51,6 +51,11 @@ impl Storage {
         Ok(Storage { layer, files })
     }
 
+    /// Where its files are: below the layer, if there is one.
+    pub fn files(&self) -> &Path {
+        self.files.path()
+    }
+
     /// Unmounts it.
     pub fn close(self) -> Result<(), StorageError> {
         let layer = self.layer.map_or(Ok(()), Layer::close);
@@ -79,7 +84,7 @@ impl Fleet<'_> {
     /// Spoils a file in a node's state folder: the one that is named, or the largest. Returns its name there.
     pub fn spoil(&mut self, number: usize, spoil: &Spoil) -> Result<PathBuf, FleetError> {
         let Node { name, state, .. } = &self.nodes[number];
-        let folder = state.files.path();
+        let folder = state.files();
         let file = match &spoil.file {
             Some(file) => folder.join(file),
             None => largest(folder).ok_or_else(|| FleetError::NothingStored { node: name.clone() })?,

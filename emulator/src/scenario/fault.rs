@@ -17,6 +17,9 @@ pub struct FaultSpec {
     pub at: Duration,
     /// How long until it is healed; `None`: never.
     pub lasting: Option<Duration>,
+    /// Whether it is left out where this host can't fire it; else the scenario is refused.
+    #[serde(default)]
+    pub optional: bool,
     /// What.
     pub kind: FaultKind,
 }

@@ -76,6 +76,20 @@ pub struct ModelSpec {
     pub codec: Codec,
     /// How segments reach the workers.
     pub deploy: Deploy,
+    /// Where workers read the model file from.
+    #[serde(default)]
+    pub store: Store,
+}
+
+/// Where workers read the model file from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Store {
+    /// All from the same file of the host, which no fault reaches.
+    #[default]
+    Host,
+    /// Each from a copy of its own in its state folder.
+    Node,
 }
 
 /// Where a model comes from.

@@ -88,7 +88,7 @@ impl Control {
         };
         // Files are cut out of the model here: in order with the other messages, and in nobody's way.
         let frame = move |(mut message, ship): (ToWorker, Option<Segment>)| {
-            if let (ToWorker::Assign { file, .. }, Some(segment)) = (&mut message, ship) {
+            if let (ToWorker::Assign { file, .. } | ToWorker::File { file, .. }, Some(segment)) = (&mut message, ship) {
                 match planning::segment_file(&shared, segment) {
                     Ok(bytes) => *file = Some(bytes),
                     Err(error) => tracing::error!(%error, ?segment, "can't cut the segment out of the model"),

@@ -48,6 +48,13 @@ pub enum ToWorker {
         /// Where the output goes: one for each node that comes next on any of the chains through this stage.
         next: Vec<NextHop>,
     },
+    /// The segment of a stage whose worker can't read it; answers [`ToDispatcher::Unreadable`].
+    File {
+        /// The epoch of the stage.
+        epoch: u32,
+        /// The segment as an ONNX file; `None`: the dispatcher has not got it either.
+        file: Option<Vec<u8>>,
+    },
     /// Hold no stage: drop the segment and give its memory back.
     Release {
         /// The epoch from which on the worker is free.
@@ -84,6 +91,11 @@ pub enum ToDispatcher {
         epoch: u32,
         /// Why.
         reason: String,
+    },
+    /// The segment of the stage of `epoch` can't be read from the device's own storage: send it.
+    Unreadable {
+        /// The epoch.
+        epoch: u32,
     },
     /// The epoch of an assignment is no higher than one that this worker has been in.
     Fenced {

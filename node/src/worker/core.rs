@@ -6,6 +6,7 @@
 //! | connecting | all connections are made | run; take the waiting connections of this epoch; answer Loaded |
 //! | connecting | one can't be made | none; answer NextLost |
 //! | running | an output breaks or falls silent | still running for the others, answer NextLost: the dispatcher decides |
+//! | none | Assign, but the segment can't be read from the device's storage | answer Unreadable; go on when the File comes |
 //! | any | Assign | stop what runs, then as from none |
 //! | any | Release | none; forget the segment |
 //! | any | Assign or Release of an epoch that is over | as before; answer Fenced: an earlier dispatcher had come further |
@@ -157,6 +158,7 @@ impl Core {
             epoch: 0,
             segment: None,
             state: State::None(None),
+            unread: None,
             waiting: Vec::new(),
         };
         for input in inputs {
@@ -176,7 +178,18 @@ struct Running {
     /// The segment that is loaded, wherever its engine is.
     segment: Option<Segment>,
     state: State,
+    /// The stage whose segment is to come from the dispatcher, since it can't be read here.
+    unread: Option<Unread>,
     waiting: Vec<Inbound>,
+}
+
+/// A stage without its segment.
+struct Unread {
+    role: Role,
+    segment: Segment,
+    next: Vec<NextHop>,
+    /// Why it could not be read.
+    reason: String,
 }
 
 impl Running {
@@ -252,6 +265,7 @@ impl Running {
                     None => self.refuse(epoch, format!("there is no segment {}..{}", segment.from, segment.to)),
                 }
             }
+            Ok(ToWorker::File { epoch, file }) => self.receive(epoch, file),
             Ok(ToWorker::Release { epoch }) => {
                 self.enter(epoch);
                 self.forget();
@@ -294,11 +308,43 @@ impl Running {
                 None
             }
         };
-        let loaded = kept.is_none();
-        let engine = match kept.map_or_else(|| self.load(role, segment, file), Ok) {
-            Ok(engine) => engine,
-            Err(error) => return self.refuse(role.epoch, error.to_string()),
+        let (loaded, local) = (kept.is_none(), file.is_none());
+        match kept.map_or_else(|| self.load(role, segment, file), Ok) {
+            Ok(engine) => self.connect(role, segment, engine, loaded, next),
+            Err(error) if local && error.is_of_the_file() => {
+                self.ask(Unread { role, segment, next, reason: error.to_string() })
+            }
+            Err(error) => self.refuse(role.epoch, error.to_string()),
+        }
+    }
+
+    /// Asks the dispatcher for a segment that can't be read here.
+    fn ask(&mut self, unread: Unread) {
+        let Unread { role: Role { epoch, stage, .. }, reason, .. } = &unread;
+        tracing::warn!(epoch, stage, reason, "the segment can't be read, and is asked of the dispatcher");
+        let (epoch, stage, reason) = (*epoch, *stage, reason.clone());
+        self.core.telemetry.tell(Event::SegmentUnreadable { epoch, stage, reason });
+        self.answer(&ToDispatcher::Unreadable { epoch });
+        self.unread = Some(unread);
+    }
+
+    /// The segment that was asked for.
+    fn receive(&mut self, epoch: u32, file: Option<Vec<u8>>) {
+        let Some(Unread { role, segment, next, reason }) = self.unread.take_if(|unread| unread.role.epoch == epoch)
+        else {
+            return;
         };
+        let loaded = match file {
+            Some(file) => self.load(role, segment, Some(file)).map_err(|error| error.to_string()),
+            None => Err(format!("{reason}; and the dispatcher can't send it")),
+        };
+        match loaded {
+            Ok(engine) => self.connect(role, segment, engine, true, next),
+            Err(reason) => self.refuse(epoch, reason),
+        }
+    }
+
+    fn connect(&mut self, role: Role, segment: Segment, engine: Box<dyn Engine>, loaded: bool, next: Vec<NextHop>) {
         self.segment = Some(segment);
         self.attempts += 1;
         let (worker, missed) = self.greeted();
@@ -419,6 +465,7 @@ impl Running {
 
     /// Ends the stage; the segment stays loaded.
     fn stop(&mut self) {
+        self.unread = None;
         let engine = match std::mem::replace(&mut self.state, State::None(None)) {
             State::None(engine) => engine,
             State::Connecting { engine, .. } => Some(engine),

@@ -40,6 +40,13 @@ pub enum EngineError {
     Panicked(String),
 }
 
+impl EngineError {
+    /// Whether the file that was loaded from is to blame.
+    pub fn is_of_the_file(&self) -> bool {
+        matches!(self, EngineError::Model(error) if error.is_of_the_file())
+    }
+}
+
 /// Loads segments of an ONNX model from the device's own storage, or as the dispatcher sends them.
 pub fn onnx(model: PathBuf, profile: ModelProfile) -> impl Loader {
     Onnx { model, profile }

@@ -108,6 +108,9 @@ pub struct Piece {
     /// What the inference engine makes of the operators, in the order in which it runs.
     #[serde(default)]
     pub timings: Vec<Timing>,
+    /// CRC32 of its operators and weights as they lie in the file: what is loaded must have it. `None`: there is no file.
+    #[serde(default)]
+    pub digest: Option<u32>,
 }
 
 /// How long the inference engine takes for one of its own operators, into which it merges and splits those of the file.
@@ -151,6 +154,11 @@ impl Segment {
 }
 
 impl ModelProfile {
+    /// Whether it is known of every piece what its bytes must be.
+    pub fn is_sealed(&self) -> bool {
+        self.pieces.iter().all(|piece| piece.digest.is_some())
+    }
+
     /// The whole model as one segment.
     pub fn whole(&self) -> Segment {
         Segment { from: 0, to: self.pieces.len() }

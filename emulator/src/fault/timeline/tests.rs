@@ -64,7 +64,8 @@ impl Holders for Done {
 
 /// The timeline of these faults, all of whose instants have passed.
 fn overdue(kinds: Vec<FaultKind>) -> Timeline {
-    let faults = kinds.into_iter().map(|kind| FaultSpec { at: Duration::ZERO, lasting: Some(SECOND), kind });
+    let faults =
+        kinds.into_iter().map(|kind| FaultSpec { at: Duration::ZERO, lasting: Some(SECOND), optional: false, kind });
     let mut timeline = Timeline::new(&Scenario { faults: faults.collect(), ..fixture::crashes().scenario });
     timeline.begin(Instant(1));
     timeline

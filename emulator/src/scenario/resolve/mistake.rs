@@ -180,6 +180,15 @@ pub enum Mistake {
     /// A degraded link whose values all stay.
     #[error("this fault changes nothing")]
     NothingDegraded,
+    /// A trace with nothing to follow.
+    #[error("this trace has no record to follow")]
+    NoRecord,
+    /// A trace with two records.
+    #[error("a trace follows one record")]
+    TwoRecords,
+    /// Copies of the model that nobody would read.
+    #[error("nobody would read the model from a node's own storage")]
+    StoreUnread,
     /// A slow disk that is as fast as ever.
     #[error("this disk is as fast as before")]
     NothingSlower,
@@ -312,6 +321,9 @@ impl Mistake {
             Mistake::PoolTooSmall { .. } => "too many",
             Mistake::NothingDegraded => "nothing that changes",
             Mistake::NothingSlower => "neither later nor slower",
+            Mistake::StoreUnread => "of no use here",
+            Mistake::NoRecord => "`file` or `rates` belongs here",
+            Mistake::TwoRecords => "beside `file`",
             Mistake::NoFlap => "neither 0 nor 1",
             Mistake::BurstsTooShort { .. } => "too much",
             Mistake::TooManySteps(_) => "too often",
@@ -392,6 +404,10 @@ impl Mistake {
             }
             Mistake::PoolTooSmall { .. } => "what is drawn for one fault is drawn without putting back".to_owned(),
             Mistake::NothingDegraded => "give at least one of rate, delay, jitter, loss, …".to_owned(),
+            Mistake::NoRecord | Mistake::TwoRecords => {
+                "give the name of a `file`, or the `rates` themselves".to_owned()
+            }
+            Mistake::StoreUnread => "leave `store` away, or use deploy = \"local\"".to_owned(),
             Mistake::NothingSlower => "give a `delay`, a `rate`, or both".to_owned(),
             Mistake::NoFlap => "for a link that stays down, use kind = \"down\"".to_owned(),
             Mistake::BurstsTooShort { .. } => "make `length` longer, or `loss` less".to_owned(),

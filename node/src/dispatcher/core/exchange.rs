@@ -158,9 +158,10 @@ pub enum Output {
         node: usize,
         /// Number of the connection's attempt.
         session: u64,
-        /// What. The file of an `Assign` is left to be filled in.
+        /// What. The file of an `Assign` or `File` is left to be filled in.
         message: ToWorker,
-        /// The segment to send along, if segments are deployed over the network and the worker has it not.
+        /// The segment to send along: in a `File`, and in an `Assign` if segments are deployed over the network and the worker has
+        /// it not.
         ship: Option<Segment>,
     },
     /// Find a plan; answer with [`Input::PlanFound`].

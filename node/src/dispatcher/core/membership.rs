@@ -49,6 +49,7 @@ impl Core {
         }
         match message {
             ToDispatcher::Loaded { epoch, loaded, .. } => self.loaded(node, epoch, loaded),
+            ToDispatcher::Unreadable { epoch } => self.send_segment(node, session, epoch),
             ToDispatcher::Refused { epoch, reason } => self.refused(node, epoch, &reason),
             ToDispatcher::Fenced { epoch, newest } => self.fenced(node, epoch, newest),
             ToDispatcher::NextLost { epoch, next } => self.next_lost(node, epoch, next as usize),

@@ -21,6 +21,7 @@ use super::choice::{Aim, Choice, ReplicaCount};
 use super::leaf::{Flag, List, ScenarioName, Tables, Text, Whole};
 use super::macros::{kinds, table};
 use super::quantity::{PerSecond, Period, Share, Time};
+use crate::scenario::Store;
 use ::node::config::{Arrival, Bandwidth, Deploy};
 use planner::codec::Codec;
 use planner::strategy::StrategyKind;
@@ -80,6 +81,9 @@ table! {
         /// How segments reach the workers: each has the model file in its storage (`local`), or the
         /// dispatcher sends them over the emulated network (`network`).
         deploy: Optional<Choice<Deploy>> = "local",
+        /// Where workers read the model file from: all from one file of this host (`host`), or each from a copy in its
+        /// own state folder (`node`), where faults of storage reach it. Takes memory of this host, once for each worker.
+        store: Optional<Choice<Store>> = "host",
     }
 }
 

@@ -129,15 +129,14 @@ pub fn kinds(fault: &At<Fault>, targets: &mut Targets<'_, '_>, files: &mut Files
             })
         }
         Fault::Trace(keys) => {
-            let record =
-                keys.file.at().and_then(|file| trace::read(&file.value.0, file.place, files, targets.problems));
+            let record = record(keys, fault.place, targets, files);
             if let Some((rates, Some(period))) = &record {
                 let steps = (rates.len(), *period);
-                check_steps(&keys.timing, steps, keys.file.place(), targets.setting, targets.problems);
+                check_steps(&keys.timing, steps, fault.place, targets.setting, targets.problems);
             }
             of_pairs(&keys.target, Joined::Neighbours, targets, |target| {
                 let (rates, period) = record.clone()?;
-                let file = keys.file.get()?.0.clone();
+                let file = keys.file.get().map_or("rates".to_owned(), |file| file.0.clone());
                 Some(FaultKind::Trace { target, file, rates, period, both: both(&keys.both)? })
             })
         }
@@ -161,6 +160,29 @@ fn intermittent(keys: &raw::Intermittent, place: Place, targets: &mut Targets<'_
         Some(FaultKind::Intermittent { target, on: keys.on.get()?.0, off: keys.off.get()?.0, jitter, seed: 0 })
     });
     seeded(kinds, targets)
+}
+
+/// The rates that a trace follows, from its file or as they stand there.
+fn record(
+    keys: &raw::Trace,
+    place: Place,
+    targets: &mut Targets<'_, '_>,
+    files: &mut Files<'_>,
+) -> Option<trace::Record> {
+    match (keys.file.at(), keys.rates.at()) {
+        (Some(file), None) => trace::read(&file.value.0, file.place, files, targets.problems),
+        (None, Some(rates)) => trace::inline(&rates.value.0, rates.place, targets.problems),
+        (Some(_), Some(rates)) => {
+            targets.problems.push(Problem::new(Mistake::TwoRecords.into(), rates.place));
+            None
+        }
+        (None, None) => {
+            if !keys.file.is_bad() && !keys.rates.is_bad() {
+                targets.problems.push(Problem::new(Mistake::NoRecord.into(), place));
+            }
+            None
+        }
+    }
 }
 
 fn slow(keys: &raw::Slow, place: Place, targets: &mut Targets<'_, '_>) -> Kinds {

@@ -58,6 +58,8 @@ pub struct Node {
     pub inbox: VecDeque<ToNode>,
     pub outbox: VecDeque<Input>,
     pub held: Option<Held>,
+    /// A stage whose segment it can't read.
+    pub unread: Option<Held>,
     /// The highest epoch that this process has been in.
     pub newest: u32,
     pub refuse: bool,
@@ -382,8 +384,10 @@ impl World {
         let it = &mut self.nodes[node];
         match it.inbox.pop_front().unwrap() {
             // A new control connection replaces the old one, and the stage goes with the old one.
-            ToNode::Accepted(session) => (it.session, it.held) = (Some(session), None),
-            ToNode::Closed(session) if it.session == Some(session) => (it.session, it.held) = (None, None),
+            ToNode::Accepted(session) => (it.session, it.held, it.unread) = (Some(session), None, None),
+            ToNode::Closed(session) if it.session == Some(session) => {
+                (it.session, it.held, it.unread) = (None, None, None);
+            }
             ToNode::Message(session, message) if it.session == Some(session) => self.obey(node, session, message),
             _ => {}
         }
@@ -405,7 +409,7 @@ impl World {
             }
             ToWorker::Assign { epoch, stage, segment, next, .. } => {
                 assert!(it.held.as_ref().is_none_or(|held| held.epoch < epoch));
-                it.newest = epoch;
+                (it.newest, it.unread) = (epoch, None);
                 if std::mem::take(&mut it.refuse) {
                     let message = ToDispatcher::Refused { epoch, reason: "no".to_owned() };
                     it.outbox.push_back(Input::Said { node, session, message });
@@ -420,11 +424,24 @@ impl World {
                 }
                 let through = |chain: &u16| plan.chains[usize::from(*chain)].stages.contains(&usize::from(stage));
                 assert!((0..plan.chains.len() as u16).filter(through).eq(chains.keys().copied()));
+                let unreadable = self.choose(4) == 0;
                 let it = &mut self.nodes[node];
-                it.held = Some(Held { epoch, stage, next: chains, loaded: false, lost: BTreeSet::new() });
+                let held = Held { epoch, stage, next: chains, loaded: false, lost: BTreeSet::new() };
+                if unreadable {
+                    it.unread = Some(held);
+                    it.outbox.push_back(Input::Said { node, session, message: ToDispatcher::Unreadable { epoch } });
+                    return;
+                }
+                it.held = Some(held);
                 self.watch_next(node);
             }
-            ToWorker::Release { epoch } => (it.held, it.newest) = (None, it.newest.max(epoch)),
+            ToWorker::File { epoch, .. } => {
+                if let Some(held) = it.unread.take_if(|held| held.epoch == epoch) {
+                    it.held = Some(held);
+                    self.watch_next(node);
+                }
+            }
+            ToWorker::Release { epoch } => (it.held, it.unread, it.newest) = (None, None, it.newest.max(epoch)),
         }
     }
 

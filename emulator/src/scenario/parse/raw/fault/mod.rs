@@ -6,7 +6,7 @@ mod node;
 pub use link::{Blackhole, Degrade, Flap, LossBurst, OfLink, Partition, Reorder, Spoilt, Trace};
 pub use node::{BitFlip, Cpu, CrashLoop, Eio, Intermittent, OfNode, Slow, Straggler, Truncate};
 
-use crate::scenario::parse::leaf::Whole;
+use crate::scenario::parse::leaf::{Flag, Whole};
 use crate::scenario::parse::macros::{kinds, table};
 use crate::scenario::parse::quantity::{Period, Time};
 
@@ -77,5 +77,7 @@ table! {
         every: Optional<Period>,
         /// With `every`: how often in all.
         times: Optional<Whole<1, 1000>>,
+        /// Whether it is left out, with a warning, on a host that can't fire it; otherwise that host refuses the scenario.
+        optional: Optional<Flag> = false,
     }
 }
