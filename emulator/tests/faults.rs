@@ -2,7 +2,8 @@
 
 mod story;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 
 use emulator::fault::catalogue;
 use emulator::scenario::schema::schema;
@@ -33,6 +34,11 @@ impl Run {
             assert!(instants.is_sorted(), "{fault:#}");
         }
         assert_eq!(summary["died"], Value::Array(Vec::new()), "only faults end processes");
+        Run::read(user, summary)
+    }
+
+    /// The run that was the last one.
+    fn read(user: &User, summary: Value) -> Run {
         let events = user.read("results/faults/latest/events.jsonl");
         let events = events.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
         Run { summary, events }
@@ -74,7 +80,7 @@ impl Run {
 }
 
 /// Kinds that have a story below.
-const TOLD: [&str; 22] = [
+const TOLD: [&str; 24] = [
     "kill",
     "restart",
     "pause",
@@ -85,6 +91,8 @@ const TOLD: [&str; 22] = [
     "intermittent",
     "disk-full",
     "read-only",
+    "slow",
+    "eio",
     "bit-flip",
     "truncate",
     "down",
@@ -219,6 +227,88 @@ fn a_file_that_nobody_has_stored_can_not_be_spoilt_and_the_run_says_so() {
 }
 
 #[test]
+fn a_slow_disk_holds_promises_back_and_nothing_is_lost() {
+    let user = User::new();
+    if !has("fuse") {
+        return;
+    }
+    let slow = "{ kind = \"slow\", target = \"n01\", at = \"1 s\", for = \"1500 ms\", delay = \"40 ms\", rate = \"40 Mbit/s\" }";
+    let run = Run::of(&user, slow);
+    let at = |event: &Value| event["at"].as_u64().expect("an instant");
+    let [slow, well] = ["fault_effective", "fault_healed"].map(|name| at(run.events(name).next().expect("it")));
+    let accepted: BTreeMap<u64, u64> =
+        run.events("accepted").map(|event| (event["request"].as_u64().expect("a number"), at(event))).collect();
+    let meanwhile = run.events("sent").filter(|event| (slow..well - 500_000_000).contains(&at(event)));
+    let waits: Vec<u64> = meanwhile.map(|event| accepted[&event["request"].as_u64().unwrap()] - at(event)).collect();
+    // It is written, then synced.
+    assert!(waits.len() > 4 && waits.iter().all(|wait| *wait >= 80_000_000), "{waits:?}");
+    let warnings = run.summary["warnings"].to_string();
+    assert!(!warnings.contains("journal"), "it is slow, and does not fail: {warnings}");
+}
+
+#[test]
+fn a_journal_on_a_failing_disk_is_told_of_survives_a_crash_and_is_written_again() {
+    let user = User::new();
+    if !has("fuse") {
+        return;
+    }
+    let fault = |kind: &str, at: u32, lasts: u32, keys: &str| {
+        format!("{{ kind = \"{kind}\", target = \"n01\", at = \"{at} ms\", for = \"{lasts} ms\"{keys} }}")
+    };
+    // It fails in every way at once, then now and then, and the dispatcher dies in the middle of it.
+    let faults = [fault("eio", 500, 1500, ""), fault("kill", 1000, 200, ""), fault("eio", 1800, 1200, ", share = 0.3")];
+    let faults = format!("fault=[{}]", faults.join(", "));
+    let outcome = user.run(&["run", SCENARIO, "--json", "--set", "duration=9 s", "--set", &faults]).expect(0);
+    let run = Run::read(&user, outcome.json());
+    nothing_lost_twice_or_wrong(&run.summary);
+    let reason = run.events("journal_failed").next().and_then(|event| event["reason"].as_str()).expect("it is told");
+    assert!(reason.contains("Input/output error"), "{reason}");
+    assert!(run.events("journal_restored").count() > 0, "it is written again");
+    assert_eq!(run.summary["requests"]["completed"], run.summary["requests"]["accepted"]);
+}
+
+#[test]
+fn a_worker_that_can_not_read_its_segment_gets_it_from_the_dispatcher_and_the_run_says_so() {
+    let user = User::new();
+    if !has("fuse") {
+        return;
+    }
+    // Of the four workers one has a file that ends too soon, one a disk that fails, one a spoilt bit; and whoever holds
+    // the first stage dies, again and again: so all of them have to load something.
+    let faults = [
+        "{ kind = \"truncate\", target = \"n02\", at = \"100 ms\", keep = 0.1 }",
+        "{ kind = \"eio\", target = \"n03\", at = \"100 ms\", for = \"4 s\", operations = [\"read\"] }",
+        "{ kind = \"slow\", target = \"n04\", at = \"100 ms\", for = \"4 s\", delay = \"1 ms\" }",
+        "{ kind = \"bit-flip\", target = \"n05\", at = \"100 ms\", seed = 90000 }",
+        "{ kind = \"kill\", target = \"stage:0\", at = \"500 ms\", for = \"300 ms\", every = \"700 ms\", times = 5 }",
+    ];
+    let faults = format!("fault=[{}]", faults.join(", "));
+    let outcome = user.run(&["run", SCENARIO, "--json", "--set", "model.store=\"node\"", "--set", &faults]).expect(0);
+    let run = Run::read(&user, outcome.json());
+    nothing_lost_twice_or_wrong(&run.summary);
+    let told: BTreeSet<&str> = run.events("segment_unreadable").filter_map(|event| event["on"].as_str()).collect();
+    assert!(told.contains("n02") || told.contains("n03"), "{told:?}");
+    let warnings = run.summary["warnings"].to_string();
+    for node in told {
+        assert!(warnings.contains(&format!("{node} could not read its part of the model")), "{warnings}");
+    }
+    // That they serve nevertheless, the record itself checks: every plan's stages compute on the nodes that it names.
+    assert_eq!(run.summary["violations"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_model_that_does_not_fit_into_the_state_folders_is_refused_with_the_sizes() {
+    let user = User::new();
+    let arguments = ["run", SCENARIO, "--set", "model.store=\"node\"", "--set", "node.storage=\"64 KiB\""];
+    let outcome = user.run(&arguments).expect(2);
+    assert!(
+        outcome.stderr.contains("the state folder of n02") && outcome.stderr.contains("fix:"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
 fn nothing_passes_a_link_that_is_down() {
     let user = User::new();
     let run = Run::of(&user, "{ kind = \"down\", target = [\"n01\", \"n02\"], at = \"1 s\", for = \"1 s\" }");
@@ -290,10 +380,10 @@ fn a_link_follows_a_trace_from_a_file() {
     user.write("traced.toml", &(scenario + trace));
     let summary = user.run(&["run", "traced.toml", "--json"]).expect(0).json();
     nothing_lost_twice_or_wrong(&summary);
-    let events = user.read("results/faults/latest/events.jsonl");
-    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
-    let run = Run { summary, events };
-    assert_eq!(run.steps(), ["2 Mbit/s", "12.112 kbit/s", "50 Mbit/s"]);
+    assert_eq!(Run::read(&user, summary).steps(), ["2 Mbit/s", "12.112 kbit/s", "50 Mbit/s"]);
+    let rates = "rates = \"0,10 Mbit/s; 0.3,2 Mbit/s; 0.5,0; 0.6,50 Mbit/s\"";
+    let same = format!("{{ kind = \"trace\", target = \"after-stage:0\", at = \"1 s\", for = \"1 s\", {rates} }}");
+    assert_eq!(Run::of(&user, &same).steps(), ["2 Mbit/s", "12.112 kbit/s", "50 Mbit/s"]);
 }
 
 #[test]
@@ -328,6 +418,7 @@ fn a_simulation_has_a_fault_or_says_which_kind_it_has_not() {
             "loss-burst" => ", loss = 0.1",
             "reorder" | "duplicate" | "corrupt" => ", share = 0.1",
             "trace" => ", file = \"mobile.trace\"",
+            "slow" => ", delay = \"5 ms\"",
             _ => "",
         };
         let target = match (entry.kind, entry.of_a_node) {
@@ -369,7 +460,13 @@ fn a_host_that_lacks_what_a_fault_needs_refuses_the_scenario_and_says_why() {
         return eprintln!("skipped: only root can become somebody without rights");
     };
     let scenario = std::fs::read_to_string(SCENARIO).expect("a scenario");
-    for (kind, keys, limits) in [("oom", "", "memory limits"), ("cpu", "cores = 0.5", "CPU limits")] {
+    let mut needy = vec![("oom", "", "memory limits"), ("cpu", "cores = 0.5", "CPU limits")];
+    // Whoever may open the device can have layers, root or not: then the two stories above are told by ordinary users, too.
+    let device = std::fs::metadata("/dev/fuse").map_or(0, |device| device.permissions().mode());
+    if device & 0o006 == 0 {
+        needy.extend([("slow", "delay = \"5 ms\"", "/dev/fuse"), ("eio", "", "/dev/fuse")]);
+    }
+    for (kind, keys, limits) in needy {
         let fault = format!("[[fault]]\nkind = {kind:?}\ntarget = \"stage:0\"\nat = \"1 s\"\n{keys}\n");
         user.write("needy.toml", &format!("{scenario}\n{fault}"));
         let outcome = user.run(&["run", "needy.toml"]).expect(3);
@@ -377,6 +474,12 @@ fn a_host_that_lacks_what_a_fault_needs_refuses_the_scenario_and_says_why() {
         assert!(outcome.stderr.contains("fix:"), "{}", outcome.stderr);
         let doctor = user.run(&["doctor", "needy.toml"]).expect(3);
         assert!(doctor.stderr.contains("MISSING"), "{}", doctor.stderr);
+        // One that may be left out is.
+        user.write("needy.toml", &format!("{scenario}\n{fault}optional = true\n"));
+        let summary = user.run(&["run", "needy.toml", "--json"]).expect(0).json();
+        assert_eq!(summary["faults"], Value::Array(Vec::new()));
+        let warnings = summary["warnings"].to_string();
+        assert!(warnings.contains("1 of them") && warnings.contains(kind), "{warnings}");
     }
 }
 

@@ -64,7 +64,7 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "read-only", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: nothing },
     Kind { name: "slow", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: true, keys: slow_disk },
     Kind { name: "eio", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: true, keys: failing_disk },
-    Kind { name: "bit-flip", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: nothing },
+    Kind { name: "bit-flip", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: some_bit },
     Kind { name: "truncate", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: cut_off },
     Kind { name: "down", weight: 2, aims: Aims::Neighbours, takes_down: true, dispatcher: true, keys: nothing },
     Kind { name: "flap", weight: 1, aims: Aims::Neighbours, takes_down: true, dispatcher: true, keys: up_and_down },
@@ -94,6 +94,11 @@ fn table<const N: usize>(keys: [(&str, Value); N]) -> Table {
 /// A time of so many milliseconds.
 fn millis(lots: &mut Lots, least: u64, most: u64) -> Value {
     Value::String(format!("{} ms", lots.between(least, most)))
+}
+
+/// What a fault draws from: written down, so that it is the same fault wherever it stands.
+fn seed(lots: &mut Lots) -> Value {
+    Value::Integer(lots.below(1 << 32) as i64)
 }
 
 /// A share of so many percent.
@@ -134,13 +139,17 @@ fn slow_disk(lots: &mut Lots) -> Table {
 }
 
 fn failing_disk(lots: &mut Lots) -> Table {
-    let mut keys = table([("share", percent(lots, 10, 100))]);
+    let mut keys = table([("share", percent(lots, 10, 100)), ("seed", seed(lots))]);
     let operations: Vec<Value> = ["read", "write", "sync"].map(|name| Value::String(name.to_owned())).into();
     match lots.below(4) {
         3 => {}
         only => _ = keys.insert("operations".to_owned(), Value::Array(vec![operations[only as usize].clone()])),
     }
     keys
+}
+
+fn some_bit(lots: &mut Lots) -> Table {
+    table([("seed", seed(lots))])
 }
 
 fn cut_off(lots: &mut Lots) -> Table {

@@ -106,8 +106,8 @@ fn spoil_file(path: &Path, spoil: &Spoil) -> io::Result<()> {
             }
             let (at, mut byte) = (seed % length, [0]);
             file.read_exact_at(&mut byte, at)?;
-            // From the seed's other end: its low bits chose the byte.
-            byte[0] ^= 1 << (seed >> 61);
+            // What is left of the seed once it has chosen the byte.
+            byte[0] ^= 1 << (seed / length % 8);
             file.write_all_at(&byte, at)
         }
         Spoiling::Cut { keep } => file.set_len((length as f64 * keep) as u64),

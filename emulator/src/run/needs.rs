@@ -25,7 +25,8 @@ pub(super) fn afforded(loaded: &Loaded, host: &Host<'_>) -> Result<(Loaded, Vec<
         }
         let kinds: BTreeSet<&str> = needy.clone().map(|fault| entry(&fault.kind).kind).collect();
         let (count, kinds) = (needy.count(), Vec::from_iter(kinds).join(", "));
-        warnings.push(format!("{count} faults ({kinds}) were left out, which this host can't fire: {reason}"));
+        warnings
+            .push(format!("this host can't fire faults of kind {kinds}, and {count} of them are left out: {reason}"));
         loaded.scenario.faults.retain(|fault| needs_of(fault) != need);
     }
     Ok((loaded, warnings))

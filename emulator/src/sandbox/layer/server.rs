@@ -74,7 +74,8 @@ impl Server {
             let left = self.busy.as_ref().map(|busy| self.due(busy).saturating_duration_since(Instant::now()));
             let mut watched = [self.device.as_fd(), self.bell.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             match ppoll(&mut watched, left.map(TimeSpec::from_duration), None) {
-                Ok(_) | Err(Errno::EINTR) => {}
+                // Until the next order.
+                Ok(_) | Err(Errno::EINTR) => _ = self.bell.read(),
                 Err(error) => return tracing::error!(%error, "a layer over a state folder ends"),
             }
         }
@@ -82,7 +83,6 @@ impl Server {
 
     /// Takes orders.
     fn obey(&mut self) -> State {
-        let _ = self.bell.read();
         loop {
             match self.orders.try_recv() {
                 Ok(trouble) => self.turn(trouble),
@@ -111,6 +111,10 @@ impl Server {
         loop {
             match self.device.read(buffer) {
                 Ok(count) => {
+                    // What was ordered before this was asked holds for it.
+                    if self.obey() == State::Over {
+                        return State::Over;
+                    }
                     if let Some(request) = Request::parse(&buffer[..count]) {
                         self.take(request);
                     }

@@ -163,6 +163,7 @@ impl Core {
             if gap > self.settings.patience() / 2 {
                 self.slept = Some(now);
             }
+            self.promises.forgive(now);
             let slept = gap.saturating_sub(self.settings.tick());
             self.workers.iter_mut().for_each(|worker| worker.forgive(slept, now));
             if let Phase::Gathering { until } = &mut self.phase {

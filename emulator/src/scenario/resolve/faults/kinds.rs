@@ -57,7 +57,7 @@ pub fn kinds(fault: &At<Fault>, targets: &mut Targets<'_, '_>, files: &mut Files
             let kinds = of_nodes(&flip.target, "bit-flip", targets, |target| {
                 Some(FaultKind::BitFlip { target, file: file.clone()?, seed: 0 })
             });
-            seeded(kinds, targets)
+            seeded(kinds, flip.seed.get().map(|seed| seed.0), targets)
         }
         Fault::Truncate(cut) => {
             let file = inside(&cut.file, targets);
@@ -159,7 +159,7 @@ fn intermittent(keys: &raw::Intermittent, place: Place, targets: &mut Targets<'_
         let jitter = keys.jitter.get()?.0;
         Some(FaultKind::Intermittent { target, on: keys.on.get()?.0, off: keys.off.get()?.0, jitter, seed: 0 })
     });
-    seeded(kinds, targets)
+    seeded(kinds, None, targets)
 }
 
 /// The rates that a trace follows, from its file or as they stand there.
@@ -209,11 +209,11 @@ fn eio(keys: &raw::Eio, targets: &mut Targets<'_, '_>) -> Kinds {
     let kinds = of_nodes(&keys.target, "eio", targets, |target| {
         Some(FaultKind::Eio { target, share: keys.share.get()?.0, operations: operations.clone()?, seed: 0 })
     });
-    seeded(kinds, targets)
+    seeded(kinds, keys.seed.get().map(|seed| seed.0), targets)
 }
 
-/// With a seed of its own for each that needs one.
-fn seeded((mut kinds, fixed): Kinds, targets: &mut Targets<'_, '_>) -> Kinds {
+/// With the seed that was given for each that needs one, or one of its own.
+fn seeded((mut kinds, fixed): Kinds, given: Option<u64>, targets: &mut Targets<'_, '_>) -> Kinds {
     for kind in kinds.iter_mut().flatten().flatten() {
         match kind {
             // What does not vary draws nothing, and is the same fault wherever it stands.
@@ -221,7 +221,7 @@ fn seeded((mut kinds, fixed): Kinds, targets: &mut Targets<'_, '_>) -> Kinds {
             // What fails always draws nothing either.
             FaultKind::Eio { share, .. } if *share == 1.0 => {}
             FaultKind::Intermittent { seed, .. } | FaultKind::BitFlip { seed, .. } | FaultKind::Eio { seed, .. } => {
-                *seed = targets.draws.seed();
+                *seed = given.unwrap_or_else(|| targets.draws.seed());
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use super::Timing;
 use crate::sandbox::layer::Access;
 use crate::scenario::parse::choice::Choice;
-use crate::scenario::parse::leaf::{Cores, List, Real, Slowdown, Text};
+use crate::scenario::parse::leaf::{Cores, List, Real, Slowdown, Text, Whole};
 use crate::scenario::parse::macros::table;
 use crate::scenario::parse::quantity::{Period, RateLimit, Share, Time};
 use crate::scenario::parse::target::NodeAim;
@@ -102,6 +102,8 @@ table! {
         share: Optional<Share> = 1.0,
         /// Of these; of all three when not given.
         operations: Optional<List<Choice<Access>>>,
+        /// Says which ones fail; drawn from the scenario's seed when not given.
+        seed: Optional<Whole<0, { u64::MAX }>>,
         ..timing: Timing,
     }
 }
@@ -114,6 +116,8 @@ table! {
         target: Required<NodeAim>,
         /// The file's name in the node's state folder; the largest when not given.
         file: Optional<Text>,
+        /// Says which bit; drawn from the scenario's seed when not given.
+        seed: Optional<Whole<0, { u64::MAX }>>,
         ..timing: Timing,
     }
 }
