@@ -268,6 +268,25 @@ fn a_journal_on_a_failing_disk_is_told_of_survives_a_crash_and_is_written_again(
 }
 
 #[test]
+fn a_journal_on_a_disk_that_hangs_is_given_up_and_the_service_goes_on() {
+    let user = User::new();
+    if !has("fuse") {
+        return;
+    }
+    let hangs = "fault=[{ kind = \"slow\", target = \"n01\", at = \"500 ms\", for = \"3600 ms\", delay = \"1 min\" }]";
+    let outcome = user.run(&["run", SCENARIO, "--json", "--set", "duration=9500 ms", "--set", hangs]).expect(0);
+    let run = Run::read(&user, outcome.json());
+    nothing_lost_twice_or_wrong(&run.summary);
+    let at = |event: &str| run.events(event).next().and_then(|event| event["at"].as_u64()).expect(event);
+    let (failed, healed) = (at("journal_failed"), at("fault_healed"));
+    let reason = run.events("journal_failed").next().and_then(|event| event["reason"].as_str()).expect("a reason");
+    assert!(reason.contains("has not answered for 3 s"), "{reason}");
+    let meanwhile = |event: &&Value| (failed..healed).contains(&event["at"].as_u64().expect("an instant"));
+    assert!(run.events("completed").filter(meanwhile).count() > 10, "it goes on without the disk");
+    assert!(at("journal_restored") > healed, "it is written again");
+}
+
+#[test]
 fn a_worker_that_can_not_read_its_segment_gets_it_from_the_dispatcher_and_the_run_says_so() {
     let user = User::new();
     if !has("fuse") {

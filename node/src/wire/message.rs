@@ -133,6 +133,8 @@ pub struct Heartbeat {
     pub incarnation: u64,
     /// Counts up from zero.
     pub sequence: u64,
+    /// The highest epoch that the process has been in; a dispatcher that has lost its journal goes on above it.
+    pub epoch: u32,
 }
 
 /// A frame was not the message that was expected.

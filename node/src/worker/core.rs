@@ -460,6 +460,7 @@ impl Running {
     fn enter(&mut self, epoch: u32) {
         self.stop();
         self.epoch = epoch;
+        self.identity.enter(epoch);
         self.waiting.retain(|inbound| inbound.epoch >= epoch);
     }
 

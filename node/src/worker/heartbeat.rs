@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -19,13 +19,20 @@ use crate::wire::secret::Secret;
 pub struct Identity {
     incarnation: u64,
     sequence: AtomicU64,
+    epoch: AtomicU32,
 }
 
 impl Identity {
     /// Another one in every process.
     pub fn draw() -> Identity {
         // The standard library's hash keys are random: the one source of randomness that needs no crate.
-        Identity { incarnation: RandomState::new().build_hasher().finish(), sequence: AtomicU64::new(0) }
+        let incarnation = RandomState::new().build_hasher().finish();
+        Identity { incarnation, sequence: AtomicU64::new(0), epoch: AtomicU32::new(0) }
+    }
+
+    /// The process is in this epoch from now on.
+    pub fn enter(&self, epoch: u32) {
+        self.epoch.store(epoch, Ordering::Relaxed);
     }
 }
 
@@ -54,7 +61,12 @@ impl Heart {
             let mut beat = Beat::new();
             loop {
                 let sequence = identity.sequence.fetch_add(1, Ordering::Relaxed);
-                let heartbeat = Heartbeat { worker, incarnation: identity.incarnation, sequence };
+                let heartbeat = Heartbeat {
+                    worker,
+                    incarnation: identity.incarnation,
+                    sequence,
+                    epoch: identity.epoch.load(Ordering::Relaxed),
+                };
                 // A network that is down is for the dispatcher to notice, by the silence.
                 let sent = heartbeat.to_datagram(&secret).map(|datagram| socket.send_to(&datagram, to));
                 if let Ok(Err(error)) = sent {

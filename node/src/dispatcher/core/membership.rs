@@ -66,6 +66,9 @@ impl Core {
         if !worker.is_news(heartbeat) {
             return;
         }
+        // Known before the first plan is made, so that no epoch is named twice though the journal was lost.
+        self.standing.epoch = self.standing.epoch.max(heartbeat.epoch);
+        let Some(worker) = self.worker(node) else { return };
         match &mut worker.link {
             Link::Up { heard, .. } => *heard = now,
             Link::Greeted { session, .. } => {

@@ -287,7 +287,12 @@ impl World {
                 let due = self.now.0 / 100_000_000 != (self.now.0 - 25_000_000) / 100_000_000;
                 if due && it.alive && !it.paused && it.session.is_some() {
                     it.sequence += 1;
-                    let beat = Heartbeat { worker: node as u32, incarnation: it.incarnation, sequence: it.sequence };
+                    let beat = Heartbeat {
+                        worker: node as u32,
+                        incarnation: it.incarnation,
+                        sequence: it.sequence,
+                        epoch: it.newest,
+                    };
                     if !self.broken.contains(&(node, DISPATCHER)) {
                         heartbeats.push(beat);
                     }
@@ -400,7 +405,7 @@ impl World {
             ToWorker::Hello { worker, .. } => {
                 assert_eq!(worker as usize, node);
                 it.sequence += 1;
-                let beat = Heartbeat { worker, incarnation: it.incarnation, sequence: it.sequence };
+                let beat = Heartbeat { worker, incarnation: it.incarnation, sequence: it.sequence, epoch: it.newest };
                 it.outbox.push_back(Input::Heartbeat(beat));
             }
             ToWorker::Assign { epoch, .. } if epoch <= it.newest => {
