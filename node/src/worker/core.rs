@@ -438,6 +438,8 @@ impl Running {
             State::Running { stage, .. } if stage.role.epoch == inbound.epoch => return stage.take_from(inbound),
             State::Connecting { role, .. } if role.epoch == inbound.epoch => {}
             _ if inbound.epoch > self.epoch => {}
+            // The stage waits for its segment.
+            _ if self.unread.as_ref().is_some_and(|unread| unread.role.epoch == inbound.epoch) => {}
             _ => return tracing::info!(epoch = inbound.epoch, "a data connection of an epoch that is over is closed"),
         }
         self.waiting.retain(|other| other.from != inbound.from || other.epoch > inbound.epoch);
