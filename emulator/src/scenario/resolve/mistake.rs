@@ -189,6 +189,9 @@ pub enum Mistake {
     /// Copies of the model that nobody would read.
     #[error("nobody would read the model from a node's own storage")]
     StoreUnread,
+    /// A failing disk of which nothing fails.
+    #[error("none of what this disk is asked fails")]
+    NoOperations,
     /// A slow disk that is as fast as ever.
     #[error("this disk is as fast as before")]
     NothingSlower,
@@ -320,6 +323,7 @@ impl Mistake {
             Mistake::NotNeighbours { .. } => "no link joins these",
             Mistake::PoolTooSmall { .. } => "too many",
             Mistake::NothingDegraded => "nothing that changes",
+            Mistake::NoOperations => "which?",
             Mistake::NothingSlower => "neither later nor slower",
             Mistake::StoreUnread => "of no use here",
             Mistake::NoRecord => "`file` or `rates` belongs here",
@@ -408,6 +412,9 @@ impl Mistake {
                 "give the name of a `file`, or the `rates` themselves".to_owned()
             }
             Mistake::StoreUnread => "leave `store` away, or use deploy = \"local\"".to_owned(),
+            Mistake::NoOperations => {
+                "name one or more of \"read\", \"write\" and \"sync\"; all three fail when not given".to_owned()
+            }
             Mistake::NothingSlower => "give a `delay`, a `rate`, or both".to_owned(),
             Mistake::NoFlap => "for a link that stays down, use kind = \"down\"".to_owned(),
             Mistake::BurstsTooShort { .. } => "make `length` longer, or `loss` less".to_owned(),

@@ -204,7 +204,7 @@ fn eio(keys: &raw::Eio, targets: &mut Targets<'_, '_>) -> Kinds {
         Some(list) => list.0.iter().map(|operation| operation.value.0).collect::<Vec<Access>>(),
     });
     if operations.as_ref().is_some_and(Vec::is_empty) {
-        targets.problems.push(Problem::new(Mistake::NothingDegraded.into(), keys.operations.place()));
+        targets.problems.push(Problem::new(Mistake::NoOperations.into(), keys.operations.place()));
     }
     let kinds = of_nodes(&keys.target, "eio", targets, |target| {
         Some(FaultKind::Eio { target, share: keys.share.get()?.0, operations: operations.clone()?, seed: 0 })
