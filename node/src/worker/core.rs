@@ -32,6 +32,7 @@ use super::inbound::{Inbound, Interval};
 use super::outbound;
 use super::processor::Processor;
 use super::stage::{Role, Stage};
+use super::unread::Unread;
 use crate::clock::Instant;
 use crate::memory;
 use crate::planted;
@@ -167,8 +168,8 @@ impl Core {
     }
 }
 
-struct Running {
-    core: Core,
+pub(super) struct Running {
+    pub(super) core: Core,
     identity: Arc<Identity>,
     sessions: u64,
     session: Option<Session>,
@@ -179,17 +180,8 @@ struct Running {
     segment: Option<Segment>,
     state: State,
     /// The stage whose segment is to come from the dispatcher, since it can't be read here.
-    unread: Option<Unread>,
+    pub(super) unread: Option<Unread>,
     waiting: Vec<Inbound>,
-}
-
-/// A stage without its segment.
-struct Unread {
-    role: Role,
-    segment: Segment,
-    next: Vec<NextHop>,
-    /// Why it could not be read.
-    reason: String,
 }
 
 impl Running {
@@ -318,33 +310,14 @@ impl Running {
         }
     }
 
-    /// Asks the dispatcher for a segment that can't be read here.
-    fn ask(&mut self, unread: Unread) {
-        let Unread { role: Role { epoch, stage, .. }, reason, .. } = &unread;
-        tracing::warn!(epoch, stage, reason, "the segment can't be read, and is asked of the dispatcher");
-        let (epoch, stage, reason) = (*epoch, *stage, reason.clone());
-        self.core.telemetry.tell(Event::SegmentUnreadable { epoch, stage, reason });
-        self.answer(&ToDispatcher::Unreadable { epoch });
-        self.unread = Some(unread);
-    }
-
-    /// The segment that was asked for.
-    fn receive(&mut self, epoch: u32, file: Option<Vec<u8>>) {
-        let Some(Unread { role, segment, next, reason }) = self.unread.take_if(|unread| unread.role.epoch == epoch)
-        else {
-            return;
-        };
-        let loaded = match file {
-            Some(file) => self.load(role, segment, Some(file)).map_err(|error| error.to_string()),
-            None => Err(format!("{reason}; and the dispatcher can't send it")),
-        };
-        match loaded {
-            Ok(engine) => self.connect(role, segment, engine, true, next),
-            Err(reason) => self.refuse(epoch, reason),
-        }
-    }
-
-    fn connect(&mut self, role: Role, segment: Segment, engine: Box<dyn Engine>, loaded: bool, next: Vec<NextHop>) {
+    pub(super) fn connect(
+        &mut self,
+        role: Role,
+        segment: Segment,
+        engine: Box<dyn Engine>,
+        loaded: bool,
+        next: Vec<NextHop>,
+    ) {
         self.segment = Some(segment);
         self.attempts += 1;
         let (worker, missed) = self.greeted();
@@ -356,7 +329,12 @@ impl Running {
         self.state = State::Connecting { role, loaded, engine, hops: next, made: Vec::new() };
     }
 
-    fn load(&self, role: Role, segment: Segment, file: Option<Vec<u8>>) -> Result<Box<dyn Engine>, EngineError> {
+    pub(super) fn load(
+        &self,
+        role: Role,
+        segment: Segment,
+        file: Option<Vec<u8>>,
+    ) -> Result<Box<dyn Engine>, EngineError> {
         let began = Instant::now();
         let load = AssertUnwindSafe(|| self.core.loader.load(segment, file));
         let engine = memory::while_loading(|| catch_unwind(load))
@@ -488,12 +466,12 @@ impl Running {
         memory::trim();
     }
 
-    fn refuse(&mut self, epoch: u32, reason: String) {
+    pub(super) fn refuse(&mut self, epoch: u32, reason: String) {
         tracing::warn!(epoch, reason, "the stage is refused");
         self.answer(&ToDispatcher::Refused { epoch, reason });
     }
 
-    fn answer(&self, answer: &ToDispatcher) {
+    pub(super) fn answer(&self, answer: &ToDispatcher) {
         let Some(session) = &self.session else { return };
         let sent = message::to_frame(answer).map(|frame| session.answers.try_send(frame));
         if !matches!(sent, Ok(Ok(()))) {

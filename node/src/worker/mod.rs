@@ -21,6 +21,7 @@ mod intake;
 mod outbound;
 mod processor;
 mod stage;
+mod unread;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
