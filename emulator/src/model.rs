@@ -160,6 +160,10 @@ pub fn prepare_here(source: &ModelSource, inputs: Inputs) -> Result<Prepared, Mo
         let profile = profile::measure(&entry.model, &entry.name, shape, &encoders)?;
         write_json(&entry.profile_path(), &profile)?;
     }
+    if let Some(mut profile) = entry.profile()?.filter(|profile| !profile.is_sealed()) {
+        planner::onnx::seal(&entry.model, &mut profile)?;
+        write_json(&entry.profile_path(), &profile)?;
+    }
     if entry.reference(inputs)?.is_none() {
         let profile = entry.profile()?.ok_or_else(|| ModelError::Child("the profile has vanished".to_owned()))?;
         let outputs = profile::reference(&entry.model, &profile, inputs.count, inputs.seed)?;
@@ -216,7 +220,8 @@ impl Entry {
 
     /// What the cache has of it, if that is everything.
     fn read(&self, inputs: Inputs) -> Result<Option<Prepared>, ModelError> {
-        let (profile, reference) = (self.profile()?, self.reference(inputs)?);
+        let profile = self.profile()?.filter(ModelProfile::is_sealed);
+        let reference = self.reference(inputs)?;
         Ok(profile.zip(reference).filter(|_| self.model.exists()).map(|(profile, reference)| Prepared {
             model: self.model.clone(),
             profile_path: self.profile_path(),

@@ -4,6 +4,7 @@ mod ground;
 mod holdings;
 mod launch;
 mod leftover;
+mod needs;
 pub(crate) mod results;
 mod roster;
 mod watch;
@@ -12,18 +13,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use node::clock::Instant;
+use planner::units::ByteSize;
 
 use crate::exit::Exit;
 use crate::fabric::{CarrierChoice, CarrierError, Fabric, FabricError};
-use crate::fault::catalogue::{Entry, Need, entry};
+use crate::fault::catalogue::Need;
 use crate::fleet::FleetError;
-use crate::fleet::cgroup::{self, LimitWarning, RunGroup};
+use crate::fleet::cgroup::{self, RunGroup};
 use crate::model::{self, Inputs, ModelError};
 use crate::report::progress::Progress;
 use crate::report::terminal::Looks;
 use crate::sandbox::probe::Capability;
 use crate::sandbox::{self, Sandbox, SandboxError};
-use crate::scenario::{Loaded, Scenario, ScenarioErrors};
+use crate::scenario::{Loaded, ScenarioErrors};
 
 use results::{Results, ResultsError};
 use watch::Watch;
@@ -61,6 +63,16 @@ pub enum RunError {
         need: Need,
         /// Why that isn't there.
         reason: String,
+    },
+    /// A node's state folder is too small for the model.
+    #[error("the state folder of {node} holds {} MiB, and the model's file, which is to lie in it, has {} MiB", storage.mib(), need.mib().ceil())]
+    Store {
+        /// The node.
+        node: String,
+        /// The size of its state folder.
+        storage: ByteSize,
+        /// What must fit.
+        need: ByteSize,
     },
     /// The model.
     #[error("the model can't be used: {0}")]
@@ -119,6 +131,7 @@ impl RunError {
                 "netem" => Capability::NetemLinks.fix(),
                 _ => Capability::SoftwareLinks.fix(),
             }),
+            RunError::Store { .. } => Some("give the node more `storage`, or leave `model.store` away"),
             RunError::FaultNeeds { need, .. } => need.capability().map(Capability::fix),
             _ => None,
         }
@@ -142,7 +155,7 @@ impl RunError {
             RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. }))
             | RunError::SharedAirtime
             | RunError::FaultNeeds { .. } => Exit::HostLacks,
-            RunError::Capacity(_) => Exit::Usage,
+            RunError::Capacity(_) | RunError::Store { .. } => Exit::Usage,
             RunError::Interrupted(exit) => *exit,
             _ => Exit::SetupFailed,
         }
@@ -166,11 +179,6 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
     let program = std::env::current_exe().map_err(RunError::Program)?;
     cgroup::remove_stale();
     let groups = RunGroup::create();
-    if let Err(error) = check_faults(&loaded.scenario, &groups) {
-        let left = groups.remove();
-        left.iter().for_each(|error| eprintln!("warning: left behind: {error}"));
-        return Err(error);
-    }
     let code = sandbox::run(|sandbox| {
         let host = Host { program: &program, sandbox, groups: &groups };
         match inside(loaded, options, &host, began) {
@@ -189,19 +197,6 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
     }
 }
 
-/// Refuses a scenario with a fault that could not be fired on this host.
-fn check_faults(scenario: &Scenario, groups: &RunGroup) -> Result<(), RunError> {
-    let refused = scenario.faults.iter().find_map(|fault| {
-        let Entry { kind, needs: need, .. } = *entry(&fault.kind);
-        let missing = groups.warnings().iter().find(|warning| match warning {
-            LimitWarning::Memory(_) => need == Need::MemoryLimits,
-            LimitWarning::Cpu(_) => need == Need::CpuLimits,
-        });
-        missing.map(|warning| RunError::FaultNeeds { kind, need, reason: warning.to_string() })
-    });
-    refused.map_or(Ok(()), Err)
-}
-
 /// What a run stands on.
 #[derive(Clone, Copy)]
 struct Host<'a> {
@@ -212,7 +207,9 @@ struct Host<'a> {
 
 /// The run, inside the sandbox. Whatever happens, the results are closed.
 fn inside(loaded: &Loaded, options: &Options, host: &Host<'_>, began: Instant) -> Result<Exit, RunError> {
+    let (loaded, left_out) = &needs::afforded(loaded, host)?;
     let mut results = Results::create(&options.results, "", loaded, began)?;
+    left_out.iter().for_each(|warning| results.warn(warning));
     let mut progress = Progress::new(options.looks.width.is_some());
     let outcome = emulate(loaded, options, host, &mut results, &mut progress);
     progress.finish();

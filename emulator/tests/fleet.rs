@@ -147,6 +147,8 @@ impl<'a> Cluster<'a> {
             },
             limits: Limits { memory: ByteSize::from_mib(memory), cpu },
             storage: ByteSize::from_mib(1),
+            layered: false,
+            stored: None,
             net: net.as_fd(),
             uts: uts.as_fd(),
         };

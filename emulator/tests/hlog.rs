@@ -23,7 +23,12 @@ fn scenario() -> Scenario {
         duration: Duration::from_secs(4),
         warmup: Duration::ZERO,
         drain: Duration::ZERO,
-        model: ModelSpec { source: ModelSource::Zoo("none".into()), codec: Codec::Raw, deploy: Deploy::Local },
+        model: ModelSpec {
+            source: ModelSource::Zoo("none".into()),
+            codec: Codec::Raw,
+            deploy: Deploy::Local,
+            store: Store::Host,
+        },
         nodes: Vec::new(),
         network: Network::default(),
         plan: PlanSpec {

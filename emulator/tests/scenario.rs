@@ -444,6 +444,7 @@ fn a_model_that_no_plan_can_fit_is_told_where_it_is_named() {
         flops: 0,
         time: MILLI,
         timings: Vec::new(),
+        digest: None,
     };
     let profile = ModelProfile {
         version: PROFILE_VERSION,

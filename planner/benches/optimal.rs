@@ -35,6 +35,7 @@ fn model(pieces: usize, random: &mut Pcg64) -> ModelProfile {
         flops: 0,
         time: Duration::from_micros(between(random, 500, 8_000)),
         timings: Vec::new(),
+        digest: None,
     };
     ModelProfile {
         version: PROFILE_VERSION,

@@ -413,6 +413,7 @@ mod tests {
             flops: 0,
             time: Duration::from_millis(millis),
             timings: Vec::new(),
+            digest: None,
         };
         let profile = ModelProfile {
             version: PROFILE_VERSION,

@@ -4,6 +4,8 @@ use planner::codec::Codec;
 use planner::onnx::{Activation, Executable, Model, write_segment};
 use planner::profile::{ModelProfile, Segment, input, measure};
 use planner::zoo;
+use rand_core::{Rng, SeedableRng};
+use rand_pcg::Pcg64;
 
 fn bytes(cut: &[Activation]) -> usize {
     cut.iter().map(|tensor| tensor.data.len()).sum()
@@ -67,4 +69,40 @@ fn a_cut_inside_a_block_makes_room_for_small_devices() {
     let coarse = most(&mut single.windows(2).map(held));
     println!("largest piece: {} MiB, between single tensors {} MiB", finest >> 20, coarse >> 20);
     assert!(finest * 2 <= coarse, "{finest} of {coarse}");
+}
+
+#[test]
+fn a_bit_that_flips_anywhere_in_the_file_is_noticed_or_changes_nothing() {
+    let measured = measured("tiny-cnn");
+    let last = measured.profile.pieces.len();
+    let segments = [Segment { from: 0, to: last / 2 }, Segment { from: last / 2, to: last }];
+    let whole = std::fs::read(&measured.path).expect("a model");
+    let spoilt = measured.path.with_extension("spoilt");
+    let mut random = Pcg64::seed_from_u64(7);
+    let mut noticed = 0;
+    for _ in 0..400 {
+        let (at, bit) = (random.next_u64() as usize % whole.len(), random.next_u64() % 8);
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << bit;
+        std::fs::write(&spoilt, &bytes).expect("a file");
+        let mut values = vec![measured.image.clone()];
+        let mut wrong = false;
+        for segment in segments {
+            match Executable::load(&spoilt, &measured.profile, segment) {
+                Ok(mut loaded) => values = loaded.run(&values).expect("what was loaded runs"),
+                Err(error) => {
+                    assert!(error.is_of_the_file(), "bit {bit} of byte {at}: {error}");
+                    let mut sent = Vec::new();
+                    let sent = write_segment(&spoilt, &measured.profile, segment, &mut sent);
+                    assert!(sent.is_err(), "bit {bit} of byte {at}: what is spoilt is not sent");
+                    wrong = true;
+                    break;
+                }
+            }
+        }
+        noticed += u32::from(wrong);
+        assert!(wrong || values == [measured.output.clone()], "bit {bit} of byte {at} went unnoticed");
+    }
+    println!("{noticed} of 400 were noticed");
+    assert!(noticed > 300, "nearly all of the file is weights");
 }

@@ -14,6 +14,7 @@ use toml::{Table, Value};
 
 use super::kinds::{Aims, KINDS, Kind};
 use super::lots::Lots;
+use crate::fault::catalogue::Need;
 
 /// Most faults of one scenario.
 const MOST: usize = 1000;
@@ -99,6 +100,10 @@ pub fn draw(limits: &Limits, cast: &Cast, seed: u64) -> Vec<Drawn> {
         let moment = Moment { limits, cast, meanwhile: &meanwhile, beside: &beside };
         let Some((down, mut table)) = moment.aim(kind, &mut lots) else { continue };
         table.extend((kind.keys)(&mut lots));
+        if kind.needs() != Need::Nothing {
+            // The same seed draws the same on every host.
+            table.insert("optional".to_owned(), Value::Boolean(true));
+        }
         table.insert("kind".to_owned(), text(kind.name));
         table.insert("at".to_owned(), Value::String(format!("{} ms", at.as_millis())));
         table.insert("for".to_owned(), Value::String(format!("{} ms", lasting.as_millis())));

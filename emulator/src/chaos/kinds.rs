@@ -3,6 +3,7 @@
 use toml::{Table, Value};
 
 use super::lots::Lots;
+use crate::fault::catalogue::{self, Need};
 
 /// Whom a kind of fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,19 +35,37 @@ pub struct Kind {
     pub keys: fn(&mut Lots) -> Table,
 }
 
-/// All of them. What needs control groups, which not every host has, is drawn only where a scenario gives it a weight. What can't be
-/// healed (`bit-flip`, `truncate`) and what needs a file (`trace`) is never drawn.
+impl Kind {
+    /// What the host must have for it.
+    pub fn needs(&self) -> Need {
+        let entry = catalogue::ALL.iter().find(|entry| entry.kind == self.name);
+        entry.map_or(Need::Nothing, |entry| entry.needs)
+    }
+
+    /// Whether it does nothing to a node that has stored nothing.
+    pub fn is_of_the_store(&self) -> bool {
+        matches!(self.name, "bit-flip" | "truncate")
+    }
+}
+
+/// All of them. What a host can't fire is left out there. `bit-flip` and `truncate` hit the model's file in a worker's state folder, and
+/// are drawn by themselves only where there is one (`model.store = "node"`); never the dispatcher's journal, of which they would take what was
+/// promised.
 pub const KINDS: &[Kind] = &[
     Kind { name: "kill", weight: 3, aims: Aims::Node, takes_down: true, dispatcher: true, keys: nothing },
     Kind { name: "restart", weight: 1, aims: Aims::Node, takes_down: true, dispatcher: true, keys: nothing },
     Kind { name: "pause", weight: 2, aims: Aims::Node, takes_down: true, dispatcher: true, keys: nothing },
     Kind { name: "crash-loop", weight: 1, aims: Aims::Node, takes_down: true, dispatcher: false, keys: ups_and_downs },
     Kind { name: "intermittent", weight: 1, aims: Aims::Node, takes_down: true, dispatcher: false, keys: on_and_off },
-    Kind { name: "oom", weight: 0, aims: Aims::Node, takes_down: true, dispatcher: false, keys: nothing },
-    Kind { name: "cpu", weight: 0, aims: Aims::Node, takes_down: false, dispatcher: false, keys: little_of_a_core },
+    Kind { name: "oom", weight: 1, aims: Aims::Node, takes_down: true, dispatcher: false, keys: nothing },
+    Kind { name: "cpu", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: little_of_a_core },
     Kind { name: "straggler", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: slower },
     Kind { name: "disk-full", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: true, keys: nothing },
     Kind { name: "read-only", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: nothing },
+    Kind { name: "slow", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: true, keys: slow_disk },
+    Kind { name: "eio", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: true, keys: failing_disk },
+    Kind { name: "bit-flip", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: some_bit },
+    Kind { name: "truncate", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: cut_off },
     Kind { name: "down", weight: 2, aims: Aims::Neighbours, takes_down: true, dispatcher: true, keys: nothing },
     Kind { name: "flap", weight: 1, aims: Aims::Neighbours, takes_down: true, dispatcher: true, keys: up_and_down },
     Kind { name: "blackhole", weight: 2, aims: Aims::Pair, takes_down: true, dispatcher: true, keys: one_or_both_ways },
@@ -55,6 +74,7 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "reorder", weight: 1, aims: Aims::Neighbours, takes_down: false, dispatcher: true, keys: overtaken },
     Kind { name: "duplicate", weight: 1, aims: Aims::Neighbours, takes_down: false, dispatcher: true, keys: a_share },
     Kind { name: "corrupt", weight: 1, aims: Aims::Neighbours, takes_down: false, dispatcher: true, keys: a_share },
+    Kind { name: "trace", weight: 1, aims: Aims::Neighbours, takes_down: false, dispatcher: true, keys: rates },
     Kind { name: "partition", weight: 1, aims: Aims::Group, takes_down: true, dispatcher: false, keys: nothing },
 ];
 
@@ -74,6 +94,11 @@ fn table<const N: usize>(keys: [(&str, Value); N]) -> Table {
 /// A time of so many milliseconds.
 fn millis(lots: &mut Lots, least: u64, most: u64) -> Value {
     Value::String(format!("{} ms", lots.between(least, most)))
+}
+
+/// What a fault draws from: written down, so that it is the same fault wherever it stands.
+fn seed(lots: &mut Lots) -> Value {
+    Value::Integer(lots.below(1 << 32) as i64)
 }
 
 /// A share of so many percent.
@@ -103,6 +128,47 @@ fn slower(lots: &mut Lots) -> Table {
 
 fn one_or_both_ways(lots: &mut Lots) -> Table {
     table([("both", Value::Boolean(lots.below(2) == 0))])
+}
+
+fn slow_disk(lots: &mut Lots) -> Table {
+    let mut keys = table([("delay", millis(lots, 2, 50))]);
+    if lots.below(2) == 0 {
+        keys.insert("rate".to_owned(), Value::String(format!("{} Mbit/s", lots.between(4, 80))));
+    }
+    keys
+}
+
+fn failing_disk(lots: &mut Lots) -> Table {
+    let mut keys = table([("share", percent(lots, 10, 100)), ("seed", seed(lots))]);
+    let operations: Vec<Value> = ["read", "write", "sync"].map(|name| Value::String(name.to_owned())).into();
+    match lots.below(4) {
+        3 => {}
+        only => _ = keys.insert("operations".to_owned(), Value::Array(vec![operations[only as usize].clone()])),
+    }
+    keys
+}
+
+fn some_bit(lots: &mut Lots) -> Table {
+    table([("seed", seed(lots))])
+}
+
+fn cut_off(lots: &mut Lots) -> Table {
+    table([("keep", percent(lots, 5, 95))])
+}
+
+/// A rate that changes every few hundred milliseconds; now and then nothing passes, for less than it takes to be missed.
+fn rates(lots: &mut Lots) -> Table {
+    let mut lines = Vec::new();
+    let mut at = 0;
+    while at < 3000 {
+        let (rate, lasting) = match lots.below(8) {
+            0 => ("0".to_owned(), lots.between(50, 200)),
+            _ => (format!("{} Mbit/s", lots.between(1, 60)), lots.between(100, 600)),
+        };
+        lines.push(format!("{},{rate}", at as f64 / 1000.0));
+        at += lasting;
+    }
+    table([("rates", Value::String(lines.join("; ")))])
 }
 
 /// Later, and sometimes lossy.

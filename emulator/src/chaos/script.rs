@@ -100,7 +100,7 @@ pub fn simpler(fault: &Table) -> Vec<Table> {
 const CHANGES: &[&str] = &["loss", "jitter", "reorder", "duplicate", "corrupt", "rate", "delay"];
 
 /// Keys that say when and whom, not what.
-const FIXED: [&str; 8] = ["kind", "at", "for", "every", "times", "target", "groups", "both"];
+const FIXED: [&str; 9] = ["kind", "at", "for", "every", "times", "optional", "target", "groups", "both"];
 
 /// A fault in a few words: `kill n04 at 5120 ms for 800 ms`.
 pub fn in_words(fault: &Table) -> String {

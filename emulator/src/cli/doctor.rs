@@ -83,6 +83,7 @@ struct Needs {
     software: Need,
     memory: Need,
     cpu: Need,
+    fuse: Need,
 }
 
 impl Needs {
@@ -114,6 +115,7 @@ impl Needs {
                 (false, true) => Need::Wanted,
                 (false, false) => Need::Unused,
             },
+            fuse: if by_fault(Capability::Fuse) { Need::Needed } else { Need::Unused },
         }
     }
 
@@ -123,13 +125,14 @@ impl Needs {
             Capability::OwnProc => Need::Wanted,
             Capability::MemoryLimits => self.memory,
             Capability::CpuLimits => self.cpu,
+            Capability::Fuse => self.fuse,
             Capability::SoftwareLinks => self.software,
             Capability::NetemLinks => self.netem,
             Capability::NetemMedia => self.media,
             // Only what forwards packets itself has to be on time.
             Capability::RealTime if self.software == Need::Needed => Need::Wanted,
             // The sandbox says whether it needed one; the freezer has a substitute.
-            Capability::RealTime | Capability::UserNamespace | Capability::Freezer | Capability::Fuse => Need::Unused,
+            Capability::RealTime | Capability::UserNamespace | Capability::Freezer => Need::Unused,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    bit_flip, blackhole, corrupt, cpu, crash_loop, degrade, disk_full, down, duplicate, flap, intermittent, kill,
-    loss_burst, oom, partition, pause, read_only, reorder, restart, straggler, trace, truncate,
+    bit_flip, blackhole, corrupt, cpu, crash_loop, degrade, disk_full, down, duplicate, eio, flap, intermittent, kill,
+    loss_burst, oom, partition, pause, read_only, reorder, restart, slow, straggler, trace, truncate,
 };
 use crate::sandbox::probe::Capability;
 use crate::scenario::FaultKind;
@@ -29,7 +29,7 @@ pub struct Entry {
 }
 
 /// What a kind of fault needs of the host beside what every run needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// Nothing.
     Nothing,
@@ -37,6 +37,8 @@ pub enum Need {
     MemoryLimits,
     /// CPU limits by control groups.
     CpuLimits,
+    /// File systems in user space.
+    Fuse,
 }
 
 impl Need {
@@ -46,6 +48,7 @@ impl Need {
             Need::Nothing => "nothing",
             Need::MemoryLimits => "memory limits: cgroup v1 or v2",
             Need::CpuLimits => "CPU limits: cgroup v1 or v2",
+            Need::Fuse => "file systems in user space: `/dev/fuse`",
         }
     }
 
@@ -55,6 +58,7 @@ impl Need {
             Need::Nothing => None,
             Need::MemoryLimits => Some(Capability::MemoryLimits),
             Need::CpuLimits => Some(Capability::CpuLimits),
+            Need::Fuse => Some(Capability::Fuse),
         }
     }
 }
@@ -71,6 +75,8 @@ pub const ALL: &[&Entry] = &[
     &intermittent::ENTRY,
     &disk_full::ENTRY,
     &read_only::ENTRY,
+    &slow::ENTRY,
+    &eio::ENTRY,
     &bit_flip::ENTRY,
     &truncate::ENTRY,
     &down::ENTRY,
@@ -98,6 +104,8 @@ pub fn entry(kind: &FaultKind) -> &'static Entry {
         FaultKind::Intermittent { .. } => &intermittent::ENTRY,
         FaultKind::DiskFull { .. } => &disk_full::ENTRY,
         FaultKind::ReadOnly { .. } => &read_only::ENTRY,
+        FaultKind::Slow { .. } => &slow::ENTRY,
+        FaultKind::Eio { .. } => &eio::ENTRY,
         FaultKind::BitFlip { .. } => &bit_flip::ENTRY,
         FaultKind::Truncate { .. } => &truncate::ENTRY,
         FaultKind::Down { .. } => &down::ENTRY,

@@ -3,15 +3,16 @@
 //! Each fault's [`Harm`]s are kept under its index, so that what overlaps composes: a process lives
 //! when no fault holds it dead, a direction has its own shape with the changes of every fault that
 //! holds it, in the order in which they fired; a node is as many times slower as all faults together say, and
-//! has no more cores than the strictest leaves it.
+//! has no more cores than the strictest leaves it; a disk takes the delays of all, and the lowest of their rates.
 
 use std::collections::BTreeMap;
 
 use super::{FaultError, Ground};
 use crate::fleet::FleetError;
 use crate::sandbox::Defects;
-use crate::scenario::ShapeChange;
+use crate::sandbox::layer::{Errors, Trouble};
 use crate::scenario::network::{Direction, Network, Shape};
+use crate::scenario::{DiskPace, ShapeChange};
 
 /// One thing that a fault does to one target.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +29,10 @@ pub enum Harm {
     Full(usize),
     /// Nothing in the node's state folder can be changed.
     ReadOnly(usize),
+    /// The node's disk takes its time.
+    SlowDisk(usize, DiskPace),
+    /// Some of what the node's disk is asked fails.
+    FailingDisk(usize, Errors),
     /// A file in the node's state folder was spoilt. It stays so when this goes.
     Spoilt(usize, Spoil),
     /// The direction between two neighbours has another shape.
@@ -87,6 +92,7 @@ enum Place {
     Pace(usize),
     Cores(usize),
     Storage(usize),
+    Disk(usize),
     Stored(usize),
     Shape(Direction),
     Delivery(Direction),
@@ -100,6 +106,7 @@ impl Harm {
             Harm::Slow(node, _) => Place::Pace(*node),
             Harm::Cores(node, _) => Place::Cores(*node),
             Harm::Full(node) | Harm::ReadOnly(node) => Place::Storage(*node),
+            Harm::SlowDisk(node, _) | Harm::FailingDisk(node, _) => Place::Disk(*node),
             Harm::Spoilt(node, _) => Place::Stored(*node),
             Harm::Shape(direction, _) => Place::Shape(*direction),
             Harm::Blocked(direction) => Place::Delivery(*direction),
@@ -217,6 +224,7 @@ impl Damage {
                 let read_only = some(|harm| matches!(harm, Harm::ReadOnly(_)));
                 ground.store(node, Defects { full, read_only })?;
             }
+            Place::Disk(node) => ground.trouble(node, trouble(held))?,
             Place::Stored(node) => {
                 // Once, when it comes; what is spoilt stays spoilt.
                 for (_, harm) in held.iter().filter(|harm| !was.contains(harm)) {
@@ -275,6 +283,22 @@ impl Damage {
         }
         if severed { shape.severed() } else { shape }
     }
+}
+
+/// A disk that is as slow as all that makes it slow together, and at which each sort of errors has a say.
+fn trouble(held: &[(usize, Harm)]) -> Trouble {
+    let mut trouble = Trouble::default();
+    for (_, harm) in held {
+        match harm {
+            Harm::SlowDisk(_, pace) => {
+                trouble.delay += pace.delay;
+                trouble.rate = [trouble.rate, pace.rate].into_iter().flatten().min();
+            }
+            Harm::FailingDisk(_, errors) => trouble.errors.push(errors.clone()),
+            _ => {}
+        }
+    }
+    trouble
 }
 
 /// How what is held dead is to die: for want of memory only if nothing wants it sooner.

@@ -1,8 +1,8 @@
 //! What breaks, and when. One file per kind of fault; the [`timeline`] fires and heals them on time.
 //!
 //! A fault is a list of timed [`steps`]; what one step does is a list of harms, and there are few sorts of those: no
-//! process, a frozen one, a slower one, one with less of the processors, a defect of its storage, a spoilt file, another
-//! shape, nothing delivered.
+//! process, a frozen one, a slower one, one with less of the processors, a defect of its storage, a slow or failing disk, a
+//! spoilt file, another shape, nothing delivered.
 //!
 //! Faults overlap. Each one adds its own **damage** to what it hits and takes only that away when it
 //! heals ([`damage`]): a link that two faults hold down comes up when the second lets go of it.
@@ -22,6 +22,7 @@ mod degrade;
 mod disk_full;
 mod down;
 mod duplicate;
+mod eio;
 mod flap;
 mod intermittent;
 mod kill;
@@ -32,6 +33,7 @@ mod pause;
 mod read_only;
 mod reorder;
 mod restart;
+mod slow;
 mod straggler;
 mod target;
 mod trace;
@@ -42,6 +44,7 @@ use std::time::Duration;
 use crate::fabric::FabricError;
 use crate::fleet::FleetError;
 use crate::sandbox::Defects;
+use crate::sandbox::layer::{Errors, Trouble};
 use crate::scenario::FaultKind;
 use crate::scenario::network::{Direction, Network, Shape};
 
@@ -85,6 +88,11 @@ pub trait Ground {
     /// # Errors
     /// When the kernel refuses.
     fn store(&mut self, node: usize, defects: Defects) -> Result<(), FleetError>;
+    /// Makes a node's disk slow and faulty in this way and in no other.
+    ///
+    /// # Errors
+    /// When there is no layer over its state folder.
+    fn trouble(&mut self, node: usize, trouble: Trouble) -> Result<(), FleetError>;
     /// Spoils a file that a node has stored.
     ///
     /// # Errors
@@ -175,6 +183,11 @@ pub fn aim(
         }
         FaultKind::DiskFull { target } => disk_full::aim(aim, target),
         FaultKind::ReadOnly { target } => read_only::aim(aim, target),
+        FaultKind::Slow { target, pace } => slow::aim(aim, target, *pace),
+        FaultKind::Eio { target, share, operations, seed } => {
+            let errors = Errors { share: *share, operations: operations.clone(), seed: *seed };
+            eio::aim(aim, target, errors)
+        }
         FaultKind::BitFlip { target, file, seed } => bit_flip::aim(aim, target, file.clone(), *seed),
         FaultKind::Truncate { target, file, keep } => truncate::aim(aim, target, file.clone(), *keep),
         FaultKind::Down { target } => down::aim(aim, target),

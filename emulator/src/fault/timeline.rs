@@ -134,7 +134,7 @@ impl Timeline {
         holders: &dyn Holders,
         events: &mut Vec<(Instant, RunEvent)>,
     ) -> Result<(), FaultError> {
-        let FaultSpec { at, lasting, kind } = &self.faults[fault].spec;
+        let FaultSpec { at, lasting, kind, .. } = &self.faults[fault].spec;
         let span = lasting.unwrap_or_else(|| self.end.saturating_sub(*at));
         let hit = aim(kind, span, &self.names, &self.network, holders)?;
         let nodes = hit.nodes.iter().map(|&node| self.names[node].clone()).collect();

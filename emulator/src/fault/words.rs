@@ -15,6 +15,8 @@ pub fn asked(kind: &FaultKind) -> String {
         | FaultKind::Intermittent { target, .. }
         | FaultKind::DiskFull { target }
         | FaultKind::ReadOnly { target }
+        | FaultKind::Slow { target, .. }
+        | FaultKind::Eio { target, .. }
         | FaultKind::BitFlip { target, .. }
         | FaultKind::Truncate { target, .. } => node(target),
         FaultKind::Down { target } | FaultKind::Flap { target, .. } => pair(target, true),

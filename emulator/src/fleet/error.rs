@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::cgroup::CgroupError;
-use crate::sandbox::TmpfsError;
+use super::storage::StorageError;
 
 /// Something could not be done to the processes.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,7 @@ pub enum FleetError {
         /// Whose.
         node: String,
         /// What was refused.
-        source: TmpfsError,
+        source: StorageError,
     },
     /// The node has no process at this moment.
     #[error("{node} has no process at this moment")]

@@ -19,6 +19,7 @@ mod teardown;
 pub use error::FleetError;
 pub use lines::Garbled;
 pub use start::Program;
+pub use storage::StorageError;
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -35,10 +36,11 @@ use node::telemetry::{Command, Stamped};
 use planner::units::ByteSize;
 
 use crate::record::event::ExitCause;
-use crate::sandbox::{Sandbox, Tmpfs};
+use crate::sandbox::Sandbox;
 use cgroup::{Limits, NodeGroup, RunGroup};
 use process::{Pause, Process};
 use start::Place;
+use storage::Storage;
 
 /// A node to be launched.
 #[derive(Debug)]
@@ -49,6 +51,10 @@ pub struct Launch<'a> {
     pub limits: Limits,
     /// Size of its state folder.
     pub storage: ByteSize,
+    /// Whether its disk can be made slow and faulty.
+    pub layered: bool,
+    /// A file that lies in its state folder from the start, and what it is called there.
+    pub stored: Option<(&'a Path, &'a str)>,
     /// Its network namespace.
     pub net: BorrowedFd<'a>,
     /// Its UTS namespace.
@@ -67,6 +73,9 @@ pub enum Heard {
     /// Its process has ended, and all that it said before has been handed over.
     Exited(Instant, ExitCause),
 }
+
+/// The state folder's name in a node's folder, in which its process is started.
+pub const STATE: &str = "state";
 
 /// The processes of a run. Nodes are numbered from zero in the order of their launch.
 pub struct Fleet<'a> {
@@ -87,7 +96,7 @@ struct Node {
     folder: PathBuf,
     place: Place,
     group: NodeGroup,
-    state: Tmpfs,
+    state: Storage,
     incarnation: u32,
     process: Option<Process>,
 }
@@ -119,13 +128,17 @@ impl<'a> Fleet<'a> {
     pub fn launch(&mut self, launch: Launch<'_>) -> Result<usize, FleetError> {
         let name = launch.config.name.clone();
         let folder = self.folder.join(&name);
-        let config = NodeConfig { state: folder.join("state"), ..launch.config };
+        let config = NodeConfig { state: folder.join(STATE), ..launch.config };
         let file = |path: &Path, source| FleetError::File { path: path.to_owned(), source };
         let limits = |source| FleetError::Limits { node: name.clone(), source };
         let start = |source| FleetError::Start { node: name.clone(), source };
         fs::create_dir_all(&folder).map_err(|source| file(&folder, source))?;
-        let state = self.sandbox.tmpfs(&config.state, launch.storage);
+        let state = Storage::mount(self.sandbox, &config.state, launch.storage, launch.layered);
         let state = state.map_err(|source| FleetError::State { node: name.clone(), source })?;
+        if let Some((from, name)) = launch.stored {
+            let to = state.files().join(name);
+            fs::copy(from, &to).map_err(|source| file(&to, source))?;
+        }
         let path = folder.join("config.json");
         let text = serde_json::to_vec_pretty(&config).map_err(|error| file(&path, error.into()))?;
         fs::write(&path, text).map_err(|source| file(&path, source))?;

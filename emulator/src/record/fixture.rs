@@ -66,6 +66,7 @@ fn scenario() -> Scenario {
     let fault = |at, lasting: Option<u64>, kind| FaultSpec {
         at: Duration::from_secs(at),
         lasting: lasting.map(Duration::from_secs),
+        optional: false,
         kind,
     };
     Scenario {
@@ -75,7 +76,12 @@ fn scenario() -> Scenario {
         duration: Duration::from_secs(40),
         warmup: Duration::from_secs(5),
         drain: Duration::from_secs(10),
-        model: ModelSpec { source: ModelSource::Zoo(name("resnet50")), codec: Codec::Raw, deploy: Deploy::Local },
+        model: ModelSpec {
+            source: ModelSource::Zoo(name("resnet50")),
+            codec: Codec::Raw,
+            deploy: Deploy::Local,
+            store: Store::Host,
+        },
         nodes: (0..12).map(node).collect(),
         network: Network { nodes: 12, ..Network::default() },
         plan: PlanSpec {

@@ -326,6 +326,11 @@ impl Tally {
             Event::JournalFailed { reason } => {
                 self.warn(format!("the dispatcher could not write its journal, and promised less: {reason}"));
             }
+            Event::SegmentUnreadable { reason, .. } => {
+                self.warn(format!(
+                    "{teller} could not read its part of the model, and got it from the dispatcher: {reason}"
+                ));
+            }
             Event::DispatcherLost => self.dispatcher_lost.push((at, teller.to_owned())),
             Event::Ready
             | Event::JournalRestored

@@ -7,6 +7,7 @@ use crate::fault::Ground;
 use crate::fault::damage::{Death, Spoil};
 use crate::fleet::{Fleet, FleetError};
 use crate::sandbox::Defects;
+use crate::sandbox::layer::Trouble;
 use crate::scenario::network::{Direction, Shape};
 
 /// Processes and network together.
@@ -45,6 +46,10 @@ impl Ground for Testbed<'_, '_> {
 
     fn store(&mut self, node: usize, defects: Defects) -> Result<(), FleetError> {
         self.fleet.set_defects(node, defects)
+    }
+
+    fn trouble(&mut self, node: usize, trouble: Trouble) -> Result<(), FleetError> {
+        self.fleet.set_trouble(node, trouble)
     }
 
     fn spoil(&mut self, node: usize, spoil: &Spoil) -> Result<(), FleetError> {

@@ -288,6 +288,10 @@ impl<'a> Watch<'a> {
                 self.tell(at, &format!("dispatcher resumes with {open} requests to run and {answered} to answer"));
             }
             Event::JournalFailed { reason } => self.tell(at, &format!("dispatcher can't write its journal: {reason}")),
+            Event::SegmentUnreadable { .. } => {
+                let name = &self.scenario.nodes[node].name;
+                self.tell(at, &format!("{name} can't read its part of the model, and asks the dispatcher for it"));
+            }
             Event::JournalRestored => self.tell(at, "dispatcher writes its journal again"),
             Event::PathSuspected { from, to } => self.tell(at, &format!("dispatcher suspects the path {from} to {to}")),
             Event::StageRefused { node, reason, .. } => self.tell(at, &format!("{node} refuses its stage: {reason}")),

@@ -18,6 +18,7 @@
 
 mod enter;
 mod error;
+pub mod layer;
 pub mod probe;
 mod signals;
 mod tmpfs;
@@ -25,6 +26,7 @@ mod wait;
 
 pub use enter::{run, try_user_namespace};
 pub use error::{Refusal, SandboxError, Step};
+pub use layer::{Layer, LayerError};
 pub use signals::Signals;
 pub use tmpfs::{Defects, Tmpfs, TmpfsError};
 
@@ -58,6 +60,16 @@ impl Sandbox {
     /// Mounts an empty file system in memory that holds at most `size` on the folder `path`, which is made if needed.
     pub fn tmpfs(&self, path: &std::path::Path, size: planner::units::ByteSize) -> Result<Tmpfs, TmpfsError> {
         Tmpfs::mount(path, size)
+    }
+
+    /// Puts a layer on the folder `path`, which is made if needed, so that it shows what is in `below`. Both are absolute.
+    pub fn layer(&self, path: &std::path::Path, below: &std::path::Path) -> Result<Layer, LayerError> {
+        Layer::mount(path, below)
+    }
+
+    /// Whether a layer works here, found out by using one.
+    pub fn try_layer(&self) -> Result<(), LayerError> {
+        layer::trial()
     }
 }
 

@@ -3,7 +3,6 @@
 //! `unsafe` is here for `sched_setscheduler`, which no crate in use wraps.
 
 use std::error::Error;
-use std::fs::OpenOptions;
 use std::io;
 
 use nix::errno::Errno;
@@ -79,7 +78,7 @@ impl Capability {
             Capability::CpuLimits => "CPU limits, faults of kind cpu: cgroup",
             Capability::Freezer => "freezer: cgroup v2",
             Capability::RealTime => "real-time priority: SCHED_FIFO",
-            Capability::Fuse => "/dev/fuse",
+            Capability::Fuse => "file systems in user space, faults of kind slow and eio: /dev/fuse",
         }
     }
 
@@ -104,7 +103,7 @@ impl Capability {
             Capability::RealTime => {
                 "run as root, or add \"<user> - rtprio 1\" to /etc/security/limits.conf and log in again"
             }
-            Capability::Fuse => "not needed yet; sudo modprobe fuse",
+            Capability::Fuse => "sudo modprobe fuse; sudo chmod 666 /dev/fuse; in a container: --device /dev/fuse",
         }
     }
 }
@@ -166,13 +165,11 @@ pub fn outside(groups: &RunGroup) -> Vec<Finding> {
     let memory = groups.warnings().iter().find(|warning| matches!(warning, LimitWarning::Memory(_)));
     let cpu = groups.warnings().iter().find(|warning| matches!(warning, LimitWarning::Cpu(_)));
     let freezer = if groups.freezes() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::Unsupported)) };
-    let fuse = OpenOptions::new().read(true).write(true).open("/dev/fuse").map(drop);
     vec![
         Finding::of_sandbox(Capability::UserNamespace, try_user_namespace()),
         Finding::new(Capability::MemoryLimits, memory.map_or(Ok(()), Err)),
         Finding::new(Capability::CpuLimits, cpu.map_or(Ok(()), Err)),
         Finding::new(Capability::Freezer, freezer),
-        Finding::new(Capability::Fuse, fuse),
     ]
 }
 
@@ -187,6 +184,7 @@ pub fn inside(sandbox: &Sandbox) -> Vec<Finding> {
         Finding { capability: Capability::Sandbox, state: State::Works },
         Finding::new(Capability::OwnProc, proc.map_or(Ok(()), Err)),
         Finding::new(Capability::StateFolders, state),
+        Finding::new(Capability::Fuse, sandbox.try_layer()),
         Finding::new(Capability::SoftwareLinks, software),
         Finding::new(Capability::NetemLinks, links),
         Finding::new(Capability::NetemMedia, media),

@@ -7,6 +7,7 @@ use planner::units::{Rate, duration};
 use serde::{Deserialize, Serialize};
 
 use super::network::Shape;
+use crate::sandbox::layer::Access;
 
 /// One fault, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub struct FaultSpec {
     pub at: Duration,
     /// How long until it is healed; `None`: never.
     pub lasting: Option<Duration>,
+    /// Whether it is left out where this host can't fire it; else the scenario is refused.
+    #[serde(default)]
+    pub optional: bool,
     /// What.
     pub kind: FaultKind,
 }
@@ -101,6 +105,25 @@ pub enum FaultKind {
     ReadOnly {
         /// Which.
         target: NodeTarget,
+    },
+    /// The node's disk is slow.
+    Slow {
+        /// Whose.
+        target: NodeTarget,
+        /// How slow.
+        #[serde(flatten)]
+        pace: DiskPace,
+    },
+    /// Some of what the node's disk is asked fails with EIO.
+    Eio {
+        /// Whose.
+        target: NodeTarget,
+        /// The share of operations that fail.
+        share: f64,
+        /// Of these.
+        operations: Vec<Access>,
+        /// Says which ones.
+        seed: u64,
     },
     /// A bit of a stored file is flipped.
     BitFlip {
@@ -212,6 +235,16 @@ pub enum FaultKind {
         #[serde(default)]
         one_way: bool,
     },
+}
+
+/// How slow a disk is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DiskPace {
+    /// How long each operation takes at least.
+    #[serde(with = "duration")]
+    pub delay: Duration,
+    /// How fast bytes are read and written; `None`: as fast as without the fault.
+    pub rate: Option<Rate>,
 }
 
 /// A rate from an instant on.

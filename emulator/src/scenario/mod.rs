@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use network::Network;
 
 pub use error::ScenarioErrors;
-pub use fault::{FaultKind, FaultSpec, NodeTarget, PairTarget, RateStep, ShapeChange};
+pub use fault::{DiskPace, FaultKind, FaultSpec, NodeTarget, PairTarget, RateStep, ShapeChange};
 pub use load::{Loaded, load, read};
 pub use overrides::Overrides;
 pub use parse::choice::Aim;
@@ -78,6 +78,20 @@ pub struct ModelSpec {
     pub codec: Codec,
     /// How segments reach the workers.
     pub deploy: Deploy,
+    /// Where workers read the model file from.
+    #[serde(default)]
+    pub store: Store,
+}
+
+/// Where workers read the model file from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Store {
+    /// All from the same file of the host, which no fault reaches.
+    #[default]
+    Host,
+    /// Each from a copy of its own in its state folder.
+    Node,
 }
 
 /// Where a model comes from.

@@ -15,6 +15,7 @@ use crate::fault::{Ground, Hit, Holders, aim};
 use crate::fleet::FleetError;
 use crate::record::event::RunEvent;
 use crate::sandbox::Defects;
+use crate::sandbox::layer::Trouble;
 use crate::scenario::network::{Direction, Shape};
 use crate::scenario::{Role, Scenario};
 
@@ -125,7 +126,7 @@ impl<'a> Faults<'a> {
                 self.scenario.nodes.get(*node).is_none_or(|node| node.role != Role::Worker)
             }
             // Kinds that do this were refused.
-            Harm::Full(_) | Harm::ReadOnly(_) | Harm::Spoilt(..) => true,
+            Harm::Full(_) | Harm::ReadOnly(_) | Harm::SlowDisk(..) | Harm::FailingDisk(..) | Harm::Spoilt(..) => true,
             Harm::Shape(..) | Harm::Blocked(_) => false,
         }
     }
@@ -186,6 +187,10 @@ impl Ground for Ruin<'_, '_> {
     }
 
     fn store(&mut self, _node: usize, _defects: Defects) -> Result<(), FleetError> {
+        Ok(())
+    }
+
+    fn trouble(&mut self, _node: usize, _trouble: Trouble) -> Result<(), FleetError> {
         Ok(())
     }
 

@@ -44,7 +44,7 @@ impl Target for Heartbeats {
         let work = Work { epoch: 300, requests: 1 << 20, computed: Duration::from_micros(1_234_567) };
         let heartbeat = |(worker, incarnation, sequence)| {
             let work = (sequence > 0).then_some(work);
-            Heartbeat { worker, incarnation, sequence, work }
+            Heartbeat { worker, incarnation, sequence, epoch: 3, work }
         };
         numbers.into_iter().filter_map(|numbers| heartbeat(numbers).to_datagram(&self.secret).ok()).collect()
     }

@@ -43,11 +43,13 @@ impl Target for Messages {
             ToWorker::Hello { worker: 2, heartbeat_to: address, interval: Duration::from_millis(100), missed: 5 },
             assign(None),
             assign(Some(vec![8, 3, 18, 1])),
+            ToWorker::File { epoch: 3, file: Some(vec![8, 3, 18, 1]) },
             ToWorker::Release { epoch: 9 },
             ToWorker::Prepare { order: 4, segments: vec![wanted(None), wanted(Some(vec![8, 3]))] },
         ];
         let to_dispatchers = [
             ToDispatcher::Loaded { epoch: 3, loaded: true, resident: ByteSize::from_mib(30) },
+            ToDispatcher::Unreadable { epoch: 3 },
             ToDispatcher::Refused { epoch: 3, shortage: Some(shortage), reason: "no memory".to_owned() },
             ToDispatcher::Prepared { order: 4, segment },
             ToDispatcher::Unprepared { order: 4, segment, reason: "no memory".to_owned() },

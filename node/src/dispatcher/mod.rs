@@ -22,6 +22,7 @@
 //! | any | a spare is lost | reported; it is excluded from later plans |
 //! | once deployed | a node or path is lost | its chains are lost; what was in them goes into the others, which keep serving until the next plan is there |
 //! | deploying, serving | a stage says that a next one is lost | if that node is heard of half a heartbeat later, the pair is severed: planning; if it is lost itself, that is the cause |
+//! | deploying | a stage says that it can't read its segment | the segment is sent to it |
 //! | any | a lost worker's connection is made and its first heartbeat arrives | it is a spare; stranded: planning |
 //!
 //! A connection is tried every 100 ms while gathering and every 500 ms afterwards; a worker that refused
@@ -83,6 +84,7 @@ use crate::telemetry::{Command, Event, Telemetry};
 use crate::wire::connection::{Tuning, connect, listen};
 use crate::wire::frame::Frame;
 use crate::wire::join::{Port, join};
+use crate::wire::message::ToWorker;
 
 /// Most happenings handled before a tick: whatever has arrived is heard before anyone is judged.
 const BEFORE_TICK: usize = 10_000;
@@ -302,7 +304,8 @@ impl Dispatcher {
                 if let Some((wanted, Some(control))) = self.controls.get(&node)
                     && *wanted == session
                 {
-                    let ship = ship.filter(|_| self.shared.config.deploy == Deploy::Network);
+                    let asked = matches!(message, ToWorker::File { .. });
+                    let ship = ship.filter(|_| asked || self.shared.config.deploy == Deploy::Network);
                     control.tell(message, ship);
                 }
             }

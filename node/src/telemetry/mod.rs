@@ -139,6 +139,15 @@ pub enum Event {
     },
     /// Dispatcher: the journal is written again, and holds everything that is known.
     JournalRestored,
+    /// Worker: its segment can't be read from its own storage, and is asked of the dispatcher.
+    SegmentUnreadable {
+        /// The epoch.
+        epoch: u32,
+        /// The stage.
+        stage: u16,
+        /// Why.
+        reason: String,
+    },
     /// Client or worker: the dispatcher, which was there, is gone or can't be reached.
     DispatcherLost,
     /// Dispatcher: no plan exists with the nodes that are left.

@@ -50,6 +50,13 @@ pub enum ToWorker {
         /// Where the output goes: one for each node that comes next on any of the chains through this stage.
         next: Vec<NextHop>,
     },
+    /// The segment of a stage whose worker can't read it; answers [`ToDispatcher::Unreadable`].
+    File {
+        /// The epoch of the stage.
+        epoch: u32,
+        /// The segment as an ONNX file; `None`: the dispatcher has not got it either.
+        file: Option<Vec<u8>>,
+    },
     /// Hold no stage: drop the segment and give its memory back. What was prepared stays.
     Release {
         /// The epoch from which on the worker is free.
@@ -71,6 +78,7 @@ impl ToWorker {
     pub fn file_of(&mut self, segment: Segment) -> Option<&mut Option<Vec<u8>>> {
         match self {
             ToWorker::Assign { segment: assigned, file, .. } if *assigned == segment => Some(file),
+            ToWorker::File { file, .. } => Some(file),
             ToWorker::Prepare { segments, .. } => {
                 segments.iter_mut().find(|wanted| wanted.segment == segment).map(|wanted| &mut wanted.file)
             }
@@ -146,6 +154,11 @@ pub enum ToDispatcher {
         /// Why.
         reason: String,
     },
+    /// The segment of the stage of `epoch` can't be read from the device's own storage: send it.
+    Unreadable {
+        /// The epoch.
+        epoch: u32,
+    },
     /// The epoch of an assignment is no higher than one that this worker has been in.
     Fenced {
         /// The epoch of the assignment.
@@ -182,6 +195,8 @@ pub struct Heartbeat {
     pub incarnation: u64,
     /// Counts up from zero.
     pub sequence: u64,
+    /// The highest epoch that the process has been in; a dispatcher that has lost its journal goes on above it.
+    pub epoch: u32,
     /// What its stage has computed; `None`: it has none at work.
     pub work: Option<Work>,
 }
@@ -266,7 +281,8 @@ mod tests {
     fn a_heartbeat_is_made_in_one_allocation_whatever_its_numbers() {
         let secret = Secret::draw().unwrap();
         for number in [0, 1, u64::MAX] {
-            let heartbeat = Heartbeat { worker: number as u32, incarnation: number, sequence: number, work: None };
+            let heartbeat =
+                Heartbeat { worker: number as u32, incarnation: number, sequence: number, epoch: 3, work: None };
             let datagram = heartbeat.to_datagram(&secret).unwrap();
             assert_eq!(datagram.capacity(), DATAGRAM);
             assert_eq!(Heartbeat::from_datagram(&datagram, &secret).unwrap(), heartbeat);

@@ -15,6 +15,7 @@ use super::engine::{Engine, EngineError};
 use super::loading::{self, Loaded, Pace};
 use super::outbound;
 use super::stage::{Role, Stage};
+use super::unread::Source;
 use crate::memory;
 use crate::planted;
 use crate::telemetry::Event;
@@ -44,7 +45,8 @@ impl Running {
         };
         self.loading.iter_mut().for_each(|loading| loading.kept = loading.segment == segment);
         let loaded = engine.is_none();
-        self.state = State::Connecting { role, segment, engine, file, loaded, hops: next, made: Vec::new() };
+        let source = file.map_or(Source::Storage, Source::Sent);
+        self.state = State::Connecting { role, segment, engine, source, loaded, hops: next, made: Vec::new() };
         if dropped {
             memory::trim();
         }
@@ -88,14 +90,20 @@ impl Running {
     }
 
     /// Loads the stage's segment, or else what is to be prepared and fits.
-    fn load_next(&mut self) {
+    pub(super) fn load_next(&mut self) {
         if self.loading.is_some() {
             return;
         }
         let (loader, sender) = (self.core.loader.clone(), self.core.sender.clone());
-        if let State::Connecting { segment, engine: None, file, .. } = &mut self.state {
+        if let State::Connecting { segment, engine: None, source, .. } = &mut self.state {
+            let file = match source {
+                Source::Storage => None,
+                Source::Sent(file) => Some(std::mem::take(file)),
+                // Nothing is put beside a segment that is about to come.
+                Source::Asked { .. } => return,
+            };
             self.loading = Some(Loading { segment: *segment, kept: true });
-            return loading::load(&loader, *segment, file.take(), Pace::Urgent, &sender);
+            return loading::load(&loader, *segment, file, Pace::Urgent, &sender);
         }
         while let Some(Wanted { segment, file }) = self.shelf.missing() {
             match self.room_for(segment) {
@@ -133,6 +141,11 @@ impl Running {
                 *engine = Some(loaded);
                 self.core.telemetry.tell(Event::SegmentLoaded { epoch, stage, took, resident: memory::resident() });
                 self.start_if_ready();
+            }
+            (Err(error), State::Connecting { segment: awaited, engine: None, source: Source::Storage, .. })
+                if *awaited == segment && error.is_of_the_file() =>
+            {
+                self.ask(error.to_string());
             }
             (Err(error), State::Connecting { role, segment: awaited, engine: None, .. }) if *awaited == segment => {
                 let epoch = role.epoch;
@@ -219,6 +232,7 @@ impl Running {
     fn enter(&mut self, epoch: u32) {
         self.stop();
         self.epoch = epoch;
+        self.identity.enter(epoch);
         self.waiting.retain(|inbound| inbound.epoch >= epoch);
     }
 

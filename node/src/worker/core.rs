@@ -6,6 +6,7 @@
 //! | connecting | the segment is there and all connections are made | run; take the waiting connections of this epoch; answer Loaded |
 //! | connecting | one can't be made | none; answer NextLost |
 //! | running | an output breaks or falls silent | still running for the others, answer NextLost: the dispatcher decides |
+//! | connecting | the segment can't be read from the device's storage | still connecting; answer Unreadable; load it when the File comes |
 //! | any | Assign | stop what runs, then as from none |
 //! | any | Release | none; forget the segment |
 //! | any | Prepare | load what is named beside the stage, forget what else was prepared; answer Prepared or Unprepared |
@@ -32,6 +33,7 @@ use super::loading::Loaded;
 use super::processor::Processor;
 use super::shelf::Shelf;
 use super::stage::{Role, Stage};
+use super::unread::Source;
 use crate::config::{LONGEST_INTERVAL, MOST_MISSED};
 use crate::telemetry::{Event, Telemetry};
 use crate::wire::connection;
@@ -111,9 +113,9 @@ pub(super) enum State {
     Connecting {
         role: Role,
         segment: Segment,
-        /// Nothing while it is being loaded, or is about to be from this file.
+        /// Nothing while it is being loaded, or is about to be.
         engine: Option<Box<dyn Engine>>,
-        file: Option<Vec<u8>>,
+        source: Source,
         /// Whether it had to be loaded.
         loaded: bool,
         hops: Vec<NextHop>,
@@ -266,6 +268,7 @@ impl Running {
                     self.refuse(epoch, None, no_such(segment));
                 }
             }
+            Ok(ToWorker::File { epoch, file }) => self.receive(epoch, file),
             Ok(ToWorker::Release { epoch }) => self.release(epoch),
             Ok(ToWorker::Prepare { order, segments }) => self.prepare(order, segments),
             Err(reason) => {

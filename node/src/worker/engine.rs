@@ -50,6 +50,13 @@ pub enum EngineError {
     Panicked(String),
 }
 
+impl EngineError {
+    /// Whether the file that was loaded from is to blame.
+    pub fn is_of_the_file(&self) -> bool {
+        matches!(self, EngineError::Model(error) if error.is_of_the_file())
+    }
+}
+
 /// Loads segments of an ONNX model from the device's own storage, or as the dispatcher sends them.
 /// Only as long as they fit into the `memory` that the device has, or where that is not told, into what the kernel allows.
 pub fn onnx(model: PathBuf, profile: ModelProfile, memory: Option<ByteSize>) -> impl Loader {

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +20,8 @@ use crate::wire::secret::Secret;
 pub struct Identity {
     incarnation: u64,
     sequence: AtomicU64,
+    /// The highest epoch that the process has been in.
+    epoch: AtomicU32,
     /// What the stage has computed, to be told with each heartbeat.
     pub meter: Meter,
 }
@@ -28,11 +30,14 @@ impl Identity {
     /// Another one in every process.
     pub fn draw() -> Identity {
         // The standard library's hash keys are random: the one source of randomness that needs no crate.
-        Identity {
-            incarnation: RandomState::new().build_hasher().finish(),
-            sequence: AtomicU64::new(0),
-            meter: Meter::default(),
-        }
+        let incarnation = RandomState::new().build_hasher().finish();
+        let (sequence, epoch) = (AtomicU64::new(0), AtomicU32::new(0));
+        Identity { incarnation, sequence, epoch, meter: Meter::default() }
+    }
+
+    /// The process is in this epoch from now on.
+    pub fn enter(&self, epoch: u32) {
+        self.epoch.store(epoch, Ordering::Relaxed);
     }
 }
 
@@ -61,8 +66,8 @@ impl Heart {
             let mut beat = Beat::new();
             loop {
                 let sequence = identity.sequence.fetch_add(1, Ordering::Relaxed);
-                let work = identity.meter.read();
-                let heartbeat = Heartbeat { worker, incarnation: identity.incarnation, sequence, work };
+                let (epoch, work) = (identity.epoch.load(Ordering::Relaxed), identity.meter.read());
+                let heartbeat = Heartbeat { worker, incarnation: identity.incarnation, sequence, epoch, work };
                 // A network that is down is for the dispatcher to notice, by the silence.
                 let sent = heartbeat.to_datagram(&secret).map(|datagram| socket.send_to(&datagram, to));
                 if let Ok(Err(error)) = sent {

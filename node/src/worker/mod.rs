@@ -26,6 +26,7 @@ mod outbound;
 mod processor;
 mod shelf;
 mod stage;
+mod unread;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;

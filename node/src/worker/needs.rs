@@ -34,6 +34,7 @@ mod tests {
     /// Pieces with so many MiB of weights and of activations.
     fn profile(pieces: &[(u64, u64)]) -> ModelProfile {
         let piece = |(parameters, activations): &(u64, u64)| Piece {
+            digest: None,
             operators: Vec::new(),
             parameters: ByteSize::from_mib(*parameters),
             activations: ByteSize::from_mib(*activations),

@@ -126,7 +126,7 @@ fn who_does_not_know_the_secret_is_refused_and_harms_nobody() {
     let socket = UdpSocket::bind((intruder(), 0)).unwrap();
     let forged = Secret::draw().unwrap();
     for sequence in 0..2000 {
-        let heartbeat = Heartbeat { worker: 2, incarnation: 1, sequence, work: None };
+        let heartbeat = Heartbeat { worker: 2, incarnation: 1, sequence, epoch: 0, work: None };
         let _ = socket.send_to(&heartbeat.to_datagram(&forged).unwrap(), at(DISPATCHER, HEARTBEAT_PORT));
         let _ = socket.send_to(&[sequence as u8; 60], at(DISPATCHER, HEARTBEAT_PORT));
     }

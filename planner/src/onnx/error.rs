@@ -177,6 +177,16 @@ pub enum ModelError {
         /// What differs.
         what: String,
     },
+    /// Something in the file is not what it was.
+    #[error("{file} is damaged between {from:?} and {to:?}: its bytes are not those that were profiled; copy it again")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// The tensors before the damage.
+        from: String,
+        /// The tensors behind it.
+        to: String,
+    },
     /// The segment does not exist.
     #[error("there is no segment {from}..{to} of {file}, which has {pieces} pieces")]
     NoSuchSegment {
@@ -197,6 +207,22 @@ pub enum ModelError {
         /// What it was given.
         given: String,
     },
+}
+
+impl ModelError {
+    /// Whether the file is to blame, so that another copy of it would do: it can't be read, or is not the one that was profiled.
+    pub fn is_of_the_file(&self) -> bool {
+        use ModelError::*;
+        match self {
+            Read { .. } | Truncated { .. } | NotOnnx { .. } | ExternalData { .. } | Inputs { .. } | Outputs { .. } => {
+                true
+            }
+            Dangling { .. } | NotACut { .. } | ProfileMismatch { .. } | Damaged { .. } => true,
+            Write { .. } | SymbolicShape { .. } | TooLarge { .. } | ShapeMismatch { .. } | Element { .. } => false,
+            OpenShape { .. } | Operators { .. } | Engine { .. } | NoSuchSegment { .. } => false,
+            WrongInput { .. } | Stopped { .. } => false,
+        }
+    }
 }
 
 /// So many of a kind, and which.

@@ -12,6 +12,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, TensorShapeProto, TypeProto, ValueI
 use super::ModelError;
 use super::activation::Kind;
 use super::index::{Index, decode};
+use super::protobuf::Source;
 use crate::element::Element;
 
 /// Since this version of the format, weights need not be listed among the inputs.
@@ -94,13 +95,27 @@ fn part(index: &Index, from: &[End], to: &[End]) -> Result<Messages, ModelError>
     Ok(Messages { nodes, weights, frame })
 }
 
-/// The part between some tensors and others, decoded.
-pub fn model(index: &Index, from: &[End], to: &[End]) -> Result<ModelProto, ModelError> {
+/// The part between some tensors and others, decoded; and a digest of its operators and weights as they lie in the file, which
+/// is the same in a file that [`write`] made of a part around it.
+pub fn model(index: &Index, from: &[End], to: &[End]) -> Result<(ModelProto, u32), ModelError> {
     let Messages { nodes, weights, mut frame } = part(index, from, to)?;
     let graph = frame.graph.get_or_insert_default();
-    graph.node = nodes.iter().map(|range| decode(&index.source, range)).collect::<Result<_, _>>()?;
-    graph.initializer = weights.iter().map(|range| decode(&index.source, range)).collect::<Result<_, _>>()?;
-    Ok(frame)
+    let mut digest = crc32fast::Hasher::new();
+    graph.node = nodes.iter().map(|range| taken(&index.source, range, &mut digest)).collect::<Result<_, _>>()?;
+    graph.initializer =
+        weights.iter().map(|range| taken(&index.source, range, &mut digest)).collect::<Result<_, _>>()?;
+    Ok((frame, digest.finalize()))
+}
+
+/// A message of the file, whose bytes go into the digest.
+fn taken<M: Message + Default>(
+    source: &Source,
+    range: &Range<u64>,
+    digest: &mut crc32fast::Hasher,
+) -> Result<M, ModelError> {
+    let bytes = source.read(range)?;
+    digest.update(&bytes);
+    decode(source, &bytes)
 }
 
 /// The part between some tensors and others, written as an ONNX file. One operator or weight is in memory at a time.

@@ -123,8 +123,8 @@ impl Index {
                     }
                     self.weights.insert(name, range);
                 }
-                field::GRAPH_INPUT => self.inputs.push(decode(source, &range)?),
-                field::GRAPH_OUTPUT => self.outputs.push(decode(source, &range)?),
+                field::GRAPH_INPUT => self.inputs.push(decode(source, &source.read(&range)?)?),
+                field::GRAPH_OUTPUT => self.outputs.push(decode(source, &source.read(&range)?)?),
                 _ => {}
             }
         }
@@ -212,9 +212,8 @@ pub struct Frontier<'a> {
 }
 
 /// Decodes the message in `range`.
-pub fn decode<M: Message + Default>(source: &Source, range: &Range<u64>) -> Result<M, ModelError> {
-    let bytes = source.read(range)?;
-    M::decode(bytes.as_slice()).map_err(|_| source.malformed("a part of it is not what it should be"))
+pub fn decode<M: Message + Default>(source: &Source, bytes: &[u8]) -> Result<M, ModelError> {
+    M::decode(bytes).map_err(|_| source.malformed("a part of it is not what it should be"))
 }
 
 fn read_node(source: &Source, message: Range<u64>) -> Result<Node, ModelError> {
@@ -247,7 +246,7 @@ fn read_attribute(source: &Source, mut fields: Fields<'_>, reads: &mut Vec<Strin
         let Content::Bytes(range) = part.content else { continue };
         match part.number {
             field::ATTRIBUTE_GRAPH | field::ATTRIBUTE_GRAPHS => {
-                let graph: GraphProto = decode(source, &range)?;
+                let graph: GraphProto = decode(source, &source.read(&range)?)?;
                 outer_reads(&graph, reads);
             }
             field::ATTRIBUTE_TENSOR => {

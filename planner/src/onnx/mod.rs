@@ -27,10 +27,10 @@ mod segment;
 pub use activation::{Activation, Kind};
 pub use error::ModelError;
 pub use model::Model;
-pub use segment::{Executable, Origin, write_segment};
+pub use segment::{Executable, Origin, seal, write_segment};
 
 pub(crate) use extract::{End, names};
 pub(crate) use graph::{cut, engine, kinds, optimise, waists};
 pub(crate) use index::{Frontier, Index};
 pub(crate) use memory::{give_back, keep};
-pub(crate) use segment::part_between;
+pub(crate) use segment::{part_between, seal_by};

@@ -80,7 +80,7 @@ impl Model {
 
     /// The whole model as the inference engine simplifies it.
     pub(crate) fn declutter(&self) -> Result<TypedModel, ModelError> {
-        let proto = extract::model(&self.index, &[self.start()], &[End::unknown(&self.output)])?;
+        let (proto, _) = extract::model(&self.index, &[self.start()], &[End::unknown(&self.output)])?;
         graph::declutter(proto, self.file(), &[Kind { shape: self.shape.clone(), element: self.element }])
     }
 
@@ -90,7 +90,7 @@ impl Model {
     /// [`ModelError::Engine`] when the inference engine refuses the model, [`ModelError::Element`] when
     /// its output has a type that can't be sent.
     pub fn executable(&self) -> Result<Executable, ModelError> {
-        Executable::between(&self.index, &[self.start()], &[End::unknown(&self.output)])
+        Executable::between(&self.index, &[self.start()], &[End::unknown(&self.output)], None)
     }
 
     fn start(&self) -> End {

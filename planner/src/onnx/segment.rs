@@ -104,7 +104,8 @@ impl Executable {
             if !may(piece) {
                 return Err(ModelError::Stopped { file: index.source.file.clone(), piece });
             }
-            Executable::between(index, &ends(&profile.cuts[piece]), &ends(&profile.cuts[piece + 1]))
+            let (from, to) = (&profile.cuts[piece], &profile.cuts[piece + 1]);
+            Executable::between(index, &ends(from), &ends(to), profile.pieces[piece].digest)
         });
         let mut whole = pieces.next().ok_or_else(|| no_such_segment(index, profile, segment))??;
         for piece in pieces {
@@ -115,10 +116,15 @@ impl Executable {
         Ok(whole)
     }
 
-    /// Loads the part between some tensors, whose shapes are known, and others.
-    pub(crate) fn between(index: &Index, from: &[End], to: &[End]) -> Result<Executable, ModelError> {
+    /// Loads the part between some tensors, whose shapes are known, and others; see [`part_between`].
+    pub(crate) fn between(
+        index: &Index,
+        from: &[End],
+        to: &[End],
+        sealed: Option<u32>,
+    ) -> Result<Executable, ModelError> {
         let file = index.source.file.as_str();
-        let executable = part_between(index, from, to).and_then(|part| Executable::new(part, from, file));
+        let executable = part_between(index, from, to, sealed).and_then(|part| Executable::new(part, from, file));
         give_back();
         executable
     }
@@ -228,12 +234,17 @@ fn known(end: &End, file: &str) -> Result<Kind, ModelError> {
     })
 }
 
-/// The part between some tensors, whose shapes are known, and others: from the operators and weights between them alone.
-pub(crate) fn part_between(index: &Index, from: &[End], to: &[End]) -> Result<Part, ModelError> {
+/// The part between some tensors, whose shapes are known, and others: from the operators and weights between them alone. If it
+/// is `sealed`, their bytes must have this digest: the inference engine is given nothing that a disk has spoilt.
+pub(crate) fn part_between(index: &Index, from: &[End], to: &[End], sealed: Option<u32>) -> Result<Part, ModelError> {
     let file = index.source.file.as_str();
     let Routes { takes, gives, read, computed } = Routes::between(index, from, to)?;
     let kinds = read.iter().map(|end| known(end, file)).collect::<Result<Vec<Kind>, _>>()?;
-    let graph = graph::declutter(extract::model(index, &read, &computed)?, file, &kinds)?;
+    let (proto, digest) = extract::model(index, &read, &computed)?;
+    if sealed.is_some_and(|sealed| sealed != digest) {
+        return Err(damaged(index, from, to));
+    }
+    let graph = graph::declutter(proto, file, &kinds)?;
     Ok(Part { graph, takes, gives })
 }
 
@@ -281,9 +292,41 @@ pub fn write_segment(
 ) -> Result<(), ModelError> {
     let index = Index::new(Source::open(path)?)?;
     check(&index, profile, segment)?;
+    for piece in segment.pieces() {
+        let (from, to) = (ends(&profile.cuts[piece]), ends(&profile.cuts[piece + 1]));
+        if profile.pieces[piece].digest.is_some_and(|sealed| digest(&index, &from, &to).ok() != Some(sealed)) {
+            return Err(damaged(&index, &from, &to));
+        }
+    }
     let (from, to) = (ends(&profile.cuts[segment.from]), ends(&profile.cuts[segment.to]));
     let Routes { read, computed, .. } = Routes::between(&index, &from, &to)?;
     extract::write(&index, &read, &computed, &format!("{}..{}", segment.from, segment.to), out)
+}
+
+/// Notes in a profile what the bytes of each piece are in the file that was profiled.
+///
+/// # Errors
+/// Those of [`Executable::load`].
+pub fn seal(path: &Path, profile: &mut ModelProfile) -> Result<(), ModelError> {
+    seal_by(&Index::new(Source::open(path)?)?, profile)
+}
+
+pub(crate) fn seal_by(index: &Index, profile: &mut ModelProfile) -> Result<(), ModelError> {
+    for (piece, cuts) in profile.pieces.iter_mut().zip(profile.cuts.windows(2)) {
+        piece.digest = Some(digest(index, &ends(&cuts[0]), &ends(&cuts[1]))?);
+    }
+    Ok(())
+}
+
+/// The digest of the part between some tensors and others.
+fn digest(index: &Index, from: &[End], to: &[End]) -> Result<u32, ModelError> {
+    let Routes { read, computed, .. } = Routes::between(index, from, to)?;
+    extract::model(index, &read, &computed).map(|(_, digest)| digest)
+}
+
+fn damaged(index: &Index, from: &[End], to: &[End]) -> ModelError {
+    let named = |ends: &[End]| extract::names(ends).join(" + ");
+    ModelError::Damaged { file: index.source.file.clone(), from: named(from), to: named(to) }
 }
 
 fn ends(cut: &Cut) -> Vec<End> {

@@ -120,7 +120,7 @@ fn attempt(
     outlet: Option<OutletId>,
 ) -> Option<Found> {
     let (from, to): (Vec<End>, Vec<End>) = (start.ends(), tensors.iter().map(|name| End::unknown(name)).collect());
-    let part = part_between(index, &from, &to).ok()?;
+    let part = part_between(index, &from, &to, None).ok()?;
     let mut own = kinds(&part.graph, &index.source.file).ok()?;
     // Branches may be ordered otherwise.
     own.sort_unstable();

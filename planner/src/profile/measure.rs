@@ -17,7 +17,7 @@ use super::{Cut, LiveTensor, ModelProfile, PROFILE_VERSION, Piece};
 use crate::codec::Codec;
 use crate::digest::digest_file;
 use crate::onnx::{
-    Activation, End, Executable, Index, Kind, Model, ModelError, engine, give_back, keep, names, part_between,
+    Activation, End, Executable, Index, Kind, Model, ModelError, engine, give_back, keep, names, part_between, seal_by,
 };
 use crate::units::ByteSize;
 
@@ -91,8 +91,9 @@ pub fn measure(
         flops: piece.flops,
         time,
         timings,
+        digest: None,
     });
-    let profile = ModelProfile {
+    let mut profile = ModelProfile {
         version: PROFILE_VERSION,
         model: name.to_owned(),
         digest,
@@ -103,6 +104,7 @@ pub fn measure(
         pieces: measured.collect(),
     };
     drop(pieces);
+    seal_by(&model.index, &mut profile)?;
     give_back();
     Ok(profile)
 }
@@ -126,7 +128,7 @@ fn keep_exact(index: &Index, found: &[Found], keep: &mut BTreeSet<usize>) -> Res
     let ends: Vec<usize> = keep.iter().copied().collect();
     for pair in ends.windows(2).filter(|pair| pair[0] + 1 < pair[1]) {
         let (start, end) = (&found[pair[0]], &found[pair[1]]);
-        if Executable::between(index, &start.ends(), &end.ends())?.run(&start.values)? != end.values {
+        if Executable::between(index, &start.ends(), &end.ends(), None)?.run(&start.values)? != end.values {
             keep.extend(pair[0]..pair[1]);
         }
     }
@@ -139,7 +141,7 @@ fn load_all(index: &Index, found: &[Found]) -> Result<Vec<Loaded>, ModelError> {
 
 fn load(index: &Index, from: &[End], to: &[End]) -> Result<Loaded, ModelError> {
     let file = index.source.file.as_str();
-    let part = part_between(index, from, to)?;
+    let part = part_between(index, from, to, None)?;
     let (parameters, flops) = (constant_bytes(&part.graph), flops(&part.graph).map_err(engine(file, "counted"))?);
     let operators = index.between(&names(from), &names(to))?;
     let operators = operators.into_iter().map(|node| index.nodes[node].name.clone()).collect();

@@ -108,6 +108,9 @@ pub struct Piece {
     /// What the inference engine makes of the operators, in the order in which it runs.
     #[serde(default)]
     pub timings: Vec<Timing>,
+    /// CRC32 of its operators and weights as they lie in the file: what is loaded must have it. `None`: there is no file.
+    #[serde(default)]
+    pub digest: Option<u32>,
 }
 
 /// How long the inference engine takes for one of its own operators, into which it merges and splits those of the file.
@@ -167,6 +170,11 @@ impl ModelProfile {
             return Some("a cut in it has no tensor");
         }
         self.pieces.iter().any(|piece| piece.time > LONGEST).then_some("a piece in it takes longer than a day")
+    }
+
+    /// Whether it is known of every piece what its bytes must be.
+    pub fn is_sealed(&self) -> bool {
+        self.pieces.iter().all(|piece| piece.digest.is_some())
     }
 
     /// The whole model as one segment.

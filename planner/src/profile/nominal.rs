@@ -72,6 +72,7 @@ impl Open {
             flops: self.flops,
             time: Duration::from_secs_f64(self.flops as f64 / flops_per_s),
             timings: Vec::new(),
+            digest: None,
         }
     }
 }

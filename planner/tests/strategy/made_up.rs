@@ -52,6 +52,7 @@ pub fn model(pieces: usize, dice: &mut Dice) -> ModelProfile {
         flops: 1,
         time: Duration::from_micros(dice.between(500, 8_000)),
         timings: Vec::new(),
+        digest: None,
     };
     ModelProfile {
         version: PROFILE_VERSION,

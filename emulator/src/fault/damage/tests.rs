@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use planner::units::Rate;
 use proptest::prelude::*;
 
 use super::*;
 use crate::fabric::FabricError;
+use crate::sandbox::layer::Access;
 use crate::scenario::network::Link;
 
 /// What the ground was told, nothing else.
@@ -17,6 +19,7 @@ struct Told {
     slow: BTreeMap<usize, f64>,
     cores: BTreeMap<usize, f64>,
     defects: BTreeMap<usize, (bool, bool)>,
+    disks: BTreeMap<usize, (Duration, Option<Rate>, usize)>,
     shapes: BTreeMap<Direction, Shape>,
     blocked: BTreeSet<(usize, usize)>,
 }
@@ -66,6 +69,14 @@ impl Ground for Told {
         };
         Ok(())
     }
+    fn trouble(&mut self, node: usize, trouble: Trouble) -> Result<(), FleetError> {
+        let slow = (trouble.delay, trouble.rate, trouble.errors.len());
+        match trouble == Trouble::default() {
+            true => self.disks.remove(&node),
+            false => self.disks.insert(node, slow),
+        };
+        Ok(())
+    }
     fn spoil(&mut self, _node: usize, _spoil: &Spoil) -> Result<(), FleetError> {
         // It is never taken back, so there is nothing to compare.
         Ok(())
@@ -110,6 +121,13 @@ fn harm() -> impl Strategy<Value = Harm> {
         (0..3usize, 1..5).prop_map(|(node, cores)| Harm::Cores(node, f64::from(cores))),
         (0..3usize).prop_map(Harm::Full),
         (0..3usize).prop_map(Harm::ReadOnly),
+        (0..3usize, 0..3u64, prop::option::of(1..4u64)).prop_map(|(node, millis, rate)| {
+            let rate = rate.map(Rate::from_bits_per_second);
+            Harm::SlowDisk(node, DiskPace { delay: Duration::from_millis(millis + 1), rate })
+        }),
+        (0..3usize, any::<u64>()).prop_map(|(node, seed)| {
+            Harm::FailingDisk(node, Errors { share: 0.5, operations: vec![Access::Sync], seed })
+        }),
         (0..3usize, any::<u64>())
             .prop_map(|(node, seed)| Harm::Spoilt(node, Spoil { file: None, how: Spoiling::Flip { seed } })),
         (direction.clone(), prop_oneof![Just(Change::Severed), slower])

@@ -6,6 +6,7 @@ use crate::fault::damage::{Death, Spoil};
 use crate::fleet::FleetError;
 use crate::record::fixture;
 use crate::sandbox::Defects;
+use crate::sandbox::layer::Trouble;
 use crate::scenario::network::{Direction, Shape};
 use crate::scenario::{FaultKind, NodeTarget};
 
@@ -35,6 +36,9 @@ impl Ground for Done {
     fn store(&mut self, _: usize, _: Defects) -> Result<(), FleetError> {
         Ok(())
     }
+    fn trouble(&mut self, _: usize, _: Trouble) -> Result<(), FleetError> {
+        Ok(())
+    }
     fn spoil(&mut self, _: usize, _: &Spoil) -> Result<(), FleetError> {
         Ok(())
     }
@@ -60,7 +64,8 @@ impl Holders for Done {
 
 /// The timeline of these faults, all of whose instants have passed.
 fn overdue(kinds: Vec<FaultKind>) -> Timeline {
-    let faults = kinds.into_iter().map(|kind| FaultSpec { at: Duration::ZERO, lasting: Some(SECOND), kind });
+    let faults =
+        kinds.into_iter().map(|kind| FaultSpec { at: Duration::ZERO, lasting: Some(SECOND), optional: false, kind });
     let mut timeline = Timeline::new(&Scenario { faults: faults.collect(), ..fixture::crashes().scenario });
     timeline.begin(Instant(1));
     timeline

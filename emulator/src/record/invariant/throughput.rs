@@ -59,14 +59,16 @@ fn over(scenario: &Scenario, tally: &Tally) -> Result<(Instant, bool), String> {
     let (mut last, mut left) = (None, false);
     for (index, seen) in &tally.faults {
         let Some((fired, ..)) = seen.fired else { continue };
-        let kills = scenario.faults.get(*index).is_some_and(|fault| matches!(fault.kind, FaultKind::Kill { .. }));
-        let end = match seen.healed {
-            Some(healed) => healed,
-            None if kills => {
+        let effective = seen.effective.unwrap_or(fired);
+        let end = match (seen.healed, scenario.faults.get(*index).map(|fault| &fault.kind)) {
+            (Some(healed), _) => healed,
+            (None, Some(FaultKind::Kill { .. })) => {
                 left = true;
-                seen.effective.unwrap_or(fired)
+                effective
             }
-            None => return Err("a fault is never healed".to_owned()),
+            // What is spoilt stays so, but nothing more happens.
+            (None, Some(FaultKind::BitFlip { .. } | FaultKind::Truncate { .. })) => effective,
+            (None, _) => return Err("a fault is never healed".to_owned()),
         };
         last = last.max(Some(end));
     }

@@ -9,8 +9,9 @@ use super::leaf::{Whole, leaf_schema};
 use super::mistake::Mistake;
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
-use crate::scenario::Role;
+use crate::sandbox::layer::Access;
 use crate::scenario::network::{Airtime, Distribution};
+use crate::scenario::{Role, Store};
 
 /// More chains than this have no use: a cluster has 500 nodes at most.
 const MOST_CHAINS: u64 = 500;
@@ -64,6 +65,17 @@ impl Word for Codec {
 impl Word for Deploy {
     const WORDS: &'static [(&'static str, Deploy)] = &[("local", Deploy::Local), ("network", Deploy::Network)];
     const EXAMPLE: &'static str = "\"local\"";
+}
+
+impl Word for Store {
+    const WORDS: &'static [(&'static str, Store)] = &[("host", Store::Host), ("node", Store::Node)];
+    const EXAMPLE: &'static str = "\"node\"";
+}
+
+impl Word for Access {
+    const WORDS: &'static [(&'static str, Access)] =
+        &[("read", Access::Read), ("write", Access::Write), ("sync", Access::Sync)];
+    const EXAMPLE: &'static str = "\"write\"";
 }
 
 impl Word for Bandwidth {

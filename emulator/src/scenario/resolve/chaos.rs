@@ -14,15 +14,17 @@ use crate::scenario::{FaultSpec, Role, parse};
 /// What reports call the faults that were drawn.
 pub const DRAWN: &str = "what [chaos] drew";
 
-/// Draws and plans them; the text that they are written as joins the sources.
+/// Draws and plans them; the text that they are written as joins the sources. `stored`: whether workers have the model in their
+/// state folders.
 pub fn plan(
     chaos: &At<Chaos>,
+    stored: bool,
     setting: &Setting<'_>,
     files: &mut Files<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Vec<FaultSpec>> {
     let cast = cast(setting);
-    let limits = limits(chaos, setting, &cast, problems)?;
+    let limits = limits(chaos, stored, setting, &cast, problems)?;
     let text = written(&draw(&limits, &cast, setting.seed));
     let base = files.sources.add(DRAWN, &text);
     let (drawn, wrong) = parse::faults(&text, base);
@@ -46,12 +48,18 @@ fn cast(setting: &Setting<'_>) -> Cast {
     }
 }
 
-fn limits(chaos: &At<Chaos>, setting: &Setting<'_>, cast: &Cast, problems: &mut Vec<Problem>) -> Option<Limits> {
+fn limits(
+    chaos: &At<Chaos>,
+    stored: bool,
+    setting: &Setting<'_>,
+    cast: &Cast,
+    problems: &mut Vec<Problem>,
+) -> Option<Limits> {
     let (keys, before) = (&chaos.value, problems.len());
     let mut note = |mistake: Mistake, place| problems.push(Problem::new(mistake.into(), place));
     let weights = match keys.kinds.optional()? {
         Some(weights) => weights.0.clone(),
-        None => KINDS.iter().map(|kind| kind.weight).collect(),
+        None => KINDS.iter().map(|kind| if kind.is_of_the_store() && !stored { 0 } else { kind.weight }).collect(),
     };
     if weights.iter().all(|weight| *weight == 0) {
         note(Mistake::ChaosWithoutKinds, keys.kinds.place());

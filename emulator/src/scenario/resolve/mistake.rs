@@ -180,6 +180,21 @@ pub enum Mistake {
     /// A degraded link whose values all stay.
     #[error("this fault changes nothing")]
     NothingDegraded,
+    /// A trace with nothing to follow.
+    #[error("this trace has no record to follow")]
+    NoRecord,
+    /// A trace with two records.
+    #[error("a trace follows one record")]
+    TwoRecords,
+    /// Copies of the model that nobody would read.
+    #[error("nobody would read the model from a node's own storage")]
+    StoreUnread,
+    /// A failing disk of which nothing fails.
+    #[error("none of what this disk is asked fails")]
+    NoOperations,
+    /// A slow disk that is as fast as ever.
+    #[error("this disk is as fast as before")]
+    NothingSlower,
     /// A link that would be down always or never.
     #[error("a link that is down for all of each period, or for nothing of it, does not flap")]
     NoFlap,
@@ -308,6 +323,11 @@ impl Mistake {
             Mistake::NotNeighbours { .. } => "no link joins these",
             Mistake::PoolTooSmall { .. } => "too many",
             Mistake::NothingDegraded => "nothing that changes",
+            Mistake::NoOperations => "which?",
+            Mistake::NothingSlower => "neither later nor slower",
+            Mistake::StoreUnread => "of no use here",
+            Mistake::NoRecord => "`file` or `rates` belongs here",
+            Mistake::TwoRecords => "beside `file`",
             Mistake::NoFlap => "neither 0 nor 1",
             Mistake::BurstsTooShort { .. } => "too much",
             Mistake::TooManySteps(_) => "too often",
@@ -388,6 +408,14 @@ impl Mistake {
             }
             Mistake::PoolTooSmall { .. } => "what is drawn for one fault is drawn without putting back".to_owned(),
             Mistake::NothingDegraded => "give at least one of rate, delay, jitter, loss, …".to_owned(),
+            Mistake::NoRecord | Mistake::TwoRecords => {
+                "give the name of a `file`, or the `rates` themselves".to_owned()
+            }
+            Mistake::StoreUnread => "leave `store` away, or use deploy = \"local\"".to_owned(),
+            Mistake::NoOperations => {
+                "name one or more of \"read\", \"write\" and \"sync\"; all three fail when not given".to_owned()
+            }
+            Mistake::NothingSlower => "give a `delay`, a `rate`, or both".to_owned(),
             Mistake::NoFlap => "for a link that stays down, use kind = \"down\"".to_owned(),
             Mistake::BurstsTooShort { .. } => "make `length` longer, or `loss` less".to_owned(),
             Mistake::TooManySteps(_) => {

@@ -26,7 +26,7 @@ use super::parse::choice::Aim;
 use super::parse::raw;
 use super::parse::reader::Table;
 use super::source::{Place, Sources};
-use super::{Expect, PlanSpec, Scenario};
+use super::{Expect, PlanSpec, Scenario, Store};
 use hosts::Hosts;
 use mistake::Mistake;
 use planner::strategy::Replicas;
@@ -45,6 +45,7 @@ pub fn resolve(
     let warmup = warmup(raw, duration, problems);
     let model = model::model(raw, folder, problems);
     let cluster = cluster(raw, seed, folder, sources, problems);
+    let stored = model.as_ref().is_some_and(|model| model.store == Store::Node);
     let faults = raw.fault.get().map_or(&[][..], |list| &list.0);
     let faults = cluster.as_ref().map(|(hosts, _, network)| {
         let setting = faults::Setting { hosts, network, end: duration, seed: seed.unwrap_or_default() };
@@ -52,7 +53,8 @@ pub fn resolve(
         // Without its seed, what it draws means nothing; a cluster that is wrong has too few or too many to draw from.
         if let (Some(chaos), Some(_), true) = (raw.chaos.at(), seed, problems.len() == before) {
             planned.extend(
-                chaos::plan(chaos, &setting, &mut faults::Files { folder, sources }, problems).unwrap_or_default(),
+                chaos::plan(chaos, stored, &setting, &mut faults::Files { folder, sources }, problems)
+                    .unwrap_or_default(),
             );
             planned.sort_by_key(|fault| fault.at);
         }

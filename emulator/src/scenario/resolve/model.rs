@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use node::config::Deploy;
 use planner::onnx::{Model, ModelError};
 
 use super::hosts::unknown;
@@ -10,7 +11,7 @@ use crate::model;
 use crate::scenario::error::{self, Problem};
 use crate::scenario::parse::mistake::Mistake::UnknownKey;
 use crate::scenario::parse::raw;
-use crate::scenario::{ModelSource, ModelSpec};
+use crate::scenario::{ModelSource, ModelSpec, Store};
 
 /// Which model a scenario names.
 pub fn model(raw: &raw::Scenario, folder: &Path, problems: &mut Vec<Problem>) -> Option<ModelSpec> {
@@ -63,7 +64,13 @@ pub fn model(raw: &raw::Scenario, folder: &Path, problems: &mut Vec<Problem>) ->
             return None;
         }
     };
-    Some(ModelSpec { source, codec: keys.value.codec.get()?.0, deploy: keys.value.deploy.get()?.0 })
+    let (deploy, store) = (keys.value.deploy.get()?.0, keys.value.store.at()?);
+    if deploy == Deploy::Network && store.value.0 == Store::Node {
+        let problem = Problem::new(Mistake::StoreUnread.into(), store.place);
+        problems.push(problem.also(keys.value.deploy.place(), "segments come over the network"));
+        return None;
+    }
+    Some(ModelSpec { source, codec: keys.value.codec.get()?.0, deploy, store: store.value.0 })
 }
 
 fn unusable(file: &Path, error: &ModelError) -> Mistake {

@@ -233,6 +233,15 @@ impl Core {
         self.serve_if_deployed();
     }
 
+    /// The worker at `node` can't read its segment: it is sent.
+    pub(super) fn send_segment(&mut self, node: usize, session: u64, epoch: u32) {
+        let segment = self.stage_of(node).and_then(|stage| self.plan.as_ref()?.stages.get(stage).map(|s| s.segment));
+        if epoch == self.epoch && segment.is_some() {
+            let message = ToWorker::File { epoch, file: None };
+            self.outputs.push(Output::Tell { node, session, message, ship: segment });
+        }
+    }
+
     pub(super) fn feed_opened(&mut self, epoch: u32, node: usize) {
         if let (Phase::Deploying { feeds, .. }, true) = (&mut self.phase, epoch == self.epoch) {
             feeds.remove(&node);

@@ -175,7 +175,8 @@ pub enum Output {
         session: u64,
         /// What. The file of a segment is left to be filled in.
         message: ToWorker,
-        /// The segment to send along, if segments are deployed over the network and the worker has it not.
+        /// The segment to send along: in a `File`, and in an `Assign` if segments are deployed over the network and the worker has
+        /// it not.
         ship: Option<Segment>,
     },
     /// Find a plan; answer with [`Input::PlanFound`].

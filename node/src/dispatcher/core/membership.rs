@@ -52,6 +52,7 @@ impl Core {
         }
         match message {
             ToDispatcher::Loaded { epoch, loaded, .. } => self.loaded(node, epoch, loaded),
+            ToDispatcher::Unreadable { epoch } => self.send_segment(node, session, epoch),
             ToDispatcher::Refused { epoch, shortage, reason } => self.refused(node, epoch, shortage, reason),
             ToDispatcher::Prepared { order, segment } => self.prepared(node, order, segment, Ok(())),
             ToDispatcher::Unprepared { order, segment, reason } => self.prepared(node, order, segment, Err(reason)),
@@ -70,6 +71,9 @@ impl Core {
         if !worker.is_news(heartbeat) {
             return;
         }
+        // Known before the first plan is made, so that no epoch is named twice though the journal was lost.
+        self.standing.epoch = self.standing.epoch.max(heartbeat.epoch);
+        let Some(worker) = self.worker(node) else { return };
         match &mut worker.link {
             Link::Up { heard, .. } => *heard = now,
             Link::Greeted { session, .. } => {
@@ -209,6 +213,7 @@ impl Core {
             if gap > self.settings.patience() / 2 {
                 self.slept = Some(now);
             }
+            self.promises.forgive(now);
             let slept = gap.saturating_sub(self.settings.tick());
             self.workers.iter_mut().for_each(|worker| worker.forgive(slept, now));
             if let Phase::Gathering { until } = &mut self.phase {

@@ -12,6 +12,8 @@ use crate::telemetry::Event;
 
 /// Time between attempts to begin a journal anew that has failed.
 const RETRY: Duration = Duration::from_secs(5);
+/// How long the disk may take; a slower one is as good as none.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where the journal stands, and what waits for it.
 #[derive(Debug, Default)]
@@ -20,6 +22,9 @@ pub struct Promises {
     /// The newest mark, and the one up to which all is in the journal.
     mark: u64,
     done: u64,
+    /// The newest mark of which is known what became of it, and since when something is not.
+    answered: u64,
+    waits: Option<Instant>,
     failed: Option<Failure>,
     /// Accepted requests, with the client's connection and the mark up to which the journal must be written.
     awaiting: VecDeque<(u64, u64, u64)>,
@@ -49,6 +54,23 @@ impl Promises {
         self.failed.as_ref().is_some_and(|failure| failure.attempt.is_none())
     }
 
+    /// The dispatcher itself was not running: the disk is not to blame for the time that has passed.
+    pub fn forgive(&mut self, now: Instant) {
+        self.waits = self.waits.map(|_| now);
+    }
+
+    fn next_mark(&mut self, now: Instant) -> u64 {
+        self.mark += 1;
+        self.waits.get_or_insert(now);
+        self.mark
+    }
+
+    /// It is known what became of everything up to this mark.
+    fn hear(&mut self, mark: u64, now: Instant) {
+        self.answered = self.answered.max(mark);
+        self.waits = (self.answered < self.mark).then_some(now);
+    }
+
     /// The client's connection is another one: what was to be said over the old one is not.
     pub fn forget_client(&mut self) {
         self.awaiting.clear();
@@ -62,16 +84,15 @@ impl Core {
             self.standing.epoch = self.standing.epoch.max(epoch);
         }
         if self.promises.failed.as_ref().is_none_or(|failure| failure.attempt.is_some()) {
-            self.promises.mark += 1;
-            self.outputs.push(Output::Record { mark: self.promises.mark, record });
+            let mark = self.promises.next_mark(self.now);
+            self.outputs.push(Output::Record { mark, record });
         }
     }
 
     /// Begins the journal anew with what is known.
     pub(super) fn begin_journal(&mut self) {
         self.promises.begun = true;
-        self.promises.mark += 1;
-        let mark = self.promises.mark;
+        let mark = self.promises.next_mark(self.now);
         if let Some(failure) = &mut self.promises.failed {
             failure.attempt = Some(mark);
         }
@@ -80,10 +101,16 @@ impl Core {
         self.outputs.push(Output::Begin { mark, known });
     }
 
-    /// Begins it at the start, and after a failure every now and then.
+    /// Begins it at the start, and after a failure every now and then; gives it up when the disk hangs.
     pub(super) fn tend_journal(&mut self) {
+        let hangs = self.promises.waits.is_some_and(|since| self.now.since(since) > PATIENCE);
+        if hangs && !self.promises.is_given_up() {
+            let reason = format!("the disk has not answered for {} s", PATIENCE.as_secs());
+            self.give_up_journal(self.promises.mark, reason);
+        }
         let due = match &self.promises.failed {
-            Some(failure) => failure.attempt.is_none() && self.now >= failure.retry,
+            // What hangs must have come to an end, or attempt after attempt would wait behind it.
+            Some(failure) => failure.attempt.is_none() && self.now >= failure.retry && self.promises.waits.is_none(),
             None => !self.promises.begun,
         };
         if due {
@@ -106,6 +133,7 @@ impl Core {
     }
 
     pub(super) fn journaled(&mut self, mark: u64) {
+        self.promises.hear(mark, self.now);
         self.promises.done = self.promises.done.max(mark);
         if let Some(failure) = &self.promises.failed
             && failure.attempt.is_some_and(|attempt| mark >= attempt)
@@ -124,6 +152,11 @@ impl Core {
     }
 
     pub(super) fn journal_failed(&mut self, mark: u64, reason: String) {
+        self.promises.hear(mark, self.now);
+        self.give_up_journal(mark, reason);
+    }
+
+    fn give_up_journal(&mut self, mark: u64, reason: String) {
         match &mut self.promises.failed {
             // Of the time before the attempt that is under way.
             Some(failure) if failure.attempt.is_some_and(|attempt| mark < attempt) => return,

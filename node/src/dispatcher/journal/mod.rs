@@ -94,7 +94,6 @@ fn write(folder: &Path, jobs: &Receiver<(u64, Job)>, sender: &Sender<Happening>)
                 }
             }
         }
-        // Without a writer it has failed before, and was told so.
         let appended = writer.as_mut().map(|writer| writer.append(&records));
         if let Some(Err(error)) = appended {
             (writer, failed) = (None, Some(error));
@@ -102,7 +101,8 @@ fn write(folder: &Path, jobs: &Receiver<(u64, Job)>, sender: &Sender<Happening>)
         let input = match (failed, &writer) {
             (Some(error), _) => Input::JournalFailed { mark: last, reason: error.to_string() },
             (None, Some(_)) => Input::Journaled { mark: last },
-            (None, None) => continue,
+            // As was told before: but whoever waits for these marks must hear of them.
+            (None, None) => Input::JournalFailed { mark: last, reason: "it failed before".to_owned() },
         };
         if sender.send(Happening::Input(input)).is_err() {
             return;

@@ -8,8 +8,8 @@ mod topology;
 
 pub use chaos::Chaos;
 pub use fault::{
-    BitFlip, Blackhole, Cpu, CrashLoop, Degrade, Fault, Flap, Intermittent, LossBurst, OfLink, OfNode, Partition,
-    Reorder, Spoilt, Straggler, Timing, Trace, Truncate,
+    BitFlip, Blackhole, Cpu, CrashLoop, Degrade, Eio, Fault, Flap, Intermittent, LossBurst, OfLink, OfNode, Partition,
+    Reorder, Slow, Spoilt, Straggler, Timing, Trace, Truncate,
 };
 pub use node::{ListedNode, NodeKeys, Nodes};
 pub use topology::{
@@ -21,6 +21,7 @@ use super::choice::{Aim, Choice, ReplicaCount, SlowFrom, SpareCount};
 use super::leaf::{Flag, List, ScenarioName, Tables, Text, Whole};
 use super::macros::{kinds, table};
 use super::quantity::{PerSecond, Period, Share, Size, Time};
+use crate::scenario::Store;
 use ::node::config::{Arrival, Bandwidth, Deploy};
 use planner::codec::Codec;
 use planner::strategy::StrategyKind;
@@ -80,6 +81,9 @@ table! {
         /// How segments reach the workers: each has the model file in its storage (`local`), or the
         /// dispatcher sends them over the emulated network (`network`).
         deploy: Optional<Choice<Deploy>> = "local",
+        /// Where workers read the model file from: all from one file of this host (`host`), or each from a copy in its
+        /// own state folder (`node`), where faults of storage reach it. Takes memory of this host, once for each worker.
+        store: Optional<Choice<Store>> = "host",
     }
 }
 

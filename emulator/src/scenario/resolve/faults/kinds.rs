@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::timing::check_steps;
 use super::{Files, partition, trace};
+use crate::sandbox::layer::Access;
 use crate::scenario::error::Problem;
 use crate::scenario::parse::leaf::{Flag, Text};
 use crate::scenario::parse::quantity::{Period, Share};
@@ -15,7 +16,7 @@ use crate::scenario::resolve::mistake::Mistake;
 use crate::scenario::resolve::shape;
 use crate::scenario::resolve::target::{Joined, Targets};
 use crate::scenario::source::Place;
-use crate::scenario::{FaultKind, NodeTarget, PairTarget};
+use crate::scenario::{DiskPace, FaultKind, NodeTarget, PairTarget};
 
 /// For each round, what happens; and whether it is to the same target each time.
 pub type Kinds = (Option<Vec<Vec<FaultKind>>>, bool);
@@ -49,12 +50,14 @@ pub fn kinds(fault: &At<Fault>, targets: &mut Targets<'_, '_>, files: &mut Files
         Fault::ReadOnly(keys) => {
             of_nodes(&keys.target, "read-only", targets, |target| Some(FaultKind::ReadOnly { target }))
         }
+        Fault::Slow(keys) => slow(keys, fault.place, targets),
+        Fault::Eio(keys) => eio(keys, targets),
         Fault::BitFlip(flip) => {
             let file = inside(&flip.file, targets);
             let kinds = of_nodes(&flip.target, "bit-flip", targets, |target| {
                 Some(FaultKind::BitFlip { target, file: file.clone()?, seed: 0 })
             });
-            seeded(kinds, targets)
+            seeded(kinds, flip.seed.get().map(|seed| seed.0), targets)
         }
         Fault::Truncate(cut) => {
             let file = inside(&cut.file, targets);
@@ -126,15 +129,14 @@ pub fn kinds(fault: &At<Fault>, targets: &mut Targets<'_, '_>, files: &mut Files
             })
         }
         Fault::Trace(keys) => {
-            let record =
-                keys.file.at().and_then(|file| trace::read(&file.value.0, file.place, files, targets.problems));
+            let record = record(keys, fault.place, targets, files);
             if let Some((rates, Some(period))) = &record {
                 let steps = (rates.len(), *period);
-                check_steps(&keys.timing, steps, keys.file.place(), targets.setting, targets.problems);
+                check_steps(&keys.timing, steps, fault.place, targets.setting, targets.problems);
             }
             of_pairs(&keys.target, Joined::Neighbours, targets, |target| {
                 let (rates, period) = record.clone()?;
-                let file = keys.file.get()?.0.clone();
+                let file = keys.file.get().map_or("rates".to_owned(), |file| file.0.clone());
                 Some(FaultKind::Trace { target, file, rates, period, both: both(&keys.both)? })
             })
         }
@@ -157,16 +159,70 @@ fn intermittent(keys: &raw::Intermittent, place: Place, targets: &mut Targets<'_
         let jitter = keys.jitter.get()?.0;
         Some(FaultKind::Intermittent { target, on: keys.on.get()?.0, off: keys.off.get()?.0, jitter, seed: 0 })
     });
-    seeded(kinds, targets)
+    seeded(kinds, None, targets)
 }
 
-/// With a seed of its own for each that needs one.
-fn seeded((mut kinds, fixed): Kinds, targets: &mut Targets<'_, '_>) -> Kinds {
+/// The rates that a trace follows, from its file or as they stand there.
+fn record(
+    keys: &raw::Trace,
+    place: Place,
+    targets: &mut Targets<'_, '_>,
+    files: &mut Files<'_>,
+) -> Option<trace::Record> {
+    match (keys.file.at(), keys.rates.at()) {
+        (Some(file), None) => trace::read(&file.value.0, file.place, files, targets.problems),
+        (None, Some(rates)) => trace::inline(&rates.value.0, rates.place, targets.problems),
+        (Some(_), Some(rates)) => {
+            targets.problems.push(Problem::new(Mistake::TwoRecords.into(), rates.place));
+            None
+        }
+        (None, None) => {
+            if !keys.file.is_bad() && !keys.rates.is_bad() {
+                targets.problems.push(Problem::new(Mistake::NoRecord.into(), place));
+            }
+            None
+        }
+    }
+}
+
+fn slow(keys: &raw::Slow, place: Place, targets: &mut Targets<'_, '_>) -> Kinds {
+    let rate = keys.rate.optional().map(|rate| rate.and_then(|rate| rate.0));
+    if let (Some(delay), Some(None)) = (keys.delay.get(), rate)
+        && delay.0.is_zero()
+    {
+        targets.problems.push(Problem::new(Mistake::NothingSlower.into(), place));
+    }
+    of_nodes(&keys.target, "slow", targets, |target| {
+        Some(FaultKind::Slow { target, pace: DiskPace { delay: keys.delay.get()?.0, rate: rate? } })
+    })
+}
+
+fn eio(keys: &raw::Eio, targets: &mut Targets<'_, '_>) -> Kinds {
+    something(&keys.share, targets);
+    let operations = keys.operations.optional().map(|list| match list {
+        None => vec![Access::Read, Access::Write, Access::Sync],
+        Some(list) => list.0.iter().map(|operation| operation.value.0).collect::<Vec<Access>>(),
+    });
+    if operations.as_ref().is_some_and(Vec::is_empty) {
+        targets.problems.push(Problem::new(Mistake::NoOperations.into(), keys.operations.place()));
+    }
+    let kinds = of_nodes(&keys.target, "eio", targets, |target| {
+        Some(FaultKind::Eio { target, share: keys.share.get()?.0, operations: operations.clone()?, seed: 0 })
+    });
+    seeded(kinds, keys.seed.get().map(|seed| seed.0), targets)
+}
+
+/// With the seed that was given for each that needs one, or one of its own.
+fn seeded((mut kinds, fixed): Kinds, given: Option<u64>, targets: &mut Targets<'_, '_>) -> Kinds {
     for kind in kinds.iter_mut().flatten().flatten() {
         match kind {
             // What does not vary draws nothing, and is the same fault wherever it stands.
             FaultKind::Intermittent { jitter, .. } if *jitter == 0.0 => {}
-            FaultKind::Intermittent { seed, .. } | FaultKind::BitFlip { seed, .. } => *seed = targets.draws.seed(),
+            // What fails always draws nothing either.
+            FaultKind::Eio { share, .. } if *share == 1.0 => {}
+            FaultKind::Intermittent { seed, .. } | FaultKind::BitFlip { seed, .. } | FaultKind::Eio { seed, .. } => {
+                *seed = given.unwrap_or_else(|| targets.draws.seed());
+            }
             _ => {}
         }
     }

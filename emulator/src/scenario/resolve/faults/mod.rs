@@ -76,10 +76,10 @@ fn one(
         let problem = Problem::new(Mistake::AgainWithoutHealing.into(), timing.every.place());
         problems.push(problem);
     }
-    let (times, kinds, lasting) = (rest?, kinds?, lasting?);
+    let (times, kinds, lasting, optional) = (rest?, kinds?, lasting?, timing.optional.get()?.0);
     let planned = times
         .into_iter()
         .zip(kinds)
-        .flat_map(|(at, kinds)| kinds.into_iter().map(move |kind| FaultSpec { at, lasting, kind }));
+        .flat_map(|(at, kinds)| kinds.into_iter().map(move |kind| FaultSpec { at, lasting, optional, kind }));
     Some(planned.collect())
 }

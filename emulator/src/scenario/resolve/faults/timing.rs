@@ -17,6 +17,8 @@ pub fn of(fault: &Fault) -> &Timing {
     match fault {
         Fault::Kill(fault) | Fault::Restart(fault) | Fault::Pause(fault) | Fault::Oom(fault) => &fault.timing,
         Fault::DiskFull(fault) | Fault::ReadOnly(fault) => &fault.timing,
+        Fault::Slow(fault) => &fault.timing,
+        Fault::Eio(fault) => &fault.timing,
         Fault::BitFlip(fault) => &fault.timing,
         Fault::Truncate(fault) => &fault.timing,
         Fault::CrashLoop(fault) => &fault.timing,

@@ -16,7 +16,7 @@ use crate::scenario::resolve::mistake::Mistake;
 use crate::scenario::source::Place;
 
 /// Rates, in order of time, and when they begin anew.
-type Record = (Vec<RateStep>, Option<Duration>);
+pub type Record = (Vec<RateStep>, Option<Duration>);
 
 /// Over how many milliseconds the packets of a mahimahi trace are summed up.
 const BIN: u64 = 100;
@@ -73,6 +73,12 @@ pub fn read(name: &str, place: Place, files: &mut Files<'_>, problems: &mut Vec<
             None
         }
     }
+}
+
+/// Reads a record that stands in the scenario, `;` between its lines.
+pub fn inline(text: &str, place: Place, problems: &mut Vec<Problem>) -> Option<Record> {
+    let record = parse(&text.replace(';', "\n"));
+    record.map_err(|error| problems.push(Problem::new(Mistake::Trace(error).into(), place))).ok()
 }
 
 fn parse(text: &str) -> Result<Record, TraceError> {

@@ -20,6 +20,10 @@ pub struct Held {
     pub ready: bool,
     /// Whether that had to be loaded.
     pub cold: bool,
+    /// Whether it can't be read from the worker's own storage.
+    pub unreadable: bool,
+    /// Whether it is asked of the dispatcher.
+    pub waits: bool,
     /// Whether it has said so, and takes tensors.
     pub loaded: bool,
     pub lost: BTreeSet<usize>,
@@ -96,14 +100,23 @@ impl Memory {
         self.shelf.iter().map(|segment| ToDispatcher::Prepared { order, segment: *segment }).collect()
     }
 
+    /// The segment that was asked for has come.
+    pub fn receive(&mut self, epoch: u32) {
+        if let Some(held) = self.stage.as_mut().filter(|held| held.epoch == epoch) {
+            held.waits = false;
+        }
+    }
+
     /// What it says of segments that it does not load.
     pub fn load_next(&mut self, mut refuses: impl FnMut(Segment) -> bool) -> Vec<ToDispatcher> {
         let mut said = Vec::new();
         if self.loading.is_some() {
             return said;
         }
-        if let Some(Held { segment, ready: false, .. }) = &self.stage {
-            self.loading = Some(*segment);
+        match &self.stage {
+            Some(Held { waits: true, .. }) => return said,
+            Some(Held { segment, ready: false, .. }) => self.loading = Some(*segment),
+            _ => {}
         }
         while self.loading.is_none() {
             let Some(segment) = self.wanted.iter().copied().find(|segment| !self.shelf.contains(segment)) else {
@@ -124,6 +137,10 @@ impl Memory {
     pub fn loaded(&mut self) -> Option<ToDispatcher> {
         let segment = self.loading.take()?;
         if let Some(held) = self.stage.as_mut().filter(|held| held.segment == segment && !held.ready) {
+            if std::mem::take(&mut held.unreadable) {
+                held.waits = true;
+                return Some(ToDispatcher::Unreadable { epoch: held.epoch });
+            }
             held.ready = true;
             return None;
         }

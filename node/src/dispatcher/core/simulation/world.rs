@@ -348,8 +348,9 @@ impl World {
                 let due = self.now.0 / 100_000_000 != (self.now.0 - 25_000_000) / 100_000_000;
                 if due && it.alive && !it.paused && it.session.is_some() {
                     it.sequence += 1;
-                    let (incarnation, sequence, work) = (it.incarnation, it.sequence, it.work);
-                    let beat = Heartbeat { worker: node as u32, incarnation, sequence, work };
+                    let (incarnation, sequence) = (it.incarnation, it.sequence);
+                    let beat =
+                        Heartbeat { worker: node as u32, incarnation, sequence, epoch: it.newest, work: it.work };
                     if !self.broken.contains(&(node, DISPATCHER)) {
                         heartbeats.push(beat);
                     }
@@ -504,7 +505,8 @@ impl World {
             ToWorker::Hello { worker, .. } => {
                 assert_eq!(worker as usize, node);
                 it.sequence += 1;
-                let beat = Heartbeat { worker, incarnation: it.incarnation, sequence: it.sequence, work: it.work };
+                let (incarnation, sequence) = (it.incarnation, it.sequence);
+                let beat = Heartbeat { worker, incarnation, sequence, epoch: it.newest, work: it.work };
                 it.outbox.push_back(Input::Heartbeat(beat));
             }
             ToWorker::Assign { epoch, .. } if epoch <= it.newest => {
@@ -545,12 +547,24 @@ impl World {
                 }
                 let through = |chain: &u16| plan.chains[usize::from(*chain)].stages.contains(&usize::from(stage));
                 assert!((0..plan.chains.len() as u16).filter(through).eq(chains.keys().copied()));
+                let unreadable = self.choose(4) == 0;
                 let it = &mut self.nodes[node];
-                let lost = BTreeSet::new();
-                it.memory.stage =
-                    Some(Held { epoch, stage, segment, next: chains, ready: !cold, cold, loaded: false, lost });
+                let held = Held {
+                    epoch,
+                    stage,
+                    segment,
+                    next: chains,
+                    ready: !cold,
+                    cold,
+                    unreadable: unreadable && cold,
+                    waits: false,
+                    loaded: false,
+                    lost: BTreeSet::new(),
+                };
+                it.memory.stage = Some(held);
                 self.watch_next(node);
             }
+            ToWorker::File { epoch, .. } => it.memory.receive(epoch),
             ToWorker::Release { epoch } => {
                 it.newest = it.newest.max(epoch);
                 it.memory.release();

@@ -118,7 +118,9 @@ table! {
         target: Required<PairAim>,
         /// The record: a mahimahi trace (each line the millisecond at which a packet could leave; it begins
         /// anew when it is over), or a CSV of `seconds,rate` (the last rate stays). Relative to the scenario's file.
-        file: Required<Text>,
+        file: Optional<Text>,
+        /// The record itself, instead of a file: the lines of a CSV with `;` between them, `"0,10 Mbit/s; 1.5,0; 2,4 Mbit/s"`.
+        rates: Optional<Text>,
         /// Also the other way.
         both: Optional<Flag> = true,
         ..timing: Timing,

@@ -4,9 +4,9 @@ mod link;
 mod node;
 
 pub use link::{Blackhole, Degrade, Flap, LossBurst, OfLink, Partition, Reorder, Spoilt, Trace};
-pub use node::{BitFlip, Cpu, CrashLoop, Intermittent, OfNode, Straggler, Truncate};
+pub use node::{BitFlip, Cpu, CrashLoop, Eio, Intermittent, OfNode, Slow, Straggler, Truncate};
 
-use crate::scenario::parse::leaf::Whole;
+use crate::scenario::parse::leaf::{Flag, Whole};
 use crate::scenario::parse::macros::{kinds, table};
 use crate::scenario::parse::quantity::{Period, Time};
 
@@ -35,6 +35,10 @@ kinds! {
         "disk-full" => DiskFull(OfNode),
         /// Nothing in a node's state folder can be changed.
         "read-only" => ReadOnly(OfNode),
+        /// A node's disk is slow: everything that is read, written or synced in its state folder takes longer. Needs FUSE.
+        "slow" => Slow(Slow),
+        /// Some of what is read, written or synced in a node's state folder fails (EIO). Needs FUSE.
+        "eio" => Eio(Eio),
         /// One bit of a file that a node has stored is flipped. Nothing heals that.
         "bit-flip" => BitFlip(BitFlip),
         /// The end of a file that a node has stored is cut off. Nothing heals that.
@@ -73,5 +77,7 @@ table! {
         every: Optional<Period>,
         /// With `every`: how often in all.
         times: Optional<Whole<1, 1000>>,
+        /// Whether it is left out, with a warning, on a host that can't fire it; otherwise that host refuses the scenario.
+        optional: Optional<Flag> = false,
     }
 }

@@ -1,9 +1,11 @@
 //! Faults of nodes, as they are written.
 
 use super::Timing;
-use crate::scenario::parse::leaf::{Cores, Real, Slowdown, Text};
+use crate::sandbox::layer::Access;
+use crate::scenario::parse::choice::Choice;
+use crate::scenario::parse::leaf::{Cores, List, Real, Slowdown, Text, Whole};
 use crate::scenario::parse::macros::table;
-use crate::scenario::parse::quantity::{Period, Share};
+use crate::scenario::parse::quantity::{Period, RateLimit, Share, Time};
 use crate::scenario::parse::target::NodeAim;
 
 table! {
@@ -77,6 +79,36 @@ table! {
 }
 
 table! {
+    /// A node's disk is slow.
+    pub struct Slow as "" {
+        /// Whose: a name, `"stage:1"` for whoever holds that stage then (the first is 0), `"spare"` for
+        /// a worker that holds none, `"random"`, or `{ random = 2, of = "workers" }` for several.
+        target: Required<NodeAim>,
+        /// How long each read, write and sync takes at least. One moves 128 KiB at most.
+        delay: Optional<Time> = "0 s",
+        /// How fast bytes are read and written.
+        rate: Optional<RateLimit>,
+        ..timing: Timing,
+    }
+}
+
+table! {
+    /// A node's disk fails now and then.
+    pub struct Eio as "" {
+        /// Whose: a name, `"stage:1"` for whoever holds that stage then (the first is 0), `"spare"` for
+        /// a worker that holds none, `"random"`, or `{ random = 2, of = "workers" }` for several.
+        target: Required<NodeAim>,
+        /// The share of operations that fail.
+        share: Optional<Share> = 1.0,
+        /// Of these; of all three when not given.
+        operations: Optional<List<Choice<Access>>>,
+        /// Says which ones fail; drawn from the scenario's seed when not given.
+        seed: Optional<Whole<0, { u64::MAX }>>,
+        ..timing: Timing,
+    }
+}
+
+table! {
     /// One bit of a stored file is flipped.
     pub struct BitFlip as "" {
         /// Whose: a name, `"stage:1"` for whoever holds that stage then (the first is 0), `"spare"` for
@@ -84,6 +116,8 @@ table! {
         target: Required<NodeAim>,
         /// The file's name in the node's state folder; the largest when not given.
         file: Optional<Text>,
+        /// Says which bit; drawn from the scenario's seed when not given.
+        seed: Optional<Whole<0, { u64::MAX }>>,
         ..timing: Timing,
     }
 }
