@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+#[global_allocator]
+static ALLOCATOR: node::memory::aligned::Aligned = node::memory::aligned::Aligned;
+
 /// A node of a distributed inference pipeline: client, dispatcher or worker
 #[derive(Debug, Parser)]
 #[command(name = "emu-node", version)]

@@ -4,6 +4,7 @@
 //! library keeps what was freed and is asked to return it by two calls without arguments that could be
 //! wrong; hence the `unsafe`. How much there is, [`room`] tells.
 
+pub mod aligned;
 pub mod hierarchy;
 pub mod room;
 
