@@ -47,6 +47,10 @@ fn main() -> ExitCode {
         ("processors_are_taken_away_and_given_back", processors_are_taken_away_and_given_back),
         ("storage_fills_up_and_closes_and_opens_again", storage_fills_up_and_closes_and_opens_again),
         ("what_a_node_has_stored_is_spoilt_as_told", what_a_node_has_stored_is_spoilt_as_told),
+        (
+            "a_clock_that_is_ahead_is_seen_by_the_node_alone_until_its_next_start",
+            a_clock_that_is_ahead_is_seen_by_the_node_alone_until_its_next_start,
+        ),
         ("a_deaf_node_is_killed_and_told_of", a_deaf_node_is_killed_and_told_of),
         (
             "the_next_command_removes_what_a_killed_run_left_and_nothing_else",
@@ -67,7 +71,8 @@ fn play_node() {
         let line = serde_json::to_string(&Stamped { at: node::clock::Instant::now(), event }).expect("an event");
         writeln!(telemetry, "{line}").expect("it is heard");
     };
-    fs::write(config.state.join("written"), "x").expect("the state folder can be written to");
+    fs::write(config.state.join("written"), node::clock::Instant::now().0.to_string())
+        .expect("the state folder can be written to");
     println!("{} is up", config.name);
     tell(Event::Ready);
     // An event that can carry words.
@@ -279,6 +284,37 @@ fn ends_are_told_apart() {
         let pid = cluster.fleet.pid(worker).expect("a process");
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).expect("a signal");
         assert_eq!(cluster.exit(worker), ExitCause::Signal(Signal::SIGKILL as i32), "nobody planned it");
+        assert!(cluster.teardown(PATIENCE).0.is_empty());
+    });
+}
+
+fn a_clock_that_is_ahead_is_seen_by_the_node_alone_until_its_next_start() {
+    in_sandbox(|sandbox, groups, folder| {
+        if let Err(reason) = emulator::fleet::try_clock() {
+            println!("skipped: no time namespaces: {reason}");
+            return;
+        }
+        let hour = Duration::from_secs(3600);
+        let mut cluster = Cluster::new(sandbox, groups, folder);
+        let node = cluster.launch("worker", None, 64);
+        cluster.ready(node);
+        for ahead in [hour, Duration::ZERO] {
+            cluster.fleet.kill(node).expect("killed");
+            assert_eq!(cluster.exit(node), ExitCause::Planned);
+            cluster.fleet.advance(node, ahead);
+            let before = node::clock::Instant::now();
+            cluster.fleet.restart(node).expect("a new process");
+            cluster.heard(node, |heard| match heard {
+                Heard::Said(Stamped { at, event: Event::Ready }) => *at > before && at.since(before) < PATIENCE,
+                _ => false,
+            });
+            let its = fs::read_to_string(folder.join("worker/state/written")).expect("what it took for the time");
+            let its = node::clock::Instant(its.parse().expect("an instant"));
+            assert!(
+                its > before + ahead && its.since(before + ahead) < PATIENCE,
+                "{its:?} is not {ahead:?} after {before:?}"
+            );
+        }
         assert!(cluster.teardown(PATIENCE).0.is_empty());
     });
 }

@@ -57,6 +57,7 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "pause", weight: 2, aims: Aims::Node, takes_down: true, dispatcher: true, keys: nothing },
     Kind { name: "crash-loop", weight: 1, aims: Aims::Node, takes_down: true, dispatcher: false, keys: ups_and_downs },
     Kind { name: "intermittent", weight: 1, aims: Aims::Node, takes_down: true, dispatcher: false, keys: on_and_off },
+    Kind { name: "clock", weight: 1, aims: Aims::Node, takes_down: true, dispatcher: true, keys: ahead },
     Kind { name: "oom", weight: 1, aims: Aims::Node, takes_down: true, dispatcher: false, keys: nothing },
     Kind { name: "cpu", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: little_of_a_core },
     Kind { name: "straggler", weight: 1, aims: Aims::Node, takes_down: false, dispatcher: false, keys: slower },
@@ -112,6 +113,15 @@ fn ups_and_downs(lots: &mut Lots) -> Table {
 
 fn on_and_off(lots: &mut Lots) -> Table {
     table([("on", millis(lots, 300, 1500)), ("off", millis(lots, 200, 1000))])
+}
+
+/// By less than heartbeats wait, or by much.
+fn ahead(lots: &mut Lots) -> Table {
+    let ahead = match lots.below(2) {
+        0 => millis(lots, 50, 900),
+        _ => Value::String(format!("{} s", lots.between(2, 100_000))),
+    };
+    table([("ahead", ahead)])
 }
 
 fn up_and_down(lots: &mut Lots) -> Table {

@@ -84,6 +84,7 @@ struct Needs {
     memory: Need,
     cpu: Need,
     fuse: Need,
+    clocks: Need,
 }
 
 impl Needs {
@@ -116,6 +117,7 @@ impl Needs {
                 (false, false) => Need::Unused,
             },
             fuse: if by_fault(Capability::Fuse) { Need::Needed } else { Need::Unused },
+            clocks: if by_fault(Capability::Clocks) { Need::Needed } else { Need::Unused },
         }
     }
 
@@ -126,6 +128,7 @@ impl Needs {
             Capability::MemoryLimits => self.memory,
             Capability::CpuLimits => self.cpu,
             Capability::Fuse => self.fuse,
+            Capability::Clocks => self.clocks,
             Capability::SoftwareLinks => self.software,
             Capability::NetemLinks => self.netem,
             Capability::NetemMedia => self.media,

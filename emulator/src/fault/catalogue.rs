@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    bit_flip, blackhole, corrupt, cpu, crash_loop, degrade, disk_full, down, duplicate, eio, flap, intermittent, kill,
-    loss_burst, oom, partition, pause, read_only, reorder, restart, slow, straggler, trace, truncate,
+    bit_flip, blackhole, clock, corrupt, cpu, crash_loop, degrade, disk_full, down, duplicate, eio, flap, intermittent,
+    kill, loss_burst, oom, partition, pause, read_only, reorder, restart, slow, straggler, trace, truncate,
 };
 use crate::sandbox::probe::Capability;
 use crate::scenario::FaultKind;
@@ -39,6 +39,8 @@ pub enum Need {
     CpuLimits,
     /// File systems in user space.
     Fuse,
+    /// Clocks of its own for a process.
+    TimeNamespace,
 }
 
 impl Need {
@@ -49,6 +51,7 @@ impl Need {
             Need::MemoryLimits => "memory limits: cgroup v1 or v2",
             Need::CpuLimits => "CPU limits: cgroup v1 or v2",
             Need::Fuse => "file systems in user space: `/dev/fuse`",
+            Need::TimeNamespace => "time namespaces: Linux 5.6, CONFIG_TIME_NS",
         }
     }
 
@@ -59,6 +62,7 @@ impl Need {
             Need::MemoryLimits => Some(Capability::MemoryLimits),
             Need::CpuLimits => Some(Capability::CpuLimits),
             Need::Fuse => Some(Capability::Fuse),
+            Need::TimeNamespace => Some(Capability::Clocks),
         }
     }
 }
@@ -69,6 +73,7 @@ pub const ALL: &[&Entry] = &[
     &restart::ENTRY,
     &pause::ENTRY,
     &crash_loop::ENTRY,
+    &clock::ENTRY,
     &oom::ENTRY,
     &cpu::ENTRY,
     &straggler::ENTRY,
@@ -98,6 +103,7 @@ pub fn entry(kind: &FaultKind) -> &'static Entry {
         FaultKind::Restart { .. } => &restart::ENTRY,
         FaultKind::Pause { .. } => &pause::ENTRY,
         FaultKind::CrashLoop { .. } => &crash_loop::ENTRY,
+        FaultKind::Clock { .. } => &clock::ENTRY,
         FaultKind::Oom { .. } => &oom::ENTRY,
         FaultKind::Cpu { .. } => &cpu::ENTRY,
         FaultKind::Straggler { .. } => &straggler::ENTRY,

@@ -3,9 +3,10 @@
 //! Each fault's [`Harm`]s are kept under its index, so that what overlaps composes: a process lives
 //! when no fault holds it dead, a direction has its own shape with the changes of every fault that
 //! holds it, in the order in which they fired; a node is as many times slower as all faults together say, and
-//! has no more cores than the strictest leaves it; a disk takes the delays of all, and the lowest of their rates.
+//! has no more cores than the strictest leaves it; a disk takes the delays of all, and the lowest of their rates; clocks add up.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{FaultError, Ground};
 use crate::fleet::FleetError;
@@ -19,6 +20,8 @@ use crate::scenario::{DiskPace, ShapeChange};
 pub enum Harm {
     /// The node has no process.
     Dead(usize, Death),
+    /// The node's clock is ahead by so much, for processes that are started.
+    Ahead(usize, Duration),
     /// The node's process is frozen.
     Frozen(usize),
     /// The node computes so many times slower.
@@ -87,6 +90,8 @@ pub enum Change {
 /// What a harm is done to, and so what must be put right when it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
+    /// Before the life that is to have it.
+    Clock(usize),
     Life(usize),
     Motion(usize),
     Pace(usize),
@@ -102,6 +107,7 @@ impl Harm {
     fn place(&self) -> Place {
         match self {
             Harm::Dead(node, _) => Place::Life(*node),
+            Harm::Ahead(node, _) => Place::Clock(*node),
             Harm::Frozen(node) => Place::Motion(*node),
             Harm::Slow(node, _) => Place::Pace(*node),
             Harm::Cores(node, _) => Place::Cores(*node),
@@ -209,6 +215,12 @@ impl Damage {
         let turned = harmed == was.is_empty();
         match place {
             Place::Shape(direction) => ground.shape(direction, &self.shape(direction, held))?,
+            Place::Clock(node) => {
+                let ahead = held
+                    .iter()
+                    .filter_map(|(_, harm)| if let Harm::Ahead(_, ahead) = harm { Some(*ahead) } else { None });
+                ground.advance(node, ahead.sum());
+            }
             Place::Pace(node) if !self.is_dead(node) => ground.slow(node, self.pace(node))?,
             // A process that is dead is told nothing; when it starts again it is looked at below.
             Place::Pace(_) => {}

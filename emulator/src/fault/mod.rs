@@ -1,7 +1,7 @@
 //! What breaks, and when. One file per kind of fault; the [`timeline`] fires and heals them on time.
 //!
 //! A fault is a list of timed [`steps`]; what one step does is a list of harms, and there are few sorts of those: no
-//! process, a frozen one, a slower one, one with less of the processors, a defect of its storage, a slow or failing disk, a
+//! process, a frozen one, a slower one, one with less of the processors, another clock, a defect of its storage, a slow or failing disk, a
 //! spoilt file, another shape, nothing delivered.
 //!
 //! Faults overlap. Each one adds its own **damage** to what it hits and takes only that away when it
@@ -15,6 +15,7 @@ mod words;
 
 mod bit_flip;
 mod blackhole;
+mod clock;
 mod corrupt;
 mod cpu;
 mod crash_loop;
@@ -68,6 +69,8 @@ pub trait Ground {
     /// # Errors
     /// When it can't be started.
     fn start(&mut self, node: usize) -> Result<(), FleetError>;
+    /// Lets the clock of the processes that a node starts from now on be ahead by so much.
+    fn advance(&mut self, node: usize, ahead: Duration);
     /// Freezes or thaws a node's process. When it stands still is seen later.
     ///
     /// # Errors
@@ -158,23 +161,24 @@ impl Hit {
     }
 }
 
-/// What a fault of this kind does if it fires now and can last for `span`.
+/// What a fault of this kind does if it fires now and can last for `span`, after which it `heals` or the run is over.
 ///
 /// # Errors
 /// When nobody has the role that it aims at, or it can't be done there.
 pub fn aim(
     kind: &FaultKind,
-    span: Duration,
+    (span, heals): (Duration, bool),
     names: &[String],
     network: &Network,
     holders: &dyn Holders,
 ) -> Result<Hit, FaultError> {
-    let aim = &Aim { names, network, holders, span };
+    let aim = &Aim { names, network, holders, span, heals };
     match kind {
         FaultKind::Kill { target } => kill::aim(aim, target),
         FaultKind::Restart { target } => restart::aim(aim, target),
         FaultKind::Pause { target } => pause::aim(aim, target),
         FaultKind::CrashLoop { target, up, down } => crash_loop::aim(aim, target, *up, *down),
+        FaultKind::Clock { target, ahead } => clock::aim(aim, target, *ahead),
         FaultKind::Oom { target } => oom::aim(aim, target),
         FaultKind::Cpu { target, cores, from, over } => cpu::aim(aim, target, [*from, *cores], *over),
         FaultKind::Straggler { target, factor, over } => straggler::aim(aim, target, *factor, *over),

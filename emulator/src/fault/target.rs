@@ -16,6 +16,8 @@ pub struct Aim<'a> {
     pub holders: &'a dyn Holders,
     /// How long the fault can last: until it is healed, or the run ends.
     pub span: Duration,
+    /// Whether it is healed then.
+    pub heals: bool,
 }
 
 impl Aim<'_> {

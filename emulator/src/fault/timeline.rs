@@ -136,7 +136,7 @@ impl Timeline {
     ) -> Result<(), FaultError> {
         let FaultSpec { at, lasting, kind, .. } = &self.faults[fault].spec;
         let span = lasting.unwrap_or_else(|| self.end.saturating_sub(*at));
-        let hit = aim(kind, span, &self.names, &self.network, holders)?;
+        let hit = aim(kind, (span, lasting.is_some()), &self.names, &self.network, holders)?;
         let nodes = hit.nodes.iter().map(|&node| self.names[node].clone()).collect();
         events.push((Instant::now(), RunEvent::FaultFired { fault, target: hit.target, nodes }));
         let mut steps = VecDeque::from(hit.steps);

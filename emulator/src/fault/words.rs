@@ -9,6 +9,7 @@ pub fn asked(kind: &FaultKind) -> String {
         | FaultKind::Restart { target }
         | FaultKind::Pause { target }
         | FaultKind::CrashLoop { target, .. }
+        | FaultKind::Clock { target, .. }
         | FaultKind::Oom { target }
         | FaultKind::Cpu { target, .. }
         | FaultKind::Straggler { target, .. }

@@ -74,6 +74,11 @@ impl Fleet<'_> {
         }
     }
 
+    /// Lets the clocks of the processes that a node starts from now on be ahead by so much. What they tell of instants is set back.
+    pub fn advance(&mut self, number: usize, ahead: Duration) {
+        self.nodes[number].ahead = ahead;
+    }
+
     /// Pauses a node: [`Heard::Paused`](super::Heard::Paused) follows when it stands still. A second pause changes nothing.
     pub fn pause(&mut self, number: usize) -> Result<(), FleetError> {
         self.running_node(number)?;

@@ -7,6 +7,7 @@
 //! A node is paused by the freezer of control groups version 2, else by SIGSTOP.
 
 pub mod cgroup;
+mod clock;
 mod error;
 mod harm;
 mod lines;
@@ -16,6 +17,7 @@ mod start;
 mod storage;
 mod teardown;
 
+pub use clock::try_clock;
 pub use error::FleetError;
 pub use lines::Garbled;
 pub use start::Program;
@@ -98,6 +100,8 @@ struct Node {
     group: NodeGroup,
     state: Storage,
     incarnation: u32,
+    /// By how much the clock of its next process is ahead.
+    ahead: Duration,
     process: Option<Process>,
 }
 
@@ -147,7 +151,16 @@ impl<'a> Fleet<'a> {
             uts: launch.uts.try_clone_to_owned().map_err(start)?,
         };
         let group = self.groups.node(&name, &launch.limits).map_err(limits)?;
-        self.nodes.push(Node { name, folder, place, group, state, incarnation: 0, process: None });
+        self.nodes.push(Node {
+            name,
+            folder,
+            place,
+            group,
+            state,
+            incarnation: 0,
+            ahead: Duration::ZERO,
+            process: None,
+        });
         let number = self.nodes.len() - 1;
         self.restart(number)?;
         Ok(number)
@@ -161,9 +174,12 @@ impl<'a> Fleet<'a> {
         }
         node.group.feed().map_err(|source| FleetError::Limits { node: node.name.clone(), source })?;
         node.incarnation += 1;
-        let (pid, channel) = start::start(&self.program, &node.name, &node.place, &node.folder, node.incarnation)?;
+        let (pid, channel) = {
+            let Node { name, place, folder, .. } = &*node;
+            start::start(&self.program, name, place, folder, node.incarnation, node.ahead)?
+        };
         let watched = pidfd::open(pid).map_err(FleetError::Wait).and_then(|pidfd| {
-            let process = Process::new(pid, pidfd, channel, &node.group);
+            let process = Process::new(pid, pidfd, channel, &node.group, node.ahead);
             watch(&self.epoll, &process.pidfd, number, EpollFlags::EPOLLIN)?;
             if let Some(channel) = &process.channel {
                 watch(&self.epoll, channel, number, EpollFlags::EPOLLIN)?;
@@ -259,7 +275,8 @@ impl Node {
             let mut said = false;
             let more = channel.read(|event| {
                 said = true;
-                hear(event.map_or_else(Heard::Garbled, Heard::Said));
+                let said = |said: Stamped| Heard::Said(said.set_back(process.ahead));
+                hear(event.map_or_else(Heard::Garbled, said));
             });
             if !more {
                 process.channel = None;

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -21,6 +22,8 @@ pub(super) struct Process {
     pub channel: Option<Channel>,
     pub ending: Ending,
     pub pause: Pause,
+    /// By how much its clock is ahead of everybody else's.
+    pub ahead: Duration,
     kills_before: Option<u64>,
 }
 
@@ -46,9 +49,9 @@ pub(super) enum Pause {
 }
 
 impl Process {
-    pub fn new(pid: Pid, pidfd: OwnedFd, channel: Channel, group: &NodeGroup) -> Process {
+    pub fn new(pid: Pid, pidfd: OwnedFd, channel: Channel, group: &NodeGroup, ahead: Duration) -> Process {
         let kills_before = kills(group);
-        Process { pid, pidfd, channel: Some(channel), ending: Ending::Nothing, pause: Pause::Runs, kills_before }
+        Process { pid, pidfd, channel: Some(channel), ending: Ending::Nothing, pause: Pause::Runs, ahead, kills_before }
     }
 
     /// Sends a signal to the process and whatever it started.

@@ -7,11 +7,13 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::Pid;
 
+use super::clock::spawn_ahead;
 use super::error::FleetError;
 use super::lines::Channel;
 
@@ -50,7 +52,7 @@ impl Place {
     }
 }
 
-/// Starts `program` for `node`, whose folder holds its `config.json`, and returns its number and telemetry.
+/// Starts `program` for `node`, whose folder holds its `config.json`, with its clock `ahead`, and returns its number and telemetry.
 ///
 /// The child inherits the namespaces of the calling thread, which is moved there and back: so nothing has to be done
 /// between fork and exec, and the child can be made without copying the emulator's memory. Telemetry is its
@@ -63,6 +65,7 @@ pub(super) fn start(
     place: &Place,
     folder: &Path,
     incarnation: u32,
+    ahead: Duration,
 ) -> Result<(Pid, Channel), FleetError> {
     let failed = |source| FleetError::Start { node: node.to_owned(), source };
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
@@ -86,7 +89,7 @@ pub(super) fn start(
     let home = Place::open().map_err(failed)?;
     let raised = Raised::raise();
     let entered = place.enter();
-    let started = entered.map(|()| command.spawn());
+    let started = entered.map(|()| if ahead.is_zero() { command.spawn() } else { spawn_ahead(&mut command, ahead) });
     let back = home.enter();
     drop(raised);
     let child = started.map_err(moving)?.map_err(failed)?;

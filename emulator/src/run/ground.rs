@@ -1,5 +1,7 @@
 //! What faults act on, for real: the fleet and the fabric of this run.
 
+use std::time::Duration;
+
 use node::telemetry::Command;
 
 use crate::fabric::{Fabric, FabricError};
@@ -30,6 +32,10 @@ impl Ground for Testbed<'_, '_> {
         self.fleet.restart(node)?;
         self.started.push(node);
         Ok(())
+    }
+
+    fn advance(&mut self, node: usize, ahead: Duration) {
+        self.fleet.advance(node, ahead);
     }
 
     fn freeze(&mut self, node: usize, frozen: bool) -> Result<(), FleetError> {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{Host, RunError};
 use crate::fault::catalogue::{Entry, Need, entry};
 use crate::fleet::cgroup::LimitWarning;
+use crate::fleet::try_clock;
 use crate::scenario::{FaultSpec, Loaded};
 
 /// The scenario without those faults that are left out, and for each sort of them a warning.
@@ -39,6 +40,7 @@ fn lacks(host: &Host<'_>, need: Need) -> Option<String> {
         Need::Nothing => None,
         Need::MemoryLimits => limits.find(|warning| matches!(warning, LimitWarning::Memory(_))),
         Need::CpuLimits => limits.find(|warning| matches!(warning, LimitWarning::Cpu(_))),
+        Need::TimeNamespace => return try_clock().err().map(|error| error.to_string()),
         Need::Fuse => return host.sandbox.try_layer().err().map(|error| error.to_string()),
     };
     missing.map(ToString::to_string)

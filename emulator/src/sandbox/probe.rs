@@ -42,11 +42,13 @@ pub enum Capability {
     RealTime,
     /// File systems in user space.
     Fuse,
+    /// Processes with clocks of their own.
+    Clocks,
 }
 
 impl Capability {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Capability; 12] = {
+    pub const ALL: [Capability; 13] = {
         use Capability::*;
         [
             UserNamespace,
@@ -61,6 +63,7 @@ impl Capability {
             Freezer,
             RealTime,
             Fuse,
+            Clocks,
         ]
     };
 
@@ -79,6 +82,7 @@ impl Capability {
             Capability::Freezer => "freezer: cgroup v2",
             Capability::RealTime => "real-time priority: SCHED_FIFO",
             Capability::Fuse => "file systems in user space, faults of kind slow and eio: /dev/fuse",
+            Capability::Clocks => "time namespaces, faults of kind clock",
         }
     }
 
@@ -104,6 +108,7 @@ impl Capability {
                 "run as root, or add \"<user> - rtprio 1\" to /etc/security/limits.conf and log in again"
             }
             Capability::Fuse => "sudo modprobe fuse; sudo chmod 666 /dev/fuse; in a container: --device /dev/fuse",
+            Capability::Clocks => "use a kernel of at least 5.6 with CONFIG_TIME_NS",
         }
     }
 }
@@ -185,6 +190,7 @@ pub fn inside(sandbox: &Sandbox) -> Vec<Finding> {
         Finding::new(Capability::OwnProc, proc.map_or(Ok(()), Err)),
         Finding::new(Capability::StateFolders, state),
         Finding::new(Capability::Fuse, sandbox.try_layer()),
+        Finding::new(Capability::Clocks, crate::fleet::try_clock()),
         Finding::new(Capability::SoftwareLinks, software),
         Finding::new(Capability::NetemLinks, links),
         Finding::new(Capability::NetemMedia, media),

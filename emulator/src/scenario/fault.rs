@@ -54,6 +54,14 @@ pub enum FaultKind {
         #[serde(with = "duration")]
         down: Duration,
     },
+    /// The process is started again with a clock that is ahead; healed by starting it once more.
+    Clock {
+        /// Whose.
+        target: NodeTarget,
+        /// By how much.
+        #[serde(with = "duration")]
+        ahead: Duration,
+    },
     /// The node's memory is taken away until the kernel ends its process; healed by giving it back and starting it again.
     Oom {
         /// Whose.

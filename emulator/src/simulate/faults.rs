@@ -111,8 +111,8 @@ impl<'a> Faults<'a> {
         let span =
             spec.lasting.unwrap_or_else(|| (self.scenario.duration + self.scenario.drain).saturating_sub(spec.at));
         let holders = Seen { scenario: self.scenario, simulation };
-        let hit =
-            aim(&spec.kind, span, &self.names, &self.scenario.network, &holders).map_err(|error| error.to_string())?;
+        let hit = aim(&spec.kind, (span, spec.lasting.is_some()), &self.names, &self.scenario.network, &holders)
+            .map_err(|error| error.to_string())?;
         if hit.steps.iter().flat_map(|step| &step.harms).any(|harm| self.is_beyond(harm)) {
             return Err("only workers die or stand still in a simulation".to_owned());
         }
@@ -122,9 +122,11 @@ impl<'a> Faults<'a> {
     /// Whether a harm is to a process that a simulation doesn't have.
     fn is_beyond(&self, harm: &Harm) -> bool {
         match harm {
-            Harm::Dead(node, _) | Harm::Frozen(node) | Harm::Slow(node, _) | Harm::Cores(node, _) => {
-                self.scenario.nodes.get(*node).is_none_or(|node| node.role != Role::Worker)
-            }
+            Harm::Dead(node, _)
+            | Harm::Ahead(node, _)
+            | Harm::Frozen(node)
+            | Harm::Slow(node, _)
+            | Harm::Cores(node, _) => self.scenario.nodes.get(*node).is_none_or(|node| node.role != Role::Worker),
             // Kinds that do this were refused.
             Harm::Full(_) | Harm::ReadOnly(_) | Harm::SlowDisk(..) | Harm::FailingDisk(..) | Harm::Spoilt(..) => true,
             Harm::Shape(..) | Harm::Blocked(_) => false,
@@ -169,6 +171,10 @@ impl Ground for Ruin<'_, '_> {
     fn start(&mut self, node: usize) -> Result<(), FleetError> {
         self.0.start(node);
         Ok(())
+    }
+
+    fn advance(&mut self, _node: usize, _ahead: Duration) {
+        // A simulation has one clock, and nobody in it compares two.
     }
 
     fn freeze(&mut self, node: usize, frozen: bool) -> Result<(), FleetError> {

@@ -82,11 +82,12 @@ impl Run {
 }
 
 /// Kinds that have a story below.
-const TOLD: [&str; 24] = [
+const TOLD: [&str; 25] = [
     "kill",
     "restart",
     "pause",
     "crash-loop",
+    "clock",
     "oom",
     "cpu",
     "straggler",
@@ -151,6 +152,21 @@ fn a_node_in_a_crash_loop_dies_each_time_it_comes_up_until_it_is_healed() {
     );
     assert_eq!(run.steps(), ["started", "dead", "started", "dead", "started", "dead"]);
     assert_eq!((run.ends(), run.starts()), (vec!["planned"; 4], 5));
+}
+
+#[test]
+fn a_node_that_comes_back_an_hour_ahead_serves_and_the_record_stays_on_one_clock() {
+    let user = User::new();
+    if !has("clocks") {
+        return;
+    }
+    let fault = "{ kind = \"clock\", target = \"stage:0\", at = \"1 s\", for = \"2 s\", ahead = \"1 h\" }";
+    let run = Run::of(&user, fault);
+    assert_eq!(run.steps(), ["3600 s ahead", "ended"]);
+    assert_eq!((run.ends(), run.starts()), (vec!["planned"; 2], 3));
+    let instants = run.events.iter().filter_map(|event| event["at"].as_u64());
+    let (first, last) = (instants.clone().min().expect("events"), instants.max().expect("events"));
+    assert!(last - first < 60_000_000_000, "the log spans {} s", (last - first) / 1_000_000_000);
 }
 
 #[test]

@@ -31,6 +31,22 @@ pub struct Stamped {
     pub event: Event,
 }
 
+impl Stamped {
+    /// The same as another clock would have it, to which this one is `ahead`.
+    pub fn set_back(mut self, ahead: Duration) -> Stamped {
+        let set_back = |at: &mut Instant| at.0 = at.0.saturating_sub(ahead.as_nanos() as u64);
+        set_back(&mut self.at);
+        match &mut self.event {
+            Event::Offered { scheduled, .. } => set_back(scheduled),
+            Event::Processed { received, started, finished, sent, .. } => {
+                [received, started, finished, sent].into_iter().for_each(set_back);
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
 /// Something that happened on a node. Requests are numbered by the client from zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

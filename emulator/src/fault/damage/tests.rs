@@ -18,6 +18,7 @@ struct Told {
     frozen: BTreeSet<usize>,
     slow: BTreeMap<usize, f64>,
     cores: BTreeMap<usize, f64>,
+    ahead: BTreeMap<usize, Duration>,
     defects: BTreeMap<usize, (bool, bool)>,
     disks: BTreeMap<usize, (Duration, Option<Rate>, usize)>,
     shapes: BTreeMap<Direction, Shape>,
@@ -39,6 +40,12 @@ impl Ground for Told {
     fn start(&mut self, node: usize) -> Result<(), FleetError> {
         assert!(self.dead.remove(&node).is_some(), "node {node} is started though it lives");
         Ok(())
+    }
+    fn advance(&mut self, node: usize, ahead: Duration) {
+        match ahead.is_zero() {
+            true => self.ahead.remove(&node),
+            false => self.ahead.insert(node, ahead),
+        };
     }
     fn freeze(&mut self, node: usize, frozen: bool) -> Result<(), FleetError> {
         assert!(!self.dead.contains_key(&node), "node {node} has no process to freeze");
@@ -115,6 +122,7 @@ fn harm() -> impl Strategy<Value = Harm> {
     prop_oneof![
         (0..3usize, prop::sample::select(vec![Death::Signal, Death::Memory]))
             .prop_map(|(node, how)| Harm::Dead(node, how)),
+        (0..3usize, 1..5u32).prop_map(|(node, hours)| Harm::Ahead(node, Duration::from_secs(3600) * hours)),
         (0..3usize).prop_map(Harm::Frozen),
         // Powers of two: their products don't depend on the order.
         (0..3usize, 1..5).prop_map(|(node, power)| Harm::Slow(node, 2f64.powi(power))),

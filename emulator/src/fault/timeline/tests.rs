@@ -23,6 +23,9 @@ impl Ground for Done {
         self.0.push("start");
         Ok(())
     }
+    fn advance(&mut self, _: usize, ahead: Duration) {
+        self.0.push(if ahead.is_zero() { "clock right" } else { "clock ahead" });
+    }
     fn freeze(&mut self, _: usize, frozen: bool) -> Result<(), FleetError> {
         self.0.push(if frozen { "freeze" } else { "thaw" });
         Ok(())

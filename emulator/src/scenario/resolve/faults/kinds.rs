@@ -30,6 +30,9 @@ pub fn kinds(fault: &At<Fault>, targets: &mut Targets<'_, '_>, files: &mut Files
         }
         Fault::Pause(pause) => of_nodes(&pause.target, "pause", targets, |target| Some(FaultKind::Pause { target })),
         Fault::Oom(oom) => of_nodes(&oom.target, "oom", targets, |target| Some(FaultKind::Oom { target })),
+        Fault::Clock(clock) => of_nodes(&clock.target, "clock", targets, |target| {
+            Some(FaultKind::Clock { target, ahead: clock.ahead.get()?.0 })
+        }),
         Fault::CrashLoop(keys) => {
             let turn = [&keys.up, &keys.down].map(|time| time.get().map_or(Duration::ZERO, |time| time.0));
             check_steps(&keys.timing, (2, turn[0] + turn[1]), fault.place, targets.setting, targets.problems);

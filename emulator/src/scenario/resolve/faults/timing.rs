@@ -21,6 +21,7 @@ pub fn of(fault: &Fault) -> &Timing {
         Fault::Eio(fault) => &fault.timing,
         Fault::BitFlip(fault) => &fault.timing,
         Fault::Truncate(fault) => &fault.timing,
+        Fault::Clock(fault) => &fault.timing,
         Fault::CrashLoop(fault) => &fault.timing,
         Fault::Cpu(fault) => &fault.timing,
         Fault::Straggler(fault) => &fault.timing,

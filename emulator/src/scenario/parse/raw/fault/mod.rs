@@ -4,7 +4,7 @@ mod link;
 mod node;
 
 pub use link::{Blackhole, Degrade, Flap, LossBurst, OfLink, Partition, Reorder, Spoilt, Trace};
-pub use node::{BitFlip, Cpu, CrashLoop, Eio, Intermittent, OfNode, Slow, Straggler, Truncate};
+pub use node::{BitFlip, Clock, Cpu, CrashLoop, Eio, Intermittent, OfNode, Slow, Straggler, Truncate};
 
 use crate::scenario::parse::leaf::{Flag, Whole};
 use crate::scenario::parse::macros::{kinds, table};
@@ -22,6 +22,9 @@ kinds! {
         /// A node's process is ended, started again, ended again, and so on; with `for`, it is started for good
         /// afterwards.
         "crash-loop" => CrashLoop(CrashLoop),
+        /// A node is started again with a clock that is ahead; with `for`, once more with the right one afterwards. Needs time
+        /// namespaces.
+        "clock" => Clock(Clock),
         /// A node's memory is taken away until the kernel ends its process; with `for`, it gets it back and is started
         /// again afterwards. Needs memory limits (control groups).
         "oom" => Oom(OfNode),

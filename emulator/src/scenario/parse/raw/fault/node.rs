@@ -33,6 +33,18 @@ table! {
 }
 
 table! {
+    /// A node's clock is ahead.
+    pub struct Clock as "" {
+        /// Whose: a name, `"stage:1"` for whoever holds that stage then (the first is 0), `"spare"` for
+        /// a worker that holds none, `"random"`, or `{ random = 2, of = "workers" }` for several.
+        target: Required<NodeAim>,
+        /// By how much.
+        ahead: Optional<Period> = "1 h",
+        ..timing: Timing,
+    }
+}
+
+table! {
     /// A node's process gets less of the processors.
     pub struct Cpu as "" {
         /// Whose: a name, `"stage:1"` for whoever holds that stage then (the first is 0), `"spare"` for
