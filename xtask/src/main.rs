@@ -2,6 +2,7 @@
 
 mod fuzz;
 mod lint;
+mod programs;
 mod python;
 mod run;
 mod test;

@@ -19,10 +19,19 @@ const PACKAGES: [&str; 7] = [
 /// Wheels that carry models; only unpacked, because they pull in far more than the models.
 const MODEL_WHEELS: [&str; 2] = ["rapidocr-onnxruntime==1.4.4", "onnx==1.23.2"];
 
-/// The interpreter of the environment, and the folder with the models; both made if need be.
+/// What tests are told of the environment.
+#[derive(Debug)]
+pub struct Environment {
+    /// Its interpreter.
+    pub interpreter: PathBuf,
+    /// The folder with the models.
+    pub models: PathBuf,
+}
+
+/// The environment, made if need be.
 ///
 /// What is there and right is left alone, so that later runs need no network.
-pub fn environment() -> Result<(PathBuf, PathBuf), Failed> {
+pub fn environment() -> Result<Environment, Failed> {
     let home = target().join("python");
     let python = home.join("bin/python");
     let pip = |arguments: &[&str], packages: &[&str]| {
@@ -36,7 +45,7 @@ pub fn environment() -> Result<(PathBuf, PathBuf), Failed> {
     })?;
     let models = target().join("models");
     once(&models, &MODEL_WHEELS, || pip(&["--no-deps", "--target", &models.to_string_lossy()], &MODEL_WHEELS))?;
-    Ok((python, models))
+    Ok(Environment { interpreter: python, models })
 }
 
 /// Fills `folder` unless it holds these packages already. It counts as filled only when that went well.
