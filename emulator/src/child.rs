@@ -1,6 +1,6 @@
 //! `emu run` or `emu simulate` as a child process: each run has a process of its own, as if a user had started it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -85,6 +85,16 @@ impl Runner {
         Ok(runner)
     }
 
+    /// The same with another program in place of this one.
+    pub fn of(&self, program: &Path) -> Runner {
+        Runner { program: program.to_owned(), ..self.clone() }
+    }
+
+    /// The program that is started.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// What interrupted this process, if anything did.
     pub fn interrupted(&self) -> Option<Exit> {
         match self.interrupted.load(Ordering::SeqCst) {
@@ -137,4 +147,13 @@ impl Runner {
         let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or_default();
         Ok(Ended { code: u8::try_from(code).unwrap_or(u8::MAX), summary: serde_json::from_slice(&said).ok() })
     }
+}
+
+/// The folder of the run that landed in a folder of results; `None` if none did.
+///
+/// # Errors
+/// When the folder of results can't be read.
+pub fn landed(results: &Path) -> io::Result<Option<PathBuf>> {
+    let latest = |scenario: fs::DirEntry| fs::canonicalize(scenario.path().join("latest")).ok();
+    Ok(fs::read_dir(results)?.flatten().find_map(latest))
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// It did what was asked, and everything that was expected held.
     Success = 0,
-    /// Something in `[expect]` did not hold, or an invariant was broken.
+    /// Something in `[expect]` did not hold, an invariant was broken, or a gate found a regression.
     ExpectFailed = 1,
     /// The command line or the scenario is wrong.
     Usage = 2,
@@ -20,6 +20,8 @@ pub enum Exit {
     NodeDied = 5,
     /// Teardown left something behind.
     LeftBehind = 6,
+    /// A gate had too few or too noisy runs to tell.
+    Inconclusive = 7,
     /// Interrupted (SIGINT).
     Interrupted = 130,
     /// Terminated (SIGTERM).
@@ -35,9 +37,20 @@ impl Exit {
     /// The way of ending that has this code.
     pub fn from_code(code: u8) -> Option<Exit> {
         use Exit::*;
-        [Success, ExpectFailed, Usage, HostLacks, SetupFailed, NodeDied, LeftBehind, Interrupted, Terminated]
-            .into_iter()
-            .find(|exit| exit.code() == code)
+        [
+            Success,
+            ExpectFailed,
+            Usage,
+            HostLacks,
+            SetupFailed,
+            NodeDied,
+            LeftBehind,
+            Inconclusive,
+            Interrupted,
+            Terminated,
+        ]
+        .into_iter()
+        .find(|exit| exit.code() == code)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod chaos;
 pub mod check;
 pub mod compare;
 pub mod doctor;
+pub mod gate;
 pub mod model;
 pub mod paper;
 pub mod plan;
@@ -41,15 +42,16 @@ Examples:
   emu paper --quick                                     SEIFER's study again, a minute's part of it
   emu simulate scenarios/20node_fail.toml               the same without running it, in a moment
   emu sweep scenarios/scaling.toml --vary nodes=5,10,15,20 --repeat 5
+  emu gate scenarios/scaling.toml --vary nodes=5,10,20 --against ./emu-of-main    is this one slower?
   emu chaos scenarios/chaos.toml --runs 20              faults drawn by lot, until one breaks an invariant
   emu check scenarios/*.toml                            find every mistake without running
   emu doctor scenarios/20node_fail.toml                 what this host can do, and what is missing
   emu report results/quickstart/latest                  compute the summary again from the events
   emu compare results/before results/after              which is faster, by how much, and can these runs tell
 
-Exit codes: 0 ok, 1 an expectation failed or an invariant was broken, 2 wrong command line or scenario, 3 the host lacks a
+Exit codes: 0 ok, 1 an expectation failed, an invariant was broken or a gate found a loss, 2 wrong command line or scenario, 3 the host lacks a
 capability, 4 set-up failed, 5 a node died that no fault killed, 6 teardown left something behind,
-130/143 interrupted.";
+7 a gate can't tell, 130/143 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -63,6 +65,8 @@ enum Command {
     Chaos(chaos::ChaosArgs),
     /// Runs a scenario over a grid of values, several times each, and fits a scaling curve.
     Sweep(sweep::SweepArgs),
+    /// Fails if throughput over a grid has become worse than another program's or a stored baseline's.
+    Gate(gate::GateArgs),
     /// Compares sets of runs: what is faster, by how much, and whether these runs can tell.
     Compare(compare::CompareArgs),
     /// Reads scenarios and reports every mistake, without running them.
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Chaos(arguments) => chaos::run(arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
+        Command::Gate(arguments) => gate::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -13,7 +13,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 use crate::record::env::Env;
 use crate::record::outputs::{ENV, LATENCY, SUMMARY};
-use crate::record::summary::Summary;
+use crate::record::summary::{Bound, Summary};
 
 /// Digits of the histograms, as the latency logs have them.
 const DIGITS: u8 = 3;
@@ -44,6 +44,8 @@ pub struct Run {
     pub exit: u8,
     /// Results per second.
     pub throughput_per_s: f64,
+    /// What they could have been at most.
+    pub bound: Option<Bound>,
     /// The longest recovery from a fault that was detected.
     pub recovery_ms: Option<f64>,
     /// Latency from the scheduled instant, in nanoseconds.
@@ -169,6 +171,7 @@ pub fn run(folder: &Path) -> Result<Run, RunsError> {
         host,
         exit: summary.exit,
         throughput_per_s: summary.throughput_per_s,
+        bound: summary.bound,
         recovery_ms: recovery_ms.filter(|took| *took > 0.0),
     })
 }

@@ -132,7 +132,7 @@ fn words(told: Told, runs: usize) -> String {
 }
 
 /// A ratio as a change.
-fn percent(ratio: f64) -> String {
+pub(super) fn percent(ratio: f64) -> String {
     let change = (ratio - 1.0) * 100.0;
     let sign = if change < 0.0 { "−" } else { "+" };
     format!("{sign}{} %", significant(change.abs()))

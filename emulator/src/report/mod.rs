@@ -7,6 +7,7 @@ pub mod comparison;
 pub mod evidence;
 mod expect;
 pub mod files;
+pub mod gate;
 mod invariants;
 mod markdown;
 pub(crate) mod numbers;

@@ -1,6 +1,9 @@
 //! The grid of a sweep: every combination of the values that vary.
 
 use std::fmt;
+use std::path::Path;
+
+use crate::scenario::{Loaded, Overrides, ScenarioErrors, load};
 
 /// Short names of what is varied most.
 const SHORT: [(&str, &str); 2] = [("nodes", "topology.nodes"), ("replicas", "plan.replicas")];
@@ -78,6 +81,61 @@ pub fn grid(vary: &[Vary]) -> Vec<Point> {
         points = points.iter().flat_map(|point| values.iter().map(move |value| with(point, value))).collect();
     }
     points
+}
+
+/// Points that differ in one key only, which is a number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The key, as the user named it.
+    pub over: String,
+    /// What else is set, as `name=value`.
+    pub with: String,
+    /// The points, by their index, with their value of the key.
+    pub points: Vec<(usize, f64)>,
+}
+
+/// The rows over a key, one for each combination of the others; none if its values are not all numbers.
+pub fn rows(key: usize, vary: &Vary, points: &[Point]) -> Vec<Row> {
+    let number = |point: &Point| point.values[key].1.parse::<f64>().ok().filter(|value| value.is_finite());
+    if vary.values.len() < 2 || points.iter().any(|point| number(point).is_none()) {
+        return Vec::new();
+    }
+    let others = |point: &Point| {
+        let others = point.values.iter().enumerate().filter(|(index, _)| *index != key);
+        others.map(|(_, (name, value))| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    };
+    let mut rows: Vec<Row> = Vec::new();
+    for (index, point) in points.iter().enumerate() {
+        let (with, Some(value)) = (others(point), number(point)) else { continue };
+        match rows.iter_mut().find(|row| row.with == with) {
+            Some(row) => row.points.push((index, value)),
+            None => rows.push(Row { over: vary.name.clone(), with, points: vec![(index, value)] }),
+        }
+    }
+    rows
+}
+
+/// Reads the scenario as it is at each point, and returns what it is at the first.
+///
+/// # Errors
+/// The first point with mistakes, and the mistakes.
+pub fn loaded(
+    scenario: &Path,
+    points: &[Point],
+    set: &[String],
+    seed: Option<u64>,
+) -> Result<Loaded, (Point, ScenarioErrors)> {
+    let read = |point: &Point| {
+        let set: Vec<String> = set.iter().chain(&point.set).cloned().collect();
+        load(scenario, &Overrides { set, seed }).map_err(|errors| (point.clone(), errors))
+    };
+    let mut first = None;
+    for point in points {
+        let loaded = read(point)?;
+        first.get_or_insert(loaded);
+    }
+    // A grid has a point even when nothing varies.
+    Ok(first.unwrap_or_else(|| unreachable!("a grid without points")))
 }
 
 #[cfg(test)]

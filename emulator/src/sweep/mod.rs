@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use node::digest::digest;
 use serde::Serialize;
 
-use self::grid::{Point, Vary, grid};
+use self::grid::{Point, Row, Vary, grid, loaded, rows};
 use self::usl::{Fit, fit};
-use crate::child::{ChildError, Ended, Runner};
+use crate::child::{ChildError, Ended, Runner, landed};
 use crate::compare::runs::{RunsError, Set, within};
 use crate::compare::{Comparison, Metric};
 use crate::exit::Exit;
-use crate::scenario::{Overrides, ScenarioErrors, load};
+use crate::scenario::ScenarioErrors;
 
 /// The runs, a folder for each point.
 const RUNS: &str = "runs";
@@ -140,16 +140,8 @@ pub struct Swept {
 /// See [`SweepError`]. Runs that were made before are kept, and the next sweep goes on from there.
 pub fn sweep(options: &Options, say: &mut dyn FnMut(&str)) -> Result<(Swept, Option<Exit>), SweepError> {
     let points = grid(&options.vary);
-    let mut first = None;
-    for point in &points {
-        let set: Vec<String> = options.set.iter().chain(&point.set).cloned().collect();
-        let overrides = Overrides { set, seed: options.seed };
-        let loaded = load(&options.scenario, &overrides)
-            .map_err(|errors| SweepError::Scenario { point: point.to_string(), errors })?;
-        first.get_or_insert(loaded);
-    }
-    // A grid has a point even when nothing varies.
-    let Some(first) = first else { unreachable!("a grid without points") };
+    let first = loaded(&options.scenario, &points, &options.set, options.seed)
+        .map_err(|(point, errors)| SweepError::Scenario { point: point.to_string(), errors })?;
     let (name, seed) = (first.scenario.name.clone(), first.scenario.seed);
     let kind = [&[first.text.clone(), options.command.to_owned()], &options.set[..], &options.arguments[..]].concat();
     let id = digest(kind.join("\n").as_bytes()) & 0xff_ffff;
@@ -214,8 +206,7 @@ fn one(options: &Options, runner: &Runner, point: &Point, seed: u64, folder: &Pa
         }
         let home = folder.join(RUNS).join(point.folder());
         fs::create_dir_all(&home).map_err(at(&home))?;
-        for scenario in fs::read_dir(&present).map_err(at(&present))?.flatten() {
-            let Ok(run) = fs::canonicalize(scenario.path().join("latest")) else { continue };
+        if let Some(run) = landed(&present).map_err(at(&present))? {
             let to = home.join(run.file_name().unwrap_or_default());
             fs::rename(&run, &to).map_err(at(&to))?;
         }
@@ -244,36 +235,20 @@ fn summed_up(options: &Options, points: &[Point], scenario: String, folder: Path
     Ok(Swept { scenario, over, points: comparison, curves, failed, interrupted: false, folder })
 }
 
-/// The curves over a key, one for each combination of the others; none if its values are not all numbers.
+/// The curves over a key.
 fn over(key: usize, vary: &Vary, points: &[Point], sets: &[Set], seed: u64) -> Vec<Curve> {
-    let number = |point: &Point| point.values[key].1.parse::<f64>().ok().filter(|value| value.is_finite());
-    if vary.values.len() < 2 || points.iter().any(|point| number(point).is_none()) {
-        return Vec::new();
-    }
-    let others = |point: &Point| {
-        let others = point.values.iter().enumerate().filter(|(index, _)| *index != key);
-        others.map(|(_, (name, value))| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
-    };
-    let mut curves: Vec<Curve> = Vec::new();
-    for (index, point) in points.iter().enumerate() {
-        let (with, Some(value)) = (others(point), number(point)) else { continue };
-        match curves.iter_mut().find(|curve| curve.with == with) {
-            Some(curve) => curve.points.push((index, value)),
-            None => curves.push(Curve { over: vary.name.clone(), with, points: vec![(index, value)], fit: None }),
-        }
-    }
-    for curve in &mut curves {
-        let samples = curve
-            .points
+    let curve = |Row { over, with, points }: Row| {
+        let samples = points
             .iter()
             .flat_map(|(index, value)| sets[*index].runs.iter().map(move |run| (*value, run.throughput_per_s)));
-        curve.fit = fit(&samples.collect::<Vec<_>>(), seed);
-    }
-    curves
+        let fit = fit(&samples.collect::<Vec<_>>(), seed);
+        Curve { over, with, points, fit }
+    };
+    rows(key, vary, points).into_iter().map(curve).collect()
 }
 
 /// A time as a person would say it.
-fn rounded(time: Duration) -> String {
+pub(crate) fn rounded(time: Duration) -> String {
     match time.as_secs() {
         seconds if seconds < 90 => format!("{seconds} s"),
         seconds if seconds < 5400 => format!("{} min", seconds.div_ceil(60)),
@@ -281,7 +256,8 @@ fn rounded(time: Duration) -> String {
     }
 }
 
-fn plain(name: &str) -> String {
+/// A name that can be a folder's.
+pub(crate) fn plain(name: &str) -> String {
     let name: String = name.chars().map(|c| if c.is_alphanumeric() || "-_+".contains(c) { c } else { '_' }).collect();
     if name.is_empty() { "_".to_owned() } else { name }
 }
