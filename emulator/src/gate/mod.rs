@@ -130,7 +130,8 @@ impl GateError {
     pub fn exit(&self) -> Exit {
         match self {
             GateError::Scenario { .. } | GateError::Program { .. } | GateError::NoBaseline { .. } => Exit::Usage,
-            // What [`Exit::ExpectFailed`] and the like mean of a run, they don't mean of a gate.
+            // One that came to no summary has no result, whatever it says of it.
+            GateError::Run { code: 0 | 1 | 7, .. } => Exit::SetupFailed,
             GateError::Run { code, .. } => Exit::from_code(*code).unwrap_or(Exit::SetupFailed),
             _ => Exit::SetupFailed,
         }
