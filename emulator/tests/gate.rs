@@ -4,7 +4,7 @@
 mod story;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -190,6 +190,46 @@ fn what_can_not_be_gated_is_told() {
         let refused = gated(&user, arguments).expect(code);
         assert!(refused.stderr.contains(said), "{arguments:?}: {}", refused.stderr);
     }
+}
+
+/// The commands in docs/ci.md and in the workflow, as they stand there, but simulated and with fewer pairs.
+#[test]
+fn the_examples_of_the_docs_do_what_they_say() {
+    let user = User::new();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    for at in ["old", "new"] {
+        fs::create_dir_all(user.path().join(at).join("target/release")).unwrap();
+        symlink(EMU, user.path().join(at).join("target/release/emu")).unwrap();
+    }
+    for at in ["scenarios", "new/scenarios"] {
+        symlink(format!("{root}/scenarios"), user.path().join(at)).unwrap();
+    }
+    let read = |file: &str| fs::read_to_string(format!("{root}/docs/{file}")).unwrap();
+    let text = read("ci.md") + &read("examples/throughput-gate.yml");
+    let ours = |line: &&str| line.starts_with("emu ") || line.starts_with("new/target/release/emu ");
+    let commands: Vec<&str> = text.lines().map(str::trim).filter(ours).collect();
+    assert_eq!(commands.len(), 4, "{commands:?}");
+    for command in commands {
+        let script = format!("emu() {{ '{EMU}' \"$@\"; }}; {command} --simulate --repeat 3");
+        let script = script.replace("--repeat 8 ", "");
+        let mut shell = user.command("sh".as_ref(), &["-c", &script]);
+        let outcome = User::end(shell.env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY"));
+        assert!(outcome.status.success(), "{command}\n{}", outcome.stderr);
+    }
+
+    let Some(python) = std::env::var_os("EMU_PYTHON") else {
+        return eprintln!("SKIPPED: set EMU_PYTHON to a Python that has the package pyyaml");
+    };
+    let script = "\
+import sys, yaml
+workflow = yaml.safe_load(open(sys.argv[1]))
+steps = workflow['jobs']['gate']['steps']
+assert all(('uses' in step) != ('run' in step) for step in steps), steps
+assert any('emu gate' in step.get('run', '') for step in steps)
+";
+    let file = format!("{root}/docs/examples/throughput-gate.yml");
+    let output = Command::new(python).args(["-c", script, &file]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A gate of real runs: `emu` against itself, or against a slower one.
