@@ -171,8 +171,7 @@ fn tell(
     fails: bool,
 ) -> Result<(), (PathBuf, std::io::Error)> {
     if let Some(path) = junit {
-        let xml = report::junit::xml(gated, fails).map_err(|error| (path.clone(), std::io::Error::other(error)))?;
-        fs::write(&path, xml).map_err(|error| (path, error))?;
+        fs::write(&path, report::junit::xml(gated, fails)).map_err(|error| (path, error))?;
     }
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let github = match annotations {

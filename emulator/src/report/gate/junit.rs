@@ -1,70 +1,127 @@
 //! A gate as JUnit's XML, which CI services read: a case for each point and one for the curve.
+//!
+//! The form is that of the Jenkins plugin's `junit-10.xsd`, the common ground of its readers. It is a few elements, which a library would
+//! write with twenty crates beside it.
 
-use std::time::Duration;
-
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use std::fmt::Write;
 
 use super::super::terminal::Looks;
 use super::{sentence, terminal, word};
 use crate::gate::decide::Told;
 use crate::gate::{Gated, Measure};
 
+/// How a case ended.
+enum Ending {
+    Passed,
+    /// `failure` or `error`, and its type and message.
+    Bad(&'static str, &'static str, String),
+    Skipped(String),
+}
+
+struct Case {
+    name: String,
+    ending: Ending,
+    properties: Vec<(String, String)>,
+    said: Option<String>,
+}
+
 /// The XML. A gate that can't tell is an error if it is to fail, otherwise skipped.
-///
-/// # Errors
-/// What the writer of XML says.
-pub fn xml(gated: &Gated, open_fails: bool) -> Result<String, quick_junit::SerializeError> {
-    let mut suite = TestSuite::new(format!("emu gate {}", gated.scenario));
-    let class = format!("gate.{}", gated.scenario);
-    for point in &gated.points {
-        let mut status = TestCaseStatus::success();
-        if let Some(first) = point.failed.first() {
-            status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_type("not as expected");
-            let runs = point.failed.len();
-            status.set_message(format!(
-                "{runs} of its runs broke an expectation or an invariant, first {}",
-                first.display()
-            ));
-        } else if point.pairs == 0 {
-            status = TestCaseStatus::skipped();
-            status.set_message("no pair was made");
+pub fn xml(gated: &Gated, open_fails: bool) -> String {
+    let mut cases = points(gated);
+    cases.push(curve(gated, open_fails));
+    let count = |of: &dyn Fn(&Ending) -> bool| cases.iter().filter(|case| of(&case.ending)).count();
+    let counts = format!(
+        "tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\"",
+        cases.len(),
+        count(&|ending| matches!(ending, Ending::Bad("failure", ..))),
+        count(&|ending| matches!(ending, Ending::Bad("error", ..))),
+        count(&|ending| matches!(ending, Ending::Skipped(_))),
+    );
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    let scenario = escaped(&gated.scenario);
+    // Writing to a string can't fail.
+    let _ = writeln!(text, "  <testsuite name=\"emu gate {scenario}\" {counts}>");
+    for case in &cases {
+        let _ = writeln!(text, "    <testcase name=\"{}\" classname=\"gate.{scenario}\">", escaped(&case.name));
+        text += "      <properties>\n";
+        for (name, value) in &case.properties {
+            let _ = writeln!(text, "        <property name=\"{}\" value=\"{}\"/>", escaped(name), escaped(value));
         }
-        let mut case = TestCase::new(point.name.clone(), status);
-        let unit = if gated.measure == Measure::Throughput { "per_s" } else { "share" };
-        let (old, new) = (format!("before_{unit}"), format!("after_{unit}"));
-        for (name, value) in [(old.as_str(), point.old), (&new, point.new), ("change", point.change)] {
-            case.add_property((name, format!("{value:.4}")));
+        text += "      </properties>\n";
+        match &case.ending {
+            Ending::Passed => {}
+            Ending::Bad(element, kind, message) => {
+                let _ = writeln!(text, "      <{element} type=\"{kind}\" message=\"{}\"/>", escaped(message));
+            }
+            Ending::Skipped(message) => {
+                let _ = writeln!(text, "      <skipped message=\"{}\"/>", escaped(message));
+            }
         }
-        case.set_classname(class.clone()).set_time(Duration::ZERO);
-        suite.add_test_case(case);
+        if let Some(said) = &case.said {
+            let _ = writeln!(text, "      <system-out>{}</system-out>", escaped(said));
+        }
+        text += "    </testcase>\n";
     }
-    suite.add_test_case(curve(gated, open_fails, &class));
-    let mut report = Report::new("emu gate");
-    report.add_test_suite(suite);
-    report.to_string()
+    text + "  </testsuite>\n</testsuites>\n"
+}
+
+fn points(gated: &Gated) -> Vec<Case> {
+    let unit = if gated.measure == Measure::Throughput { "per_s" } else { "share" };
+    let case = |point: &crate::gate::Seen| {
+        let ending = match point.failed.first() {
+            Some(first) => {
+                let runs = point.failed.len();
+                let message =
+                    format!("{runs} of its runs broke an expectation or an invariant, first {}", first.display());
+                Ending::Bad("failure", "not as expected", message)
+            }
+            None if point.pairs == 0 => Ending::Skipped("no pair was made".to_owned()),
+            None => Ending::Passed,
+        };
+        let values = [(format!("before_{unit}"), point.old), (format!("after_{unit}"), point.new)];
+        let values = values.into_iter().chain([("change".to_owned(), point.change)]);
+        let properties = values.map(|(name, value)| (name, format!("{value:.4}"))).collect();
+        Case { name: point.name.clone(), ending, properties, said: None }
+    };
+    gated.points.iter().map(case).collect()
 }
 
 /// The case of all points together.
-fn curve(gated: &Gated, open_fails: bool, class: &str) -> TestCase {
-    let mut status = match gated.judgement.told {
-        _ if gated.interrupted => TestCaseStatus::non_success(NonSuccessKind::Error),
-        Told::Slower => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Told::Open if open_fails => TestCaseStatus::non_success(NonSuccessKind::Error),
-        Told::Open => TestCaseStatus::skipped(),
-        Told::Held | Told::Faster => TestCaseStatus::success(),
+fn curve(gated: &Gated, open_fails: bool) -> Case {
+    let bad = |element| Ending::Bad(element, word(gated), sentence(gated));
+    let ending = match gated.judgement.told {
+        _ if gated.interrupted => bad("error"),
+        Told::Slower => bad("failure"),
+        Told::Open if open_fails => bad("error"),
+        Told::Open => Ending::Skipped(sentence(gated)),
+        Told::Held | Told::Faster => Ending::Passed,
     };
-    if !matches!(status, TestCaseStatus::Success { .. }) {
-        status.set_type(word(gated)).set_message(sentence(gated));
-    }
-    let mut case = TestCase::new("curve", status);
-    case.set_classname(class).set_time(Duration::ZERO).set_system_out(terminal(gated, Looks::PLAIN));
+    let mut properties = Vec::new();
     let findings = [("level", Some(&gated.judgement.level)), ("shape", gated.judgement.shape.as_ref())];
     for (name, finding) in findings.into_iter().filter_map(|(name, finding)| Some((name, finding?))) {
-        case.add_property((format!("{name}_change"), format!("{:.4}", finding.change)));
-        case.add_property((format!("{name}_p"), format!("{:.6}", finding.p)));
         let detectable = finding.detectable.map_or_else(|| "nothing".to_owned(), |loss| format!("{loss:.4}"));
-        case.add_property((format!("{name}_detectable"), detectable));
+        properties.extend([
+            (format!("{name}_change"), format!("{:.4}", finding.change)),
+            (format!("{name}_p"), format!("{:.6}", finding.p)),
+            (format!("{name}_detectable"), detectable),
+        ]);
     }
-    case
+    Case { name: "curve".to_owned(), ending, properties, said: Some(terminal(gated, Looks::PLAIN)) }
+}
+
+/// Text of an element or an attribute. What XML can't hold at all is left out.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => safe += "&lt;",
+            '>' => safe += "&gt;",
+            '&' => safe += "&amp;",
+            '"' => safe += "&quot;",
+            '\n' | '\t' => safe.push(character),
+            _ if character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}') => {}
+            _ => safe.push(character),
+        }
+    }
+    safe
 }
