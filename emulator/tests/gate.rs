@@ -182,7 +182,7 @@ fn what_can_not_be_gated_is_told() {
         (&["--repeat", "2"][..], 2, "--against"),
         (&["--against", EMU, "--baseline", "x"], 2, "--baseline"),
         (&["--against", EMU, "--detect", "5"], 2, "--tolerance"),
-        (&["--against", EMU, "--tolerance", "-1"], 2, "percentage"),
+        (&["--against", EMU, "--tolerance=-1"], 2, "percentage"),
         (&["--against", "not/there"], 2, "not/there"),
         (&["--baseline", "not/there"], 2, "no run of gate"),
         (&["--against", EMU, "--vary", "nodes=1"], 2, "nodes"),

@@ -214,8 +214,8 @@ impl Gated {
     }
 }
 
-/// Pairs, by point and seed: the run before and the one after.
-type Pairs = Vec<(usize, u64, Run, Run)>;
+/// A pair by point and seed: the run before and the one after.
+type Paired = (usize, u64, Run, Run);
 
 /// Makes the pairs that are missing, and judges all. `say` is told of each pair.
 ///
@@ -254,7 +254,7 @@ pub fn gate(options: &Options, say: &mut dyn FnMut(&str)) -> Result<(Gated, Opti
         say(&format!("{made}/{total} {}, seed {seed}: {came}/s, {} left", home.named(*point), rounded(left)));
     }
 
-    let mut pairs: Pairs = Vec::new();
+    let mut pairs: Vec<Paired> = Vec::new();
     for (point, seed) in all.into_iter().filter(|(point, seed)| home.has(*point, *seed)) {
         let old = match &baseline {
             Some(runs) => runs[point][&seed].clone(),

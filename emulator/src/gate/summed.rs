@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::decide::{Judgement, Limits, Pair};
 use super::ranks::level;
-use super::{Ends, Measure, Pairs, Seen};
+use super::{Ends, Measure, Paired, Seen};
 use crate::compare::runs::Run;
 use crate::sweep::grid::{Point, Row, Vary, rows};
 
@@ -23,7 +23,7 @@ pub(super) struct Summed {
 
 impl Summed {
     pub fn of(
-        pairs: &Pairs,
+        pairs: &[Paired],
         names: &[String],
         vary: &[Vary],
         points: &[Point],
@@ -80,7 +80,7 @@ fn counts(run: &Run, measure: Measure) -> Option<f64> {
     }
 }
 
-fn told(index: usize, name: &str, seen: &[(f64, f64, f64)], pairs: &Pairs) -> Seen {
+fn told(index: usize, name: &str, seen: &[(f64, f64, f64)], pairs: &[Paired]) -> Seen {
     let logs: Vec<f64> = seen.iter().map(|(_, _, log)| *log).collect();
     let (low, high) =
         logs.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), log| (low.min(*log), high.max(*log)));
@@ -108,7 +108,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// In what the halves of pairs differ besides the program.
-fn differences(pairs: &Pairs, names: &[String]) -> Vec<String> {
+fn differences(pairs: &[Paired], names: &[String]) -> Vec<String> {
     let mut warnings = Vec::new();
     let all = |of: &dyn Fn(&Run) -> String, new: bool| -> BTreeSet<String> {
         pairs.iter().map(|(_, _, old, after)| of(if new { after } else { old })).collect()
