@@ -11,7 +11,7 @@ use rand_core::Rng;
 use rand_pcg::Pcg64Mcg;
 use serde::Serialize;
 
-use super::ranks::{FAR, as_low, balance, level, passes};
+use super::ranks::{FAR, PART, as_low, balance, level, passes};
 
 /// Gates drawn from the observed noise, to find which change they detect.
 const DRAWS: usize = 200;
@@ -149,7 +149,8 @@ fn slant(pairs: &[Pair]) -> Option<Vec<f64>> {
     };
     let longest = pairs.iter().filter_map(|it| it.place).map(|(curve, _)| length(curve)).fold(0.0, f64::max);
     let middle = |curve: usize| on(curve).sum::<f64>() / on(curve).count() as f64;
-    let says = |pair: &Pair| pair.place.map_or(0.0, |(curve, at)| (at - middle(curve)) / longest);
+    let part = |place: f64| (place / PART).round() * PART;
+    let says = |pair: &Pair| pair.place.map_or(0.0, |(curve, at)| part((at - middle(curve)) / longest));
     (longest > 0.0).then(|| pairs.iter().map(says).collect())
 }
 

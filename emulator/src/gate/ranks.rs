@@ -7,7 +7,11 @@
 //! assumption is made but that errors are symmetric and independent: they may be spread differently at each point, and a few that are far off
 //! have no more say than their rank.
 
-/// Steps of the weights' sum; ranks of up to 63 errors are told exactly, larger sums to this part.
+/// What a question says of an error is told in parts as small as this, so that weights are whole multiples of half of it, and equal sums are equal.
+pub const PART: f64 = 1.0 / 16.0;
+/// Up to so many steps of half a part, probabilities are exact: 180 errors with the same weight, some fifty on a slope.
+const EXACT: f64 = 16384.0;
+/// Beyond, sums are told to this part of the largest.
 const STEPS: f64 = 4096.0;
 /// Halvings of an interval.
 const HALVINGS: usize = 50;
@@ -51,9 +55,10 @@ pub fn balance(errors: &[f64], says: &[f64]) -> f64 {
 pub fn as_low(errors: &[f64], says: &[f64]) -> f64 {
     let weighed: Vec<(f64, f64)> = weighed(errors, says).into_iter().filter(|(_, sign)| *sign != 0.0).collect();
     let all: f64 = weighed.iter().map(|(weight, _)| weight).sum();
-    // Middles of ranks are whole or half; if the sum is not too large, nothing is rounded.
-    let whole = weighed.iter().all(|(weight, _)| (2.0 * weight).fract() == 0.0);
-    let step = if whole && 2.0 * all <= STEPS { 0.5 } else { all / STEPS };
+    // Middles of ranks are whole or half.
+    let whole = |step: &f64| weighed.iter().all(|(weight, _)| (weight / step).fract() == 0.0);
+    let exact = [0.5, PART / 2.0].into_iter().find(whole).filter(|step| all / step <= EXACT);
+    let step = exact.unwrap_or(all / STEPS);
     let steps = |weight: f64| if step > 0.0 { (weight / step).round() as usize } else { 0 };
     let total: usize = weighed.iter().map(|(weight, _)| steps(*weight)).sum();
     let seen: usize = weighed.iter().filter(|(_, sign)| *sign > 0.0).map(|(weight, _)| steps(*weight)).sum();
@@ -148,7 +153,7 @@ mod tests {
         assert_eq!(as_low(&[-0.1; 8], &[1.0; 8]), 1.0 / 256.0);
         assert_eq!(as_low(&[0.0; 8], &[1.0; 8]), 1.0);
         assert_eq!(as_low(&[], &[]), 1.0);
-        assert_eq!((level(&[]), level(&[0.2]), level(&[0.0, 1.0, 100.0])), (0.0, 0.2, 25.25));
+        assert_eq!((level(&[]), level(&[0.2]), level(&[0.0, 1.0, 100.0])), (0.0, 0.2, 25.5));
     }
 
     proptest! {
