@@ -25,7 +25,7 @@ use crate::child::{ChildError, Runner};
 use crate::compare::runs::{Run, RunsError};
 use crate::exit::Exit;
 use crate::scenario::ScenarioErrors;
-use crate::sweep::grid::{Point, Vary, grid, loaded};
+use crate::sweep::grid::{Vary, grid, loaded};
 use crate::sweep::{plain, rounded};
 
 /// What the new program is compared with.
