@@ -109,8 +109,8 @@ fn the_same_program_passes_and_what_was_made_is_not_made_again() {
 fn a_gate_that_is_killed_goes_on_with_whole_pairs() {
     let user = User::new();
     // By this folder's name, what is still running is found.
-    let results = user.path().join("results");
-    let arguments = [&GRID[..], &["--against", EMU, "--results", &results.to_string_lossy()]].concat();
+    let results = user.path().join("results").to_string_lossy().into_owned();
+    let arguments = [&GRID[..], &["--against", EMU, "--results", &results]].concat();
     let mut command = gate(&user, &arguments);
     let said = fs::File::create(user.path().join("said")).unwrap();
     let mut child = command.stdout(std::process::Stdio::null()).stderr(said).spawn().unwrap();
