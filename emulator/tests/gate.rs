@@ -5,7 +5,6 @@ mod story;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -212,7 +211,7 @@ fn the_examples_of_the_docs_do_what_they_say() {
     let commands: Vec<&str> = text.lines().map(str::trim).filter(ours).collect();
     assert_eq!(commands.len(), 4, "{commands:?}");
     for command in commands {
-        let script = format!("emu() {{ '{EMU}' \"$@\"; }}; {command} --simulate --repeat 3");
+        let script = format!("emu() {{ '{EMU}' \"$@\"; }}; {command} --simulate --repeat 4");
         let script = script.replace("--repeat 8 ", "");
         let mut shell = user.command("sh".as_ref(), &["-c", &script]);
         let outcome = User::end(shell.env_remove("GITHUB_ACTIONS").env_remove("GITHUB_STEP_SUMMARY"));
@@ -245,7 +244,7 @@ fn a_pair_of_real_runs_is_made_one_after_the_other() {
     let outcome = real(&user, &["--repeat", "1"]).expect(7);
     println!("{}", outcome.stderr);
     let told = outcome.json();
-    let pair = PathBuf::from(told["folder"].as_str().unwrap()).join("runs/5");
+    let pair = user.path().join(told["folder"].as_str().unwrap()).join("runs/5");
     for side in ["old", "new"] {
         assert!(pair.join(side).join("report.html").is_file(), "{side}");
     }
