@@ -32,12 +32,30 @@ impl Exit {
         self as u8
     }
 
-    /// The way of ending that has this code.
-    pub fn from_code(code: u8) -> Option<Exit> {
+    /// Every way of ending.
+    pub const ALL: [Exit; 9] = {
         use Exit::*;
         [Success, ExpectFailed, Usage, HostLacks, SetupFailed, NodeDied, LeftBehind, Interrupted, Terminated]
-            .into_iter()
-            .find(|exit| exit.code() == code)
+    };
+
+    /// The way of ending that has this code.
+    pub fn from_code(code: u8) -> Option<Exit> {
+        Exit::ALL.into_iter().find(|exit| exit.code() == code)
+    }
+
+    /// What it tells, for the manual.
+    pub fn means(self) -> &'static str {
+        match self {
+            Exit::Success => "It did what was asked, and everything that was expected held",
+            Exit::ExpectFailed => "An expectation of the scenario failed, or an invariant was broken: something was lost, came twice, was wrong",
+            Exit::Usage => "The command line or the scenario is wrong",
+            Exit::HostLacks => "The host lacks a capability that is needed; emu doctor says which",
+            Exit::SetupFailed => "Setting up failed, or a file can't be written",
+            Exit::NodeDied => "A node died that no fault killed",
+            Exit::LeftBehind => "Teardown left something behind",
+            Exit::Interrupted => "Interrupted (Ctrl-C); what there was until then is kept",
+            Exit::Terminated => "Terminated (SIGTERM); what there was until then is kept",
+        }
     }
 }
 

@@ -5,7 +5,10 @@
 pub mod chaos;
 pub mod check;
 pub mod compare;
+pub mod completions;
 pub mod doctor;
+pub mod init;
+pub mod man;
 pub mod model;
 pub mod paper;
 pub mod plan;
@@ -34,6 +37,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  emu init first.toml                                   a commented scenario to begin with
   emu run scenarios/quickstart.toml                     five nodes, a few seconds
   emu run scenarios/20node_fail.toml --seed 7           another draw of the same story
   emu run scenarios/scaling.toml --set topology.nodes=10 --json | jq .throughput_per_s
@@ -75,6 +79,12 @@ enum Command {
     Paper(paper::PaperArgs),
     /// Prints the JSON Schema of scenarios.
     Schema(schema::SchemaArgs),
+    /// Writes a commented scenario to begin with.
+    Init(init::InitArgs),
+    /// Prints what a shell needs to complete `emu` commands.
+    Completions(completions::CompletionsArgs),
+    /// Writes manual pages, one for each command.
+    Man(man::ManArgs),
     /// Models: what the zoo has, and what a model file looks like to the planner.
     Model(model::ModelArgs),
     /// Runs one node; the testbed starts it.
@@ -106,6 +116,9 @@ pub fn main() -> ExitCode {
         Command::Report(arguments) => report::run(&arguments),
         Command::Paper(arguments) => paper::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
         Command::Model(arguments) => model::run(arguments),
     };
     result.into()
@@ -144,3 +157,6 @@ pub(crate) fn looks() -> Looks {
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     Looks { colour, ..Looks::terminal(width) }
 }
+
+#[cfg(test)]
+mod tests;
