@@ -47,7 +47,9 @@ impl Exit {
     pub fn means(self) -> &'static str {
         match self {
             Exit::Success => "It did what was asked, and everything that was expected held",
-            Exit::ExpectFailed => "An expectation of the scenario failed, or an invariant was broken: something was lost, came twice, was wrong",
+            Exit::ExpectFailed => {
+                "An expectation of the scenario failed, or an invariant was broken: something was lost, came twice, was wrong"
+            }
             Exit::Usage => "The command line or the scenario is wrong",
             Exit::HostLacks => "The host lacks a capability that is needed; emu doctor says which",
             Exit::SetupFailed => "Setting up failed, or a file can't be written",

@@ -50,7 +50,7 @@ fn write(command: &Command, name: &str, folder: &Path) -> io::Result<usize> {
 }
 
 fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
-    let man = Man::new(command.clone().name(name.to_owned())).manual("emu").source(concat!("emu ", env!("CARGO_PKG_VERSION")));
+    let man = Man::new(command.clone()).title(name).manual("emu").source(concat!("emu ", env!("CARGO_PKG_VERSION")));
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;

@@ -44,6 +44,8 @@ pub struct Run {
     pub exit: u8,
     /// Results per second.
     pub throughput_per_s: f64,
+    /// What it could have been at most, as far as the run can tell.
+    pub bound_per_s: Option<f64>,
     /// The longest recovery from a fault that was detected.
     pub recovery_ms: Option<f64>,
     /// Latency from the scheduled instant, in nanoseconds.
@@ -169,6 +171,7 @@ pub fn run(folder: &Path) -> Result<Run, RunsError> {
         host,
         exit: summary.exit,
         throughput_per_s: summary.throughput_per_s,
+        bound_per_s: summary.bound.map(|bound| bound.throughput_per_s),
         recovery_ms: recovery_ms.filter(|took| *took > 0.0),
     })
 }
