@@ -95,7 +95,7 @@ fn the_figure_of_a_sweep_is_one_picture_with_curve_bound_and_bars() {
         "requests per second",
         "milliseconds",
         "universal scalability law",
-        "at most possible",
+        "bound",
         "2 runs at each point",
         "prefers-color-scheme:dark",
     ] {

@@ -159,7 +159,7 @@ fn libraries() -> Result<String, Failed> {
     let tree = ["tree", "--offline", "--locked", "--package", "emulator", "--edges", "normal", "--prefix", "none"];
     let told = read(cargo(&tree).args(["--no-dedupe", "--format", "{p}, {l}"]))?;
     // Our own have a path beside their version.
-    let lines: BTreeSet<&str> = told.lines().filter(|line| !line.contains('/') || !line.contains("(/")).collect();
+    let lines: BTreeSet<&str> = told.lines().filter(|line| !line.contains("(/")).collect();
     Ok(lines.into_iter().map(|line| format!("{line}\n")).collect())
 }
 

@@ -2,11 +2,10 @@
 
 use std::io::{self, Write};
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, ValueEnum};
 use clap_complete::generate;
 use clap_complete::shells::{Bash, Fish, Zsh};
 
-use super::Cli;
 use crate::exit::Exit;
 
 /// Arguments of `emu completions`.
@@ -36,7 +35,7 @@ enum Shell {
 /// Prints the script.
 pub fn run(arguments: &CompletionsArgs) -> Exit {
     let mut script = Vec::new();
-    let mut command = Cli::command();
+    let mut command = super::command();
     match arguments.shell {
         Shell::Bash => generate(Bash, &mut command, "emu", &mut script),
         Shell::Zsh => generate(Zsh, &mut command, "emu", &mut script),

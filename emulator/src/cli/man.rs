@@ -4,10 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 
-use super::Cli;
 use crate::exit::Exit;
 
 /// Arguments of `emu man`.
@@ -25,7 +24,7 @@ pub struct ManArgs {
 
 /// Writes them.
 pub fn run(arguments: &ManArgs) -> Exit {
-    let mut root = Cli::command().disable_help_subcommand(true);
+    let mut root = super::command().disable_help_subcommand(true);
     root.build();
     match fs::create_dir_all(&arguments.folder).and_then(|()| write(&root, "emu", &arguments.folder)) {
         Ok(pages) => {
@@ -70,7 +69,7 @@ fn page(command: &Command, name: &str) -> io::Result<Vec<u8>> {
     page.extend(b".SH \"SEE ALSO\"\n");
     let others = if name == "emu" { "\\fBemu\\-run\\fR(1), \\fBemu\\-init\\fR(1)" } else { "\\fBemu\\fR(1)" };
     page.extend(format!("{others}, /usr/share/doc/emu where it was installed as a package\n").bytes());
-    Ok(page)
+    Ok(plain(&String::from_utf8_lossy(&page)).into_bytes())
 }
 
 /// What stands behind the options: examples as they are, the rest as text. Exit codes have a section of their own.
@@ -90,6 +89,12 @@ fn after(page: &mut Vec<u8>, help: &str) {
     }
 }
 
+/// What is not ASCII as the formatter's own escapes, which every one of them knows in every locale.
+fn plain(page: &str) -> String {
+    let escaped = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\[u{:04X}]", u32::from(c)) };
+    page.chars().map(escaped).collect()
+}
+
 /// A line in which nothing is a command of the formatter, and a dash is one that a shell understands.
 fn line(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
@@ -104,5 +109,6 @@ mod tests {
     fn nothing_in_a_line_is_a_command_of_the_formatter() {
         assert_eq!(line(".so /etc/passwd"), "\\&.so /etc/passwd");
         assert_eq!(line("a\\b --set"), "a\\eb \\-\\-set");
+        assert_eq!(plain("a…"), "a\\[u2026]");
     }
 }

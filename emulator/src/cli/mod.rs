@@ -21,7 +21,7 @@ pub mod sweep;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::report::terminal::Looks;
@@ -92,6 +92,11 @@ enum Command {
     Node(node::program::NodeArgs),
 }
 
+/// The command line, for whoever wants to know it: completions, manual pages, tests of its help.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command line and returns the process's exit code.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -157,6 +162,3 @@ pub(crate) fn looks() -> Looks {
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     Looks { colour, ..Looks::terminal(width) }
 }
-
-#[cfg(test)]
-mod tests;

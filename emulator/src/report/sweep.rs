@@ -172,7 +172,7 @@ fn over(swept: &Swept, key: &str, metric: Metric, id: &'static str) -> Option<Fi
         if metric == Metric::Throughput && curve.points.iter().any(|(index, _)| swept.bounds[*index].is_some()) {
             let mut bounds: Vec<_> = curve.points.iter().map(|(index, place)| (*place, swept.bounds[*index])).collect();
             bounds.sort_by(|a, b| a.0.total_cmp(&b.0));
-            lines.push(Line { colour: 6, ..line("at most possible", Style::Dashed, bounds) });
+            lines.push(Line { colour: 6, ..line("bound", Style::Dashed, bounds) });
         }
         for (index, place) in &curve.points {
             let Some(value) = value(*index) else { continue };

@@ -1,9 +1,8 @@
-//! What help texts promise.
+//! What help texts promise, all of them at once.
 
-use clap::{Command, CommandFactory, Parser};
-
-use super::Cli;
-use crate::exit::Exit;
+use clap::Command;
+use emulator::cli::command;
+use emulator::exit::Exit;
 
 /// Every command that a person sees, with its words.
 fn commands() -> Vec<(String, Command)> {
@@ -14,7 +13,7 @@ fn commands() -> Vec<(String, Command)> {
         }
     }
     let mut all = Vec::new();
-    below(&Cli::command(), "emu", &mut all);
+    below(&command(), "emu", &mut all);
     all
 }
 
@@ -46,11 +45,11 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn every_command_teaches_by_examples_and_each_of_them_is_understood() {
-    for (name, command) in commands() {
-        let examples = examples(&command);
+    for (name, told) in commands() {
+        let examples = examples(&told);
         assert!(!examples.is_empty(), "`{name} --help` has no example");
         for example in &examples {
-            if let Err(error) = Cli::try_parse_from(words(example)) {
+            if let Err(error) = command().try_get_matches_from(words(example)) {
                 panic!("`{name} --help` says `{example}`, but: {error}");
             }
         }
@@ -61,9 +60,9 @@ fn every_command_teaches_by_examples_and_each_of_them_is_understood() {
 
 #[test]
 fn help_and_readme_name_every_exit_code() {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../README.md");
     let (_, told) = readme.split_once("## Exit codes").expect("a heading");
-    let help = Cli::command().get_after_help().expect("a text").to_string();
+    let help = command().get_after_help().expect("a text").to_string();
     let (_, listed) = help.split_once("Exit codes:").expect("a list");
     for exit in Exit::ALL {
         let code = exit.code().to_string();
