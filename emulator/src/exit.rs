@@ -34,8 +34,8 @@ impl Exit {
         self as u8
     }
 
-    /// The way of ending that has this code.
-    pub fn from_code(code: u8) -> Option<Exit> {
+    /// Every way of ending.
+    pub const ALL: [Exit; 10] = {
         use Exit::*;
         [
             Success,
@@ -49,8 +49,29 @@ impl Exit {
             Interrupted,
             Terminated,
         ]
-        .into_iter()
-        .find(|exit| exit.code() == code)
+    };
+
+    /// The way of ending that has this code.
+    pub fn from_code(code: u8) -> Option<Exit> {
+        Exit::ALL.into_iter().find(|exit| exit.code() == code)
+    }
+
+    /// What it tells, for the manual.
+    pub fn means(self) -> &'static str {
+        match self {
+            Exit::Success => "It did what was asked, and everything that was expected held",
+            Exit::ExpectFailed => {
+                "An expectation of the scenario failed, an invariant was broken (something was lost, came twice, was wrong), or a gate found a loss"
+            }
+            Exit::Usage => "The command line or the scenario is wrong",
+            Exit::HostLacks => "The host lacks a capability that is needed; emu doctor says which",
+            Exit::SetupFailed => "Setting up failed, or a file can't be written",
+            Exit::NodeDied => "A node died that no fault killed",
+            Exit::LeftBehind => "Teardown left something behind",
+            Exit::Inconclusive => "A gate can't tell: its runs are too few or too noisy",
+            Exit::Interrupted => "Interrupted (Ctrl-C); what there was until then is kept",
+            Exit::Terminated => "Terminated (SIGTERM); what there was until then is kept",
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod story;
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::Value;
@@ -221,4 +222,32 @@ fn the_same_seed_gives_the_same_plan_and_the_same_faults() {
         (stages, faults)
     };
     assert_eq!(story("7"), story("7"));
+}
+
+/// The recorder's bar in small: `cargo bench --bench recorder` measures what it costs.
+#[test]
+fn ten_thousand_requests_in_two_seconds_leave_every_event_and_the_summary_again() {
+    let user = User::new();
+    let shorter = ["--set", "duration=\"2 s\"", "--set", "warmup=\"500 ms\""];
+    let live = user.run(&[&["run", &shipped("recorder"), "--json"], &shorter[..]].concat()).expect(0);
+    let summary = live.json();
+    nothing_lost_twice_or_wrong(&summary);
+    let offered = summary["requests"]["offered"].as_u64().expect("a number");
+    assert!(offered >= 10_000, "five thousand a second are offered, however slow the host: {offered}");
+    assert_eq!(summary["requests"]["completed"], offered);
+    let run = user.path().join("results/recorder/latest");
+    let mut told: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for line in fs::read_to_string(run.join("events.jsonl")).expect("a record").lines() {
+        let event: Value = serde_json::from_str(line).expect("an event");
+        if let Some(request) = event["request"].as_u64() {
+            told.entry(event["event"].as_str().expect("a kind").to_owned()).or_default().push(request);
+        }
+    }
+    for kind in ["offered", "sent", "accepted", "fed", "processed", "arrived", "completed"] {
+        let requests = told.get_mut(kind).unwrap_or_else(|| panic!("no request was {kind}"));
+        requests.sort_unstable();
+        assert!(requests.iter().copied().eq(0..offered), "{kind}: {} of {offered}, or some twice", requests.len());
+    }
+    let again = user.run(&["report", "results/recorder/latest", "--json"]).expect(0);
+    assert_eq!(again.stdout, live.stdout, "the summary from the record alone is another one");
 }

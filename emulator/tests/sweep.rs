@@ -48,6 +48,7 @@ fn a_sweep_makes_what_is_missing_and_fits_the_curve() {
         assert!(folder.join(file).exists(), "{file} is missing");
     }
     assert_eq!(fs::read_to_string(folder.join("sweep.csv")).unwrap().lines().count(), 5);
+    assert!(told["bounds"].as_array().unwrap().iter().all(serde_json::Value::is_number), "{}", told["bounds"]);
     // Its points are sets for `emu compare`.
     let point = |nodes: u32| format!("{}/runs/nodes={nodes}", folder.display());
     user.run(&["compare", &point(5), &point(20)]).expect(0);
@@ -81,4 +82,41 @@ fn what_can_not_be_swept_is_told_before_anything_runs() {
         assert_eq!(made(&refused), 0);
     }
     assert!(!user.path().join("results").exists());
+}
+
+#[test]
+fn the_figure_of_a_sweep_is_one_picture_with_curve_bound_and_bars() {
+    let user = User::new();
+    let vary = ["--vary", "nodes=5,10,20", "--repeat", "2"];
+    swept(&user, &[&vary[..], &["--figure", "paper/figures/scaling.svg"]].concat()).expect(0);
+    let picture = user.read("paper/figures/scaling.svg");
+    for part in [
+        "scaling: throughput and latency over nodes",
+        "requests per second",
+        "milliseconds",
+        "universal scalability law",
+        "bound",
+        "2 runs at each point",
+        "prefers-color-scheme:dark",
+    ] {
+        assert!(picture.contains(part), "{part} is missing: {picture}");
+    }
+    // A bar for each point in either plot.
+    assert_eq!(picture.matches("m-4 0V").count(), 6, "{picture}");
+    // No number, no axis.
+    let told = user
+        .run(&[
+            "sweep",
+            &shipped("scaling"),
+            "--simulate",
+            "--vary",
+            "plan.strategy=optimal,greedy",
+            "--repeat",
+            "1",
+            "--figure",
+            "none.svg",
+        ])
+        .expect(4)
+        .stderr;
+    assert!(told.contains("nothing to draw"), "{told}");
 }

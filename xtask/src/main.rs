@@ -1,5 +1,6 @@
 //! What a contributor or CI does to this repository, as one command: `cargo xtask test`.
 
+mod deb;
 mod fuzz;
 mod lint;
 mod programs;
@@ -18,6 +19,8 @@ cargo xtask fuzz [TARGET…] [--minutes N] [--seed N]
                     hunts for inputs that break what reads them, guided by coverage
 cargo xtask fuzz TARGET --input FILE…
                     tries these inputs
+cargo xtask deb [--from FOLDER] [--out FOLDER]
+                    a package for Debian and Ubuntu, into target/deb; FOLDER: programs that are built
 cargo xtask uml     only the tests that need sch_netem, in User-Mode Linux
 cargo xtask uml COMMAND…
                     any command there, as root, with all of this machine's files";
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         Some("test") => test::all(),
         Some("lint") => lint::all(),
         Some("fuzz") => fuzz::hunt(&words.collect::<Vec<_>>()),
+        Some("deb") => deb::package(&words.collect::<Vec<_>>()),
         Some("uml") => uml::command(&words.collect::<Vec<_>>()),
         Some("help" | "--help" | "-h") => {
             println!("{HELP}");

@@ -11,6 +11,11 @@ use crate::scenario::{Overrides, Role, Scenario, ScenarioErrors, load};
 
 /// Checks scenarios without running them.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  emu check scenarios/*.toml
+  emu check scenarios/20node_fail.toml --set topology.nodes=5 --set fault.0.at='3 s'
+  emu check scenarios/chaos.toml --seed 7                 the faults that this seed draws")]
 pub struct CheckArgs {
     /// The scenario files.
     #[arg(required = true, value_name = "FILE")]

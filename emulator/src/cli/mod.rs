@@ -5,10 +5,13 @@
 pub mod chaos;
 pub mod check;
 pub mod compare;
+pub mod completions;
 pub mod doctor;
 pub mod gate;
 pub mod exec;
 pub mod ls;
+pub mod init;
+pub mod man;
 pub mod model;
 pub mod paper;
 pub mod plan;
@@ -23,7 +26,7 @@ pub mod top;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::report::terminal::Looks;
@@ -39,6 +42,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  emu init first.toml                                   a commented scenario to begin with
   emu run scenarios/quickstart.toml                     five nodes, a few seconds
   emu run scenarios/20node_fail.toml --seed 7           another draw of the same story
   emu run scenarios/scaling.toml --set topology.nodes=10 --json | jq .throughput_per_s
@@ -95,11 +99,22 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Prints the JSON Schema of scenarios.
     Schema(schema::SchemaArgs),
+    /// Writes a commented scenario to begin with.
+    Init(init::InitArgs),
+    /// Prints what a shell needs to complete `emu` commands.
+    Completions(completions::CompletionsArgs),
+    /// Writes manual pages, one for each command.
+    Man(man::ManArgs),
     /// Models: what the zoo has, and what a model file looks like to the planner.
     Model(model::ModelArgs),
     /// Runs one node; the testbed starts it.
     #[command(hide = true)]
     Node(node::program::NodeArgs),
+}
+
+/// The command line, for whoever wants to know it: completions, manual pages, tests of its help.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command line and returns the process's exit code.
@@ -132,6 +147,9 @@ pub fn main() -> ExitCode {
         Command::Report(arguments) => report::run(&arguments),
         Command::Paper(arguments) => paper::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
         Command::Model(arguments) => model::run(arguments),
     };
     result.into()

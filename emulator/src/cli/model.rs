@@ -15,6 +15,11 @@ use crate::scenario::ModelSource;
 
 /// Arguments of `emu model`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emu model list
+  emu model make resnet50
+  emu model inspect resnet50.onnx")]
 pub struct ModelArgs {
     #[command(subcommand)]
     command: ModelCommand,
@@ -23,8 +28,15 @@ pub struct ModelArgs {
 #[derive(Debug, Subcommand)]
 enum ModelCommand {
     /// Lists the models of the zoo.
+    #[command(after_help = "\
+Examples:
+  emu model list")]
     List,
     /// Writes a model of the zoo as an ONNX file.
+    #[command(after_help = "\
+Examples:
+  emu model make mobilenet-v2
+  emu model make tiny-cnn model.onnx --seed 2")]
     Make {
         /// Its name.
         name: String,
@@ -35,6 +47,10 @@ enum ModelCommand {
         seed: u64,
     },
     /// Shows where a model can be cut, and what lies between the cuts.
+    #[command(after_help = "\
+Examples:
+  emu model inspect resnet50
+  emu model inspect detector.onnx --shape 1,3,320,320 --operators")]
     Inspect {
         /// A model of the zoo, or an ONNX file.
         model: String,

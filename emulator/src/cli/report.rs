@@ -12,6 +12,13 @@ use crate::report::{self, files, terminal};
 
 /// Arguments of `emu report`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emu report results/quickstart/latest
+  emu report results/20node_fail/latest --json | jq '.faults[] | {target, detected_s, recovered_s}'
+
+Exit codes: 0 computed, 1 an expectation or an invariant did not hold, 2 there is no run, 4 a file can't be written. How the
+run itself had ended is in its summary.json.")]
 pub struct ReportArgs {
     /// The run's folder, for example `results/quickstart/latest`.
     run: PathBuf,

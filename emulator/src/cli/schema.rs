@@ -7,6 +7,9 @@ use crate::scenario::schema::schema_text;
 
 /// Prints the JSON Schema of scenarios (draft 7), which editors complete and check with.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  emu schema > schema.json                              then `#:schema ./schema.json` as a scenario's first line")]
 pub struct SchemaArgs {}
 
 /// Prints the schema.

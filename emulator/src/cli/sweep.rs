@@ -20,6 +20,7 @@ Examples:
   emu sweep scenarios/scaling.toml --vary nodes=5,10,15,20 --repeat 5
   emu sweep scenarios/replicas.toml --vary nodes=5,10,20 --vary replicas=1,auto
   emu sweep scenarios/scaling.toml --vary nodes=5,10,20,50,100 --simulate
+  emu sweep scenarios/scaling.toml --vary nodes=5,10,15,20 --repeat 3 --figure docs/figures/scaling.svg
 
 Exit codes: 0 all held, 1 an expectation or an invariant failed in some run, otherwise that of the run that stopped it.")]
 pub struct SweepArgs {
@@ -47,6 +48,9 @@ pub struct SweepArgs {
     /// Folder that results are put into.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
+    /// Writes throughput and latency over the first key as one picture (SVG), light or dark as its reader prefers.
+    #[arg(long, value_name = "FILE")]
+    figure: Option<PathBuf>,
     /// Prints what came of it as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -54,7 +58,7 @@ pub struct SweepArgs {
 
 /// Runs it.
 pub fn run(arguments: SweepArgs) -> Exit {
-    let SweepArgs { scenario, vary, repeat, simulate, set, seed, links, results, json } = arguments;
+    let SweepArgs { scenario, vary, repeat, simulate, set, seed, links, results, figure, json } = arguments;
     let links = links.and_then(|links| links.to_possible_value()).map(|value| format!("--links={}", value.get_name()));
     let command = if simulate { "simulate" } else { "run" };
     let options =
@@ -70,6 +74,12 @@ pub fn run(arguments: SweepArgs) -> Exit {
         }
     };
     if let Err(error) = report::sweep::write(&swept) {
+        super::complain(&error);
+        return Exit::SetupFailed;
+    }
+    if let Some(figure) = figure
+        && let Err(error) = report::sweep::printed(&swept, &figure)
+    {
         super::complain(&error);
         return Exit::SetupFailed;
     }

@@ -202,7 +202,7 @@ pub(super) fn overlay(comparison: &Comparison) -> Option<Figure> {
         id: "latency",
         title: "Latency by percentile".into(),
         says: "Of all requests of each set: the histograms of its runs added up.".into(),
-        picture: Some(Picture::Plot(Plot { x, y, lines, bands: Vec::new() }, 280.0)),
+        picture: Some(Picture::Plot(Plot { x, y, lines, bands: Vec::new(), whiskers: Vec::new() }, 280.0)),
         table,
     })
 }

@@ -1,10 +1,12 @@
 //! A sweep, for people: tables, and a chart over each key that is a number.
 
+mod printed;
+
 use std::fmt::Write;
 use std::fs;
 
 use super::chart::figure::{Figure, Picture, Table, WIDTHS};
-use super::chart::plot::{Line, Plot, Style};
+use super::chart::plot::{Line, Plot, Style, Whisker};
 use super::chart::scale::Axis;
 use super::chart::svg::escaped;
 use super::comparison::{came_out, grid, overlay, values};
@@ -16,7 +18,11 @@ use crate::record::outputs::OutputError;
 use crate::sweep::usl::Fit;
 use crate::sweep::{Curve, DRAWN, Swept};
 
+pub use self::printed::printed;
+
 const HEIGHT: f64 = 280.0;
+/// Room beside the outermost points, as a share of what is between them.
+const ASIDE: f64 = 0.04;
 
 /// Writes `sweep.json`, `sweep.csv`, `report.html` and `charts/` into the sweep's folder.
 ///
@@ -126,11 +132,11 @@ fn figures(swept: &Swept) -> Vec<Figure> {
     figures
 }
 
-/// A metric over a key: the middle of the runs, their least and most, and for throughput the law.
+/// A metric over a key: the middle of the runs, their least and most, and for throughput the law and what was possible at most.
 fn over(swept: &Swept, key: &str, metric: Metric, id: &'static str) -> Option<Figure> {
     let curves: Vec<&Curve> = swept.curves.iter().filter(|curve| curve.over == key).collect();
     let unit = if metric == Metric::Throughput { "requests per second" } else { "milliseconds" };
-    let mut lines = Vec::new();
+    let (mut lines, mut whiskers) = (Vec::new(), Vec::new());
     let mut table = Table::new(&["#value", "with", "#runs", "#value of the set", "#least", "#most"]);
     table.columns[0].0 = key.to_owned();
     table.columns[3].0 = unit.to_owned();
@@ -145,19 +151,28 @@ fn over(swept: &Swept, key: &str, metric: Metric, id: &'static str) -> Option<Fi
         let colour = (number % 6 + 1) as u8;
         let name = |what: &str| if curve.with.is_empty() { what.to_owned() } else { format!("{what}, {}", curve.with) };
         let line = |what: &str, style, points| Line { name: name(what), colour, style, points };
-        lines.push(line(metric.name(), Style::Solid, points(&|value| value.value)));
-        if swept.points.sets.iter().any(|set| set.runs > 1) {
-            lines.push(Line { colour: 6, ..line("least run", Style::Dashed, points(&|value| value.range.0)) });
-            lines.push(Line { colour: 6, ..line("most", Style::Dashed, points(&|value| value.range.1)) });
-        }
-        if let (Metric::Throughput, Some(fit)) = (metric, &curve.fit) {
+        let law = curve.fit.as_ref().filter(|_| metric == Metric::Throughput);
+        let style = if law.is_some() { Style::Points } else { Style::Solid };
+        lines.push(line(metric.name(), style, points(&|value| value.value)));
+        whiskers.extend(curve.points.iter().filter_map(|(index, place)| {
+            let (from, to) = value(*index)?.range;
+            (swept.points.sets[*index].runs > 1).then_some(Whisker { place: *place, from, to, colour })
+        }));
+        if let Some(fit) = law {
             let ends = curve
                 .points
                 .iter()
                 .fold((f64::INFINITY, 0.0_f64), |(low, high), (_, at)| (low.min(*at), high.max(*at)));
             let place = |step: u32| ends.0 + (ends.1 - ends.0) * f64::from(step) / 60.0;
             let points = (0..=60).map(|step| (place(step), Some(fit.law.throughput(place(step))))).collect();
-            lines.push(Line { colour: 2, ..line("universal scalability law", Style::Dashed, points) });
+            // As many curves as lines: each in the colour of its points, unless there is but one.
+            let colour = if curves.len() == 1 { 2 } else { colour };
+            lines.push(Line { colour, ..line("universal scalability law", Style::Solid, points) });
+        }
+        if metric == Metric::Throughput && curve.points.iter().any(|(index, _)| swept.bounds[*index].is_some()) {
+            let mut bounds: Vec<_> = curve.points.iter().map(|(index, place)| (*place, swept.bounds[*index])).collect();
+            bounds.sort_by(|a, b| a.0.total_cmp(&b.0));
+            lines.push(Line { colour: 6, ..line("bound", Style::Dashed, bounds) });
         }
         for (index, place) in &curve.points {
             let Some(value) = value(*index) else { continue };
@@ -171,15 +186,19 @@ fn over(swept: &Swept, key: &str, metric: Metric, id: &'static str) -> Option<Fi
             ]);
         }
     }
-    let all = || lines.iter().flat_map(|line| &line.points);
-    let most = all().filter_map(|point| point.1).fold(0.0, f64::max);
+    let all = || lines.iter().flat_map(|line: &Line| &line.points);
+    let most = all().filter_map(|point| point.1).chain(whiskers.iter().map(|whisker| whisker.to)).fold(0.0, f64::max);
     let (from, to) =
         all().fold((f64::INFINITY, 0.0_f64), |(low, high), (place, _)| (low.min(*place), high.max(*place)));
     if most <= 0.0 {
         return None;
     }
+    let aside = (to - from) * ASIDE;
     let says = match metric {
-        Metric::Throughput => curves.iter().map(|curve| says(curve)).collect::<Vec<_>>().join(". ") + ".",
+        Metric::Throughput => {
+            curves.iter().map(|curve| says(curve)).collect::<Vec<_>>().join(". ")
+                + ". Bars go from the least to the most of the runs."
+        }
         _ => format!("{} of all requests of the runs with each value.", metric.name()),
     };
     Some(Figure {
@@ -187,7 +206,13 @@ fn over(swept: &Swept, key: &str, metric: Metric, id: &'static str) -> Option<Fi
         title: format!("{} over {key}", capital(metric.name())),
         says,
         picture: Some(Picture::Plot(
-            Plot { x: Axis::exactly(key, from, to), y: Axis::linear(unit, most), lines, bands: Vec::new() },
+            Plot {
+                x: Axis::exactly(key, from - aside, to + aside),
+                y: Axis::linear(unit, most),
+                lines,
+                bands: Vec::new(),
+                whiskers,
+            },
             HEIGHT,
         )),
         table,

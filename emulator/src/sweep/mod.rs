@@ -124,6 +124,8 @@ pub struct Swept {
     pub over: Vec<String>,
     /// Each point as a set of runs, compared with the first.
     pub points: Comparison,
+    /// What throughput could have been at most at each point, in the middle of its runs.
+    pub bounds: Vec<Option<f64>>,
     /// Throughput over each key of which all values are numbers.
     pub curves: Vec<Curve>,
     /// Runs in which an expectation or an invariant failed: they count, and are told.
@@ -231,8 +233,17 @@ fn summed_up(options: &Options, points: &[Point], scenario: String, folder: Path
     let mut comparison = Comparison::of(&sets);
     // That points differ is the matter here, and what failed is told by itself.
     comparison.warnings.clear();
+    let bounds = sets.iter().map(bound).collect();
     let over = options.vary.iter().map(|vary| vary.name.clone()).collect();
-    Ok(Swept { scenario, over, points: comparison, curves, failed, interrupted: false, folder })
+    Ok(Swept { scenario, over, points: comparison, bounds, curves, failed, interrupted: false, folder })
+}
+
+/// The median of what its runs could have reached at most.
+fn bound(set: &Set) -> Option<f64> {
+    let mut bounds: Vec<f64> = set.runs.iter().filter_map(|run| run.bound.as_ref().map(|bound| bound.throughput_per_s)).collect();
+    bounds.sort_by(f64::total_cmp);
+    let last = bounds.len().checked_sub(1)?;
+    Some(bounds[last / 2].midpoint(bounds[bounds.len() / 2]))
 }
 
 /// The curves over a key.

@@ -47,7 +47,18 @@ pub fn page() -> String {
 
 /// The style of a picture on its own, with every colour in place: not every program that shows SVG knows variables.
 pub fn alone() -> String {
-    COLOURS.iter().fold(CLASSES.to_owned(), |style, (name, light, _)| style.replace(&format!("var(--{name})"), light))
+    in_place(|(_, light, _)| light)
+}
+
+/// The same, light or dark as the reader prefers.
+pub fn either() -> String {
+    format!("{}\n@media screen and (prefers-color-scheme:dark){{{}}}", alone(), in_place(|(_, _, dark)| dark))
+}
+
+fn in_place(pick: impl Fn(&(&'static str, &'static str, &'static str)) -> &'static str) -> String {
+    COLOURS
+        .iter()
+        .fold(CLASSES.to_owned(), |style, colour| style.replace(&format!("var(--{})", colour.0), pick(colour)))
 }
 
 #[cfg(test)]
@@ -82,6 +93,6 @@ mod tests {
             let worst = contrast(of(line).1, of("card").1).min(contrast(of(line).2, of("card").2));
             assert!(worst >= 3.0, "{line}: {worst:.2}");
         }
-        assert!(!alone().contains("var("));
+        assert!(!either().contains("var("));
     }
 }

@@ -28,6 +28,8 @@ pub enum Style {
     Filled,
     /// Each value until the next point, broken.
     Steps,
+    /// No line, only the points.
+    Points,
 }
 
 /// Values over the axis.
@@ -56,6 +58,19 @@ pub struct Band {
     pub says: String,
 }
 
+/// How far apart the values are of which a point is the middle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Whisker {
+    /// Where the point is on the axis.
+    pub place: f64,
+    /// The least.
+    pub from: f64,
+    /// The most.
+    pub to: f64,
+    /// The colour of the line that it belongs to.
+    pub colour: u8,
+}
+
 /// The picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plot {
@@ -67,6 +82,8 @@ pub struct Plot {
     pub lines: Vec<Line>,
     /// What is shaded.
     pub bands: Vec<Band>,
+    /// Bars across points.
+    pub whiskers: Vec<Whisker>,
 }
 
 /// The values of a drawn plot, for a cursor that is moved over it.
@@ -100,6 +117,7 @@ impl Plot {
         for line in self.lines.iter().rev() {
             self.line(&mut svg, &ground, line);
         }
+        self.whiskers.iter().for_each(|whisker| self.whisker(&mut svg, &ground, whisker));
         self.marks(&mut svg, &ground);
         self.legend(&mut svg, width);
         svg
@@ -193,13 +211,24 @@ impl Plot {
             svg.path(&format!("a{colour} veil"), area);
         }
         let dash = if matches!(line.style, Style::Dashed | Style::Steps) { " dash" } else { "" };
-        svg.path(&format!("l{colour}{dash}"), way);
-        if line.style == Style::Solid && line.points.len() <= FEW {
+        if line.style != Style::Points {
+            svg.path(&format!("l{colour}{dash}"), way);
+        }
+        if line.style == Style::Points || line.style == Style::Solid && line.points.len() <= FEW {
             for (place, value) in &line.points {
                 let Some(value) = value else { continue };
                 svg.circle(&format!("a{colour}"), ground.x(&self.x, *place), ground.y(&self.y, *value), 2.6);
             }
         }
+    }
+
+    fn whisker(&self, svg: &mut Svg, ground: &Ground, whisker: &Whisker) {
+        const HALF: f64 = 4.0;
+        let x = ground.x(&self.x, whisker.place) - HALF;
+        let (low, high) = (ground.y(&self.y, whisker.from), ground.y(&self.y, whisker.to));
+        let wide = 2.0 * HALF;
+        let way = format_args!("M{x:.1} {low:.1}h{wide}m-{HALF} 0V{high:.1}m-{HALF} 0h{wide}");
+        svg.path(&format!("l{}", whisker.colour), way);
     }
 
     /// The numbers of the bands, each above its beginning; where there is room until the next one, in words.
@@ -248,7 +277,10 @@ impl Plot {
     fn legend(&self, svg: &mut Svg, width: f64) {
         for (line, (x, y)) in self.lines.iter().zip(self.places_in_legend(width)) {
             let dash = if matches!(line.style, Style::Dashed | Style::Steps) { " dash" } else { "" };
-            svg.path(&format!("l{}{dash}", line.colour), format_args!("M{x:.1} {:.1}h20", y + 9.0));
+            match line.style {
+                Style::Points => svg.circle(&format!("a{}", line.colour), x + 10.0, y + 9.0, 2.6),
+                _ => svg.path(&format!("l{}{dash}", line.colour), format_args!("M{x:.1} {:.1}h20", y + 9.0)),
+            }
             svg.text("t", x + 26.0, y + 13.0, &line.name);
         }
     }
@@ -275,6 +307,7 @@ mod tests {
             y: Axis::linear("per s", 10.0),
             lines: vec![line(vec![(0.0, Some(0.0)), (5.0, None), (10.0, Some(10.0))])],
             bands: vec![Band { from: 2.0, to: 4.0, number: 1, says: "kill n1".into() }],
+            whiskers: Vec::new(),
         }
     }
 

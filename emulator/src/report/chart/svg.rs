@@ -77,8 +77,17 @@ impl Svg {
         )
     }
 
-    /// As a file of its own, on a card with its title.
+    /// As a file of its own, on a card with its title: light, wherever it is shown.
     pub fn alone(&self, title: &str) -> String {
+        self.card(title, &palette::alone())
+    }
+
+    /// The same, but dark where the reader prefers that: for pages that are light or dark themselves.
+    pub fn either(&self, title: &str) -> String {
+        self.card(title, &palette::either())
+    }
+
+    fn card(&self, title: &str, style: &str) -> String {
         const EDGE: f64 = 20.0;
         const HEAD: f64 = 40.0;
         let (width, height) = (self.width + 2.0 * EDGE, self.height + HEAD + EDGE);
@@ -90,7 +99,7 @@ impl Svg {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
              height=\"{height:.0}\" font-family=\"{FONT}\" font-size=\"11\">\n<title>{}</title>\n<style>{}</style>\n{}</svg>\n",
             escaped(title),
-            palette::alone(),
+            style,
             card.body
         )
     }

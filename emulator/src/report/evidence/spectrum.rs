@@ -55,7 +55,7 @@ pub fn spectrum(evidence: Evidence<'_>) -> Option<Figure> {
              a client that counts from sending would not tell (coordinated omission).",
             grouped(corrected.len() as u64)
         ),
-        picture: Some(Picture::Plot(Plot { x, y, lines, bands: Vec::new() }, HEIGHT)),
+        picture: Some(Picture::Plot(Plot { x, y, lines, bands: Vec::new(), whiskers: Vec::new() }, HEIGHT)),
         table,
     })
 }

@@ -88,7 +88,10 @@ pub fn throughput(evidence: Evidence<'_>) -> Option<Figure> {
             significant(width),
             shaded(evidence)
         ),
-        picture: Some(Picture::Plot(Plot { x: axis(&bins, width), y, lines, bands: bands(evidence.summary) }, HEIGHT)),
+        picture: Some(Picture::Plot(
+            Plot { x: axis(&bins, width), y, lines, bands: bands(evidence.summary), whiskers: Vec::new() },
+            HEIGHT,
+        )),
         table,
     })
 }
@@ -129,6 +132,7 @@ pub fn latency(evidence: Evidence<'_>) -> Option<Figure> {
                 y: Axis::log("milliseconds", least, most),
                 lines,
                 bands: bands(evidence.summary),
+                whiskers: Vec::new(),
             },
             HEIGHT,
         )),
