@@ -18,6 +18,7 @@ pub mod exit;
 pub mod fabric;
 pub mod fault;
 pub mod fleet;
+pub mod live;
 pub mod model;
 pub mod record;
 pub mod report;

@@ -15,7 +15,9 @@ use crate::scenario::{self, Overrides};
 Examples:
   emu run scenarios/quickstart.toml
   emu run scenarios/20node_fail.toml --links netem --results /tmp/results
-  emu run scenarios/scaling.toml --set topology.nodes=15 --set load.concurrency=8 --json")]
+  emu run scenarios/scaling.toml --set topology.nodes=15 --set load.concurrency=8 --json
+  emu run scenarios/20node_fail.toml --ui                      watch it, and break things by hand
+  emu run scenarios/soak.toml --metrics 127.0.0.1:9464         and let Prometheus watch it")]
 pub struct RunArgs {
     /// The scenario file.
     scenario: PathBuf,
@@ -34,6 +36,12 @@ pub struct RunArgs {
     /// Prints the summary as JSON on standard output.
     #[arg(long)]
     json: bool,
+    /// Shows the run on the terminal as it goes on, with keys to inject faults by hand.
+    #[arg(long)]
+    ui: bool,
+    /// Serves figures for Prometheus at this address while the run lasts, for example 127.0.0.1:9464.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<String>,
 }
 
 /// Runs it.
@@ -46,8 +54,14 @@ pub fn run(arguments: RunArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let options =
-        Options { links: arguments.links, results: arguments.results, json: arguments.json, looks: super::looks() };
+    let options = Options {
+        links: arguments.links,
+        results: arguments.results,
+        json: arguments.json,
+        looks: super::looks(),
+        ui: arguments.ui,
+        metrics: arguments.metrics,
+    };
     match run::run(&loaded, &options) {
         Ok(exit) => exit,
         Err(error) => {

@@ -24,11 +24,12 @@ mod signals;
 mod tmpfs;
 mod wait;
 
-pub use enter::{run, try_user_namespace};
+pub use enter::{run, run_attended, try_user_namespace};
 pub use error::{Refusal, SandboxError, Step};
 pub use layer::{Layer, LayerError};
 pub use signals::Signals;
 pub use tmpfs::{Defects, Tmpfs, TmpfsError};
+pub use wait::Keys;
 
 use nix::errno::Errno;
 
