@@ -170,7 +170,9 @@ impl RunError {
             RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. }))
             | RunError::SharedAirtime
             | RunError::FaultNeeds { .. } => Exit::HostLacks,
-            RunError::Capacity(_) | RunError::Store { .. } | RunError::Screen(ScreenError::NoTerminal(_)) => Exit::Usage,
+            RunError::Capacity(_) | RunError::Store { .. } | RunError::Screen(ScreenError::NoTerminal(_)) => {
+                Exit::Usage
+            }
             RunError::Interrupted(exit) => *exit,
             _ => Exit::SetupFailed,
         }
@@ -225,13 +227,7 @@ struct Host<'a> {
 }
 
 /// The run, inside the sandbox. Whatever happens, the results are closed.
-fn inside(
-    loaded: &Loaded,
-    options: &Options,
-    host: &Host<'_>,
-    began: Instant,
-    show: Show,
-) -> Result<Exit, RunError> {
+fn inside(loaded: &Loaded, options: &Options, host: &Host<'_>, began: Instant, show: Show) -> Result<Exit, RunError> {
     let (loaded, left_out) = &needs::afforded(loaded, host)?;
     let live = Live::new(&loaded.scenario);
     let mut results = Results::create(&options.results, "", loaded, began)?;

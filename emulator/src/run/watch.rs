@@ -244,8 +244,7 @@ impl<'a> Watch<'a> {
             match (order, self.load_began) {
                 (Order::Quit, _) => self.interrupted = Some(Exit::Interrupted),
                 (Order::Inject { at, kind, lasting }, Some(began)) => {
-                    let spec =
-                        FaultSpec { at: at.since(began), lasting: Some(lasting), optional: false, kind };
+                    let spec = FaultSpec { at: at.since(began), lasting: Some(lasting), optional: false, kind };
                     let fault = self.timeline.inject(spec.clone());
                     self.results.happened(RunEvent::FaultInjected { fault, spec });
                 }

@@ -16,7 +16,9 @@ const HEAD: usize = 8 << 10;
 
 /// The address can't be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("no metrics can be served at {address}: {source}; --metrics takes an address and a port that is free, such as 127.0.0.1:9464")]
+#[error(
+    "no metrics can be served at {address}: {source}; --metrics takes an address and a port that is free, such as 127.0.0.1:9464"
+)]
 pub struct MetricsError {
     address: String,
     source: io::Error,

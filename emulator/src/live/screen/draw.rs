@@ -32,7 +32,8 @@ pub fn picture(frame: &mut Frame<'_>, view: &View) {
     .areas(area);
     let [middle, bottom] = Layout::vertical([Constraint::Fill(5), Constraint::Fill(4)]).areas(rest);
     let halves = |area| Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas::<2>(area);
-    let uneven = |area, left, right| Layout::horizontal([Constraint::Fill(left), Constraint::Fill(right)]).areas::<2>(area);
+    let uneven =
+        |area, left, right| Layout::horizontal([Constraint::Fill(left), Constraint::Fill(right)]).areas::<2>(area);
     header(frame, head, view);
     let [throughput_area, latency_area] = halves(top);
     throughput(frame, throughput_area, view);
@@ -126,7 +127,8 @@ fn latency(frame: &mut Frame<'_>, area: Rect, view: &View) {
     };
     let (median, high) = (of(0.5), of(0.99));
     let most = ceiling(high.iter().copied().fold(0.0, f64::max));
-    let late = |share: f64| state.seconds.percentile_of_late(5, share).map_or("–".to_owned(), |value| time(value * 1e3));
+    let late =
+        |share: f64| state.seconds.percentile_of_late(5, share).map_or("–".to_owned(), |value| time(value * 1e3));
     let title = Line::from(vec![
         Span::raw(" Latency "),
         Span::styled(format!("{} ", late(0.5)), STRONG.fg(Color::Blue)),
@@ -142,7 +144,10 @@ fn latency(frame: &mut Frame<'_>, area: Rect, view: &View) {
     strip(frame, Rect { height: 1, y: plot.bottom(), ..plot }, view);
     let total: u64 = state.latency.counts.iter().sum();
     let mean = if total == 0 { "–".to_owned() } else { time(state.latency.sum * 1e3 / total as f64) };
-    frame.render_widget(Line::from(vec![Span::raw(mean), Span::styled(" on average, from the scheduled instant", DIM)]), below);
+    frame.render_widget(
+        Line::from(vec![Span::raw(mean), Span::styled(" on average, from the scheduled instant", DIM)]),
+        below,
+    );
 }
 
 /// Room for bars, a line below them for faults, and one for words; the axis ends at `most`.
@@ -168,11 +173,12 @@ fn strip(frame: &mut Frame<'_>, area: Rect, view: &View) {
         let (from, to) = (began + Duration::from_secs(second), began + Duration::from_secs(second + 1));
         let held = view.state.faults.iter().any(|fault| {
             let fired = fault.fired.is_some_and(|fired| fired < to);
-            fired && match fault.stand {
-                Stand::Active => true,
-                Stand::Healed(healed) => healed >= from,
-                Stand::Planned | Stand::Failed(_) => false,
-            }
+            fired
+                && match fault.stand {
+                    Stand::Active => true,
+                    Stand::Healed(healed) => healed >= from,
+                    Stand::Planned | Stand::Failed(_) => false,
+                }
         });
         let (symbol, style) = if held { ("▀", Style::new().fg(Color::Red)) } else { ("─", DIM) };
         if let Some(cell) = frame.buffer_mut().cell_mut((area.right() - 1 - column, area.y)) {
@@ -213,12 +219,7 @@ fn choice(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let digits = matches!(view.menu, Menu::What(_));
     let height = (lines.len().max(1) as u16 + 2).min(area.height.saturating_sub(2));
     let width = lines.iter().map(|line| line.chars().count() as u16 + 8).max().unwrap_or(0).max(40).min(area.width);
-    let place = Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 2,
-        width,
-        height,
-    };
+    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
     frame.render_widget(Clear, place);
     let block = Block::bordered()
         .border_type(BorderType::Rounded)

@@ -91,13 +91,7 @@ impl Drop for Screen {
     }
 }
 
-fn show(
-    mut view: View,
-    stage: &Stage,
-    live: &Live,
-    orders: &Orders,
-    over: &AtomicBool,
-) -> Result<(), std::io::Error> {
+fn show(mut view: View, stage: &Stage, live: &Live, orders: &Orders, over: &AtomicBool) -> Result<(), std::io::Error> {
     let backend = CrosstermBackend::new(BufWriter::new(stage.screen()));
     let mut area = size(stage);
     let mut canvas = Canvas::with_options(backend, TerminalOptions { viewport: Viewport::Fixed(area) })?;
