@@ -41,10 +41,12 @@ fn the_screen_shows_nodes_throughput_and_faults_and_a_fault_by_hand_is_in_the_su
     let text = pty.until("the choice of a fault", |text| text.contains("Inject a fault"));
     keep("menu.txt", &text);
     pty.press("\r");
-    pty.until("the choice of a place", |text| text.contains("stage 0") && text.contains("kill a process"));
+    pty.until("the choice of a place", |text| {
+        !text.contains("Inject a fault") && text.contains("kill a process") && text.contains("n03")
+    });
     keep("menu2.txt", &pty.text());
     pty.press("\r");
-    pty.until("the fault by hand", |text| text.contains("by hand") && text.contains("kill"));
+    pty.until("the fault by hand", |text| text.contains("by hand") && text.contains("1 active"));
     pty.until("that a node is gone", |text| text.contains("4 of 5 up"));
     let status = pty.end();
     pty.is_restored();

@@ -132,7 +132,15 @@ pub fn faults(frame: &mut Frame<'_>, area: Rect, view: &View) {
             }
             Stand::Active => {
                 let of = fault.lasting.map_or(String::new(), |lasting| format!(" of {}", seconds(lasting)));
-                ("▲", BAD, format!("for {}{of}", since.trim_end_matches(" s")))
+                (
+                    "▲",
+                    BAD,
+                    if of.is_empty() {
+                        format!("for {since}")
+                    } else {
+                        format!("{}{of}", since.trim_end_matches(" s"))
+                    },
+                )
             }
             Stand::Healed(at) => ("✓", GOOD, format!("healed after {}", seconds(at.since(fault.fired.unwrap_or(*at))))),
             Stand::Failed(reason) => ("✗", BAD, reason.clone()),
@@ -142,9 +150,9 @@ pub fn faults(frame: &mut Frame<'_>, area: Rect, view: &View) {
             Span::styled(format!("{mark} "), style),
             Span::styled(format!("{:>6} ", seconds(fault.planned)), DIM),
             Span::styled(fault.kind, STRONG),
-            Span::raw(format!(" {} ", fault.target)),
-            Span::styled(how, style),
+            Span::raw(format!(" {}", fault.target)),
             Span::styled(by, DIM),
+            Span::styled(format!(" {how}"), style),
         ])
     });
     list(frame, inner, lines.collect(), "faults");
