@@ -6,7 +6,7 @@ set -eu
 
 packages="gcc libc6-dev python3-venv user-mode-linux kmod iproute2"
 # Not in every release's archive; tests that need it say so when it is missing.
-optional="vagrant chromium fonts-dejavu-core"
+optional="vagrant chromium fonts-dejavu-core prometheus"
 
 missing=""
 for package in $packages; do
@@ -25,4 +25,8 @@ if [ -n "$missing$wanted" ]; then
     for package in $wanted; do
         apt-get install -y -qq --no-install-recommends "$package" || echo "provision: $package is not to be had here" >&2
     done
+    # The tests start a Prometheus of their own; the package's would scrape on all the time.
+    case "$wanted" in
+    *prometheus*) systemctl disable --now prometheus >/dev/null 2>&1 || true ;;
+    esac
 fi

@@ -19,6 +19,7 @@ pub mod fabric;
 pub mod fault;
 pub mod fleet;
 pub mod gate;
+pub mod live;
 pub mod model;
 pub mod procfs;
 pub mod record;

@@ -6,6 +6,7 @@ mod holdings;
 mod launch;
 mod leftover;
 mod needs;
+mod outlets;
 pub(crate) mod results;
 pub(crate) mod roster;
 mod watch;
@@ -21,6 +22,9 @@ use crate::fabric::{CarrierChoice, CarrierError, Fabric, FabricError};
 use crate::fault::catalogue::Need;
 use crate::fleet::FleetError;
 use crate::fleet::cgroup::{self, RunGroup};
+use crate::live::Live;
+use crate::live::metrics::MetricsError;
+use crate::live::screen::ScreenError;
 use crate::model::{self, Inputs, ModelError};
 use crate::record::env::ModelId;
 use crate::report::progress::Progress;
@@ -30,6 +34,7 @@ use crate::sandbox::{self, Sandbox, SandboxError};
 use crate::scenario::{Loaded, ScenarioErrors};
 use crate::shell::alive::Alive;
 
+use outlets::{Outlets, Show, Shown};
 use results::{Results, ResultsError};
 use watch::Watch;
 
@@ -48,6 +53,10 @@ pub struct Options {
     pub keep: bool,
     /// The run that this one repeats.
     pub repeated: Option<Repeated>,
+    /// Whether the run is shown on the terminal as it goes on.
+    pub ui: bool,
+    /// Where its figures are served meanwhile.
+    pub metrics: Option<String>,
 }
 
 /// What a run must have in common with the one that it repeats, besides the scenario.
@@ -112,6 +121,12 @@ pub enum RunError {
     /// The processes.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// The live view.
+    #[error(transparent)]
+    Screen(#[from] ScreenError),
+    /// The figures of the live view.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The results.
     #[error(transparent)]
     Results(#[from] ResultsError),
@@ -183,6 +198,7 @@ impl RunError {
             | RunError::SharedAirtime
             | RunError::FaultNeeds { .. } => Exit::HostLacks,
             RunError::Capacity(_) | RunError::Store { .. } | RunError::OtherModel { .. } => Exit::Usage,
+            RunError::Screen(ScreenError::NoTerminal(_)) => Exit::Usage,
             RunError::Interrupted(exit) => *exit,
             _ => Exit::SetupFailed,
         }
@@ -204,13 +220,15 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
     }
     let began = Instant::now();
     let program = std::env::current_exe().map_err(RunError::Program)?;
+    // Both belong to the host: a socket to its network, keys to the process in the terminal's foreground.
+    let Outlets { show, terminal, attendance } = Outlets::open(options)?;
     cgroup::remove_stale();
     let groups = RunGroup::create();
     // Here, where processes have the ids that everybody else knows them by.
     let alive = Alive::own();
     let inside = |sandbox: &Sandbox| {
         let host = Host { program: &program, sandbox, groups: &groups, alive: &alive };
-        match inside(loaded, options, &host, began) {
+        match inside(loaded, options, &host, began, show) {
             Ok(exit) => exit.code(),
             Err(error) => {
                 error.tell();
@@ -218,7 +236,8 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
             }
         }
     };
-    let code = if options.keep { sandbox::run_attended(inside) } else { sandbox::run(inside) };
+    let code = sandbox::run_attended(inside, attendance);
+    drop(terminal);
     let left = groups.remove();
     left.iter().for_each(|error| eprintln!("warning: left behind: {error}"));
     match Exit::from_code(code?) {
@@ -237,27 +256,43 @@ struct Host<'a> {
 }
 
 /// The run, inside the sandbox. Whatever happens, the results are closed.
-fn inside(loaded: &Loaded, options: &Options, host: &Host<'_>, began: Instant) -> Result<Exit, RunError> {
+fn inside(loaded: &Loaded, options: &Options, host: &Host<'_>, began: Instant, show: Show) -> Result<Exit, RunError> {
     let (loaded, left_out) = &needs::afforded(loaded, host)?;
+    let live = Live::new(&loaded.scenario);
     let mut results = Results::create(&options.results, "", loaded, began)?;
     results.mark_alive(host.alive)?;
+    results.show_on(&live);
+    let shown = show.start(&live)?;
     left_out.iter().for_each(|warning| results.warn(warning));
-    let mut progress = Progress::new(options.looks.width.is_some());
-    let outcome = emulate(loaded, options, host, &mut results, &mut progress);
+    let mut progress = match shown.screen {
+        Some(_) => Progress::on_screen(&live),
+        None => Progress::new(options.looks.width.is_some()),
+    };
+    if let (None, Some(place)) = (&shown.screen, &shown.metrics) {
+        progress.line(&format!("metrics are served at {place}"));
+    }
+    let story = Story { loaded, options, host, shown: &shown, live: &live };
+    let outcome = emulate(&story, &mut results, &mut progress);
     progress.finish();
+    drop(shown);
     let exit = outcome.as_ref().copied().unwrap_or_else(|error| error.exit());
     let exit = results.close(exit, options)?;
     outcome.map(|_| exit)
 }
 
+/// What a run is told by, and shown on.
+#[derive(Clone, Copy)]
+struct Story<'a> {
+    loaded: &'a Loaded,
+    options: &'a Options,
+    host: &'a Host<'a>,
+    shown: &'a Shown,
+    live: &'a Live,
+}
+
 /// Scenario → model → network → processes → plan → load and faults → teardown.
-fn emulate(
-    loaded: &Loaded,
-    options: &Options,
-    host: &Host<'_>,
-    results: &mut Results,
-    progress: &mut Progress,
-) -> Result<Exit, RunError> {
+fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) -> Result<Exit, RunError> {
+    let Story { loaded, options, host, shown, live } = *story;
     let scenario = &loaded.scenario;
     progress.phase("model");
     let clock = Instant::now();
@@ -283,7 +318,7 @@ fn emulate(
     progress.phase("processes");
     let clock = Instant::now();
     let mut fleet = launch::fleet(scenario, &model, &fabric, host, results)?;
-    let mut watch = Watch::new(scenario, host.sandbox, results, progress);
+    let mut watch = Watch::new(scenario, host.sandbox, results, progress, (live, shown));
     let mut exit = watch.until_ready(&mut fleet).and_then(|()| {
         watch.phase_done("processes", clock);
         let clock = Instant::now();

@@ -192,5 +192,6 @@ const DRAINING: Duration = Duration::from_millis(10);
 
 fn close_with(options: &Options) -> run::Options {
     let Options { results, json, looks, .. } = options.clone();
-    run::Options { links: CarrierChoice::default(), results, json, looks, keep: false, repeated: None }
+    let (keep, repeated, ui, metrics) = (false, None, false, None);
+    run::Options { links: CarrierChoice::default(), results, json, looks, keep, repeated, ui, metrics }
 }

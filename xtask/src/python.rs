@@ -7,11 +7,12 @@ use std::{fs, io};
 use crate::run::{Failed, step, target};
 
 /// What the tests import.
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 10] = [
     "numpy==2.4.6",
     "onnx==1.23.2",
     "onnxruntime==1.32.0",
     "hdrhistogram==0.10.8",
+    "prometheus-client==0.26.0",
     "jsonschema==4.26.0",
     "junitparser==5.0.3",
     "pyyaml==6.0.4",

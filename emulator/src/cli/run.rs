@@ -16,7 +16,9 @@ Examples:
   emu run scenarios/quickstart.toml
   emu run scenarios/20node_fail.toml --links netem --results /tmp/results
   emu run scenarios/scaling.toml --set topology.nodes=15 --set load.concurrency=8 --json
-  emu run scenarios/quickstart.toml --keep              look around afterwards: emu shell latest n02")]
+  emu run scenarios/quickstart.toml --keep              look around afterwards: emu shell latest n02
+  emu run scenarios/20node_fail.toml --ui               watch it, and break things by hand
+  emu run scenarios/soak.toml --metrics 127.0.0.1:9464  and let Prometheus watch it")]
 pub struct RunArgs {
     /// The scenario file.
     scenario: PathBuf,
@@ -36,8 +38,14 @@ pub struct RunArgs {
     #[arg(long)]
     json: bool,
     /// Leaves the cluster up when the load is over, or has failed, until Enter or Ctrl-C.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ui")]
     keep: bool,
+    /// Shows the run on the terminal as it goes on, with keys to inject faults by hand.
+    #[arg(long)]
+    ui: bool,
+    /// Serves figures for Prometheus at this address while the run lasts, for example 127.0.0.1:9464.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<String>,
 }
 
 /// Runs it.
@@ -50,8 +58,8 @@ pub fn run(arguments: RunArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let RunArgs { links, results, json, keep, .. } = arguments;
-    let options = Options { links, results, json, looks: super::looks(), keep, repeated: None };
+    let RunArgs { links, results, json, keep, ui, metrics, .. } = arguments;
+    let options = Options { links, results, json, looks: super::looks(), keep, repeated: None, ui, metrics };
     end(run::run(&loaded, &options))
 }
 

@@ -76,6 +76,17 @@ impl Timeline {
         self.began = Some(now);
     }
 
+    /// Adds a fault that is due now. Returns its index, behind all others.
+    pub fn inject(&mut self, spec: FaultSpec) -> usize {
+        self.faults.push(Planned { spec, state: State::Waiting });
+        self.faults.len() - 1
+    }
+
+    /// What a fault was planned to be.
+    pub fn spec(&self, fault: usize) -> &FaultSpec {
+        &self.faults[fault].spec
+    }
+
     /// When something is due next.
     pub fn next(&self) -> Option<Instant> {
         let began = self.began?;

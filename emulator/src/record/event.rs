@@ -7,6 +7,8 @@ use node::clock::Instant;
 use planner::units::duration;
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::FaultSpec;
+
 /// One line of the event log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -105,6 +107,13 @@ pub enum RunEvent {
     LoadStarted,
     /// No more load is offered.
     LoadEnded,
+    /// A person wanted a fault, by hand.
+    FaultInjected {
+        /// Its index: behind those of the scenario as resolved, and of others by hand.
+        fault: usize,
+        /// What was wanted; planned for the instant of the key.
+        spec: FaultSpec,
+    },
     /// A fault was fired.
     FaultFired {
         /// Its index in the scenario as resolved.

@@ -47,7 +47,7 @@ pub enum ReopenError {
 /// What a run's folder holds.
 #[derive(Debug, Clone)]
 pub struct Reopened {
-    /// The scenario as it was resolved.
+    /// The scenario as it was resolved, with the faults by hand behind its own.
     pub scenario: Scenario,
     /// Everything that happened.
     pub tally: Tally,
@@ -61,11 +61,15 @@ pub struct Reopened {
 /// When a file is missing or not what it should be.
 pub fn reopen(folder: &Path) -> Result<Reopened, ReopenError> {
     let path = folder.join(outputs::RESOLVED);
-    let scenario: Scenario = json(&path)?;
+    let mut scenario: Scenario = json(&path)?;
     if let Some(reason) = scenario.unsound() {
         return Err(ReopenError::Unsound { path, reason });
     }
     let tally = Tally::read(&folder.join(outputs::EVENTS), &scenario)?;
+    tally.add_injected(&mut scenario);
+    if let Some(reason) = scenario.unsound() {
+        return Err(ReopenError::Unsound { path: folder.join(outputs::EVENTS), reason });
+    }
     let env = folder.join(outputs::ENV);
     let env = if env.exists() { Some(json(&env)?) } else { None };
     Ok(Reopened { scenario, tally, env })

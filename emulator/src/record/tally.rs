@@ -20,7 +20,7 @@ pub use window::{Sample, Window};
 use super::event::{Entry, ExitCause, Holding, RunEvent, SIMULATED};
 use super::log::{LogError, LogReader};
 use crate::fabric::Counters;
-use crate::scenario::Scenario;
+use crate::scenario::{FaultSpec, Scenario};
 
 /// What is known of a run so far.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +53,9 @@ pub struct Tally {
     pub kept: Vec<(Instant, String)>,
     /// When a client or worker missed the dispatcher, and who it was.
     pub dispatcher_lost: Vec<(Instant, String)>,
-    /// What became of the scenario's faults, by index.
+    /// Faults by hand, by index.
+    pub injected: BTreeMap<usize, FaultSpec>,
+    /// What became of the faults, by index.
     pub faults: BTreeMap<usize, FaultSeen>,
     /// What stages did, by epoch and place in the pipeline.
     pub stages: BTreeMap<(u32, u16), StageSeen>,
@@ -226,6 +228,16 @@ impl Tally {
         Ok(tally)
     }
 
+    /// Adds to the faults of a scenario those by hand: from here on they are faults like any other. Those whose index doesn't
+    /// follow are left out: a log has none of these unless it was damaged.
+    pub fn add_injected(&self, scenario: &mut Scenario) {
+        for (index, spec) in &self.injected {
+            if *index == scenario.faults.len() {
+                scenario.faults.push(spec.clone());
+            }
+        }
+    }
+
     /// Takes in one entry.
     pub fn push(&mut self, entry: &Entry) {
         self.last = self.last.max(entry.at());
@@ -353,6 +365,9 @@ impl Tally {
             RunEvent::LeftRunning { pid, command } => self.left.push((*pid, command.clone())),
             RunEvent::LoadStarted => self.load_started = Some(at),
             RunEvent::LoadEnded => self.load_ended = Some(at),
+            RunEvent::FaultInjected { fault: index, spec } => {
+                self.injected.entry(*index).or_insert_with(|| spec.clone());
+            }
             RunEvent::FaultFired { fault: index, target, nodes } => {
                 self.fault(*index).fired = Some((at, target.clone(), nodes.clone()));
             }

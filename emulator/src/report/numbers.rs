@@ -1,7 +1,7 @@
 //! Numbers as people say them.
 
 /// "1 node", "2 nodes".
-pub(super) fn counted(count: u64, what: &str) -> String {
+pub(crate) fn counted(count: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
@@ -14,7 +14,7 @@ pub(crate) fn grouped(count: u64) -> String {
 }
 
 /// Three digits that mean something, and none that don't.
-pub(super) fn significant(value: f64) -> String {
+pub(crate) fn significant(value: f64) -> String {
     let text = match value.abs() {
         v if v >= 99.95 => return grouped(v.round() as u64),
         v if v >= 9.995 => format!("{value:.1}"),
@@ -24,7 +24,7 @@ pub(super) fn significant(value: f64) -> String {
 }
 
 /// Milliseconds as a person says them.
-pub(super) fn time(millis: f64) -> String {
+pub(crate) fn time(millis: f64) -> String {
     match millis {
         ms if ms >= 59_995.0 => format!("{:.0} min {:02.0} s", (ms / 60_000.0).floor(), (ms % 60_000.0) / 1000.0),
         ms if ms >= 999.5 => format!("{:.2} s", ms / 1000.0),
@@ -34,7 +34,7 @@ pub(super) fn time(millis: f64) -> String {
 }
 
 /// Bytes in units of 2^20, without the unit.
-pub(super) fn mebibytes(bytes: u64) -> String {
+pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.0}", bytes as f64 / 1_048_576.0)
 }
 

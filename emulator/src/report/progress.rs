@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::live::Live;
+
 /// Shows a run's progress on standard error.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
+    /// Has a screen of its own, on which nothing else may be written.
+    screen: Option<Live>,
     said: Duration,
 }
 
@@ -39,11 +43,19 @@ impl Progress {
             }
             bar
         });
-        Progress { bar, said: Duration::ZERO }
+        Progress { bar, screen: None, said: Duration::ZERO }
+    }
+
+    /// Progress for somebody who looks at the live view.
+    pub fn on_screen(live: &Live) -> Progress {
+        Progress { bar: None, screen: Some(live.clone()), said: Duration::ZERO }
     }
 
     /// A phase begins.
     pub fn phase(&mut self, name: &str) {
+        if let Some(live) = &self.screen {
+            live.phase(name);
+        }
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{name} …"));
             bar.tick();
@@ -69,7 +81,7 @@ impl Progress {
             bar.set_message(format!(
                 "{now:.0} of {end:.0} s   {completed} done, {outstanding} in flight   {per_second:.1}/s"
             ));
-        } else if elapsed >= self.said + PLAIN_EVERY {
+        } else if self.screen.is_none() && elapsed >= self.said + PLAIN_EVERY {
             self.said = elapsed;
             eprintln!("{now:7.1} s  {completed} done, {outstanding} in flight, {per_second:.1}/s");
         }
@@ -77,14 +89,18 @@ impl Progress {
 
     /// Something happened during load.
     pub fn happened(&mut self, elapsed: Duration, text: &str) {
-        self.line(&format!("{:7.1} s  {text}", elapsed.as_secs_f64()));
+        match &self.screen {
+            Some(live) => live.news(Some(elapsed), text),
+            None => self.line(&format!("{:7.1} s  {text}", elapsed.as_secs_f64())),
+        }
     }
 
     /// A line of its own.
     pub fn line(&mut self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+        match (&self.bar, &self.screen) {
+            (_, Some(live)) => live.news(None, text),
+            (Some(bar), None) => bar.suspend(|| eprintln!("{text}")),
+            (None, None) => eprintln!("{text}"),
         }
     }
 

@@ -38,8 +38,13 @@ pub(super) fn verdict(summary: &Summary) -> Verdict {
 
 /// What was broken, and how the scenario named it if by something else than its name.
 pub(super) fn fault_name(fault: &FaultSummary) -> String {
-    let FaultSummary { kind, target, asked, .. } = fault;
-    if asked == target || target.is_empty() { format!("{kind} {asked}") } else { format!("{kind} {target} ({asked})") }
+    let FaultSummary { kind, target, asked, by_hand, .. } = fault;
+    let named = if asked == target || target.is_empty() {
+        format!("{kind} {asked}")
+    } else {
+        format!("{kind} {target} ({asked})")
+    };
+    if *by_hand { format!("{named}, by hand") } else { named }
 }
 
 /// How much was reached of what was possible.

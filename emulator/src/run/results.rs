@@ -12,6 +12,7 @@ use super::Options;
 use crate::exit::Exit;
 use crate::fabric::Fabric;
 use crate::fleet::cgroup::RunGroup;
+use crate::live::Live;
 use crate::model::Prepared;
 use crate::record::env::{self, Env, ModelId};
 use crate::record::event::{Entry, RunEvent, SIMULATED};
@@ -55,6 +56,8 @@ pub(crate) struct Results {
     env: Env,
     began: Instant,
     warned: BTreeSet<String>,
+    /// Who is told of every entry beside the log.
+    live: Option<Live>,
     /// The first failure to write. The run goes on to its end, then says so.
     failed: Option<LogError>,
 }
@@ -70,7 +73,8 @@ impl Results {
         folder.write(outputs::RESOLVED, serde_json::to_vec_pretty(&scenario)?)?;
         let log = LogWriter::create(&folder.path().join(outputs::EVENTS))?;
         let env = Env::gather(now, scenario.seed, std::env::args().collect());
-        let mut results = Results { scenario, folder, log, env, began, warned: BTreeSet::new(), failed: None };
+        let (warned, live, failed) = (BTreeSet::new(), None, None);
+        let mut results = Results { scenario, folder, log, env, began, warned, live, failed };
         results.push(Entry::Run { at: began, event: RunEvent::RunStarted { log_version: 1 } });
         Ok(results)
     }
@@ -89,6 +93,18 @@ impl Results {
     /// What the run is called, as `emu shell` and others take it.
     pub(crate) fn title(&self) -> String {
         shown(&self.folder.final_path()).display().to_string()
+    }
+
+    /// Lets `live` be told of every entry from now on.
+    pub(crate) fn show_on(&mut self, live: &Live) {
+        self.live = Some(live.clone());
+    }
+
+    /// Shows what is not recorded, since the record has it in another form.
+    pub(crate) fn show(&self, event: RunEvent) {
+        if let Some(live) = &self.live {
+            live.observe(&Entry::Run { at: Instant::now(), event });
+        }
     }
 
     /// Who was in the nodes by hand.
@@ -187,6 +203,7 @@ impl Results {
         // The record is taken in only now: while a run lasts, its length costs no memory.
         self.log.flush()?;
         let mut tally = Tally::read(&self.folder.path().join(outputs::EVENTS), &self.scenario)?;
+        tally.add_injected(&mut self.scenario);
         let ended = RunEvent::RunEnded { peak_memory: peak_memory(), exit: exit.code() };
         let ended = Entry::Run { at: Instant::now(), event: ended };
         tally.push(&ended);
@@ -217,6 +234,9 @@ impl Results {
     }
 
     fn push(&mut self, entry: Entry) {
+        if let Some(live) = &self.live {
+            live.observe(&entry);
+        }
         if self.failed.is_none()
             && let Err(error) = self.log.append(&entry)
         {

@@ -2,8 +2,7 @@
 
 mod keep;
 
-use std::collections::VecDeque;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,23 +14,26 @@ use node::config::{Bandwidth, PROBE_LIMIT};
 use node::telemetry::{Command, Detection, Event, Stamped};
 
 use super::ground::Testbed;
+use super::outlets::Shown;
 use super::results::{NODES, Results};
 use super::roster::Roster;
 use super::{FAREWELL, PATIENCE, RunError, guests, holdings, leftover};
 use crate::exit::Exit;
-use crate::fabric::Fabric;
+use crate::fabric::{Direction, Fabric, FabricError};
 use crate::fault::name;
 use crate::fault::timeline::Timeline;
 use crate::fleet::{Fleet, FleetError, Heard};
+use crate::live::Live;
+use crate::live::orders::{Order, Orders};
 use crate::record::event::{ExitCause, RunEvent};
 use crate::report::progress::{LoadState, Progress};
 use crate::sandbox::Sandbox;
-use crate::scenario::{Role, Scenario};
+use crate::scenario::{FaultSpec, Role, Scenario};
 
 /// How often progress is shown and the record goes to the disk.
 const BEAT: Duration = Duration::from_millis(100);
-/// What the shown throughput averages over.
-const RECENT: Duration = Duration::from_secs(5);
+/// How often the live view is told what has passed the links.
+const COUNT: Duration = Duration::from_secs(1);
 
 /// What goes on, and who is told.
 pub(super) struct Watch<'a> {
@@ -50,9 +52,10 @@ pub(super) struct Watch<'a> {
     /// Nodes are being ended: what others see of it is recorded but is no news.
     ending: bool,
     load_began: Option<Instant>,
-    load: LoadState,
-    recent: VecDeque<Instant>,
+    live: &'a Live,
+    shown: &'a Shown,
     next_beat: Instant,
+    next_count: Instant,
     /// When it is looked next what processes hold; never, where that can't be seen.
     next_look: Option<Instant>,
 }
@@ -63,6 +66,7 @@ impl<'a> Watch<'a> {
         sandbox: &'a Sandbox,
         results: &'a mut Results,
         progress: &'a mut Progress,
+        (live, shown): (&'a Live, &'a Shown),
     ) -> Watch<'a> {
         Watch {
             scenario,
@@ -78,9 +82,10 @@ impl<'a> Watch<'a> {
             interrupted: None,
             ending: false,
             load_began: None,
-            load: LoadState { duration: scenario.duration, ..LoadState::default() },
-            recent: VecDeque::new(),
+            live,
+            shown,
             next_beat: Instant::now(),
+            next_count: Instant::now(),
             next_look: holdings::proc_is_ours().then(Instant::now),
         }
     }
@@ -196,8 +201,11 @@ impl<'a> Watch<'a> {
     /// Waits for something to happen, but not beyond `until` or the next beat or fault, and deals with it.
     fn turn(&mut self, fleet: &mut Fleet<'_>, fabric: Option<&Fabric>, until: Instant) -> Result<(), RunError> {
         let due = [Some(until), Some(self.next_beat), self.timeline.next()].into_iter().flatten().min();
-        wait(&[fleet.as_fd(), self.sandbox.signals().as_fd()], due.unwrap_or(until));
+        let orders = self.shown.orders.as_ref().map(Orders::as_fd);
+        let heard = [fleet.as_fd(), self.sandbox.signals().as_fd()].into_iter().chain(orders);
+        wait(heard, due.unwrap_or(until));
         self.heed_signals();
+        self.heed_orders();
         let mut heard = Vec::new();
         fleet.service(|node, what| heard.push((node, what)))?;
         for (node, what) in heard {
@@ -205,6 +213,7 @@ impl<'a> Watch<'a> {
         }
         if let Some(fabric) = fabric {
             self.break_things(fleet, fabric);
+            self.show_traffic(fabric);
         }
         self.beat();
         self.look_at_holdings(fleet);
@@ -229,6 +238,23 @@ impl<'a> Watch<'a> {
                 Signal::SIGINT => self.interrupted = Some(Exit::Interrupted),
                 Signal::SIGTERM => self.interrupted = Some(Exit::Terminated),
                 _ => {}
+            }
+        }
+    }
+
+    /// What somebody at the screen wants.
+    fn heed_orders(&mut self) {
+        let orders = self.shown.orders.as_ref().map(Orders::take).unwrap_or_default();
+        for order in orders {
+            match (order, self.load_began) {
+                (Order::Quit, _) => self.interrupted = Some(Exit::Interrupted),
+                (Order::Inject { at, kind, lasting }, Some(began)) => {
+                    let spec = FaultSpec { at: at.since(began), lasting: Some(lasting), optional: false, kind };
+                    let fault = self.timeline.inject(spec.clone());
+                    self.results.happened(RunEvent::FaultInjected { fault, spec });
+                }
+                // Nothing that a fault's instant could be counted from.
+                (Order::Inject { .. }, None) => {}
             }
         }
     }
@@ -270,13 +296,6 @@ impl<'a> Watch<'a> {
         match event {
             Event::Ready => self.ready[node] = true,
             Event::Drained { .. } => self.drained = true,
-            Event::Offered { .. } => self.load.outstanding += 1,
-            Event::Errored { .. } => self.load.outstanding = self.load.outstanding.saturating_sub(1),
-            Event::Completed { .. } => {
-                self.load.completed += 1;
-                self.load.outstanding = self.load.outstanding.saturating_sub(1);
-                self.recent.push_back(at);
-            }
             Event::Unplannable { reason } => {
                 self.tell(at, &format!("no plan is possible: {reason}"));
                 self.unplannable = Some(reason.clone());
@@ -332,7 +351,7 @@ impl<'a> Watch<'a> {
         for (at, event) in events {
             match &event {
                 RunEvent::FaultFired { fault, target, nodes } => {
-                    let kind = name(&self.scenario.faults[*fault].kind);
+                    let kind = self.kind(*fault);
                     let duty = match nodes.as_slice() {
                         [node] => self.roster.index(node).map(|node| format!(" ({})", before[node])),
                         _ => None,
@@ -340,17 +359,21 @@ impl<'a> Watch<'a> {
                     self.tell(at, &format!("fault: {kind} {target}{}", duty.unwrap_or_default()));
                 }
                 RunEvent::FaultHealed { fault } => {
-                    let kind = name(&self.scenario.faults[*fault].kind);
+                    let kind = self.kind(*fault);
                     self.tell(at, &format!("healed: {kind}"));
                 }
                 RunEvent::FaultFailed { fault, reason } => {
-                    let kind = name(&self.scenario.faults[*fault].kind);
+                    let kind = self.kind(*fault);
                     self.tell(at, &format!("fault {kind} could not be fired: {reason}"));
                 }
                 _ => {}
             }
             self.results.happened_at(at, event);
         }
+    }
+
+    fn kind(&self, fault: usize) -> &'static str {
+        name(&self.timeline.spec(fault).kind)
     }
 
     fn tell(&mut self, at: Instant, text: &str) {
@@ -368,14 +391,22 @@ impl<'a> Watch<'a> {
         }
         self.next_beat = now + BEAT;
         self.results.flush();
-        if let Some(began) = self.load_began {
-            while self.recent.front().is_some_and(|first| now.since(*first) > RECENT) {
-                self.recent.pop_front();
-            }
-            self.load.elapsed = now.since(began);
-            let window = RECENT.min(self.load.elapsed).as_secs_f64().max(1.0);
-            self.load.per_second = self.recent.len() as f64 / window;
-            self.progress.load(self.load);
+        if let Some((elapsed, completed, outstanding, per_second)) = self.live.beat(now) {
+            let duration = self.scenario.duration;
+            self.progress.load(LoadState { elapsed, duration, completed, outstanding, per_second });
+        }
+    }
+
+    /// Each second, if anybody looks. The record has it at the end: a thousand directions would fill it.
+    fn show_traffic(&mut self, fabric: &Fabric) {
+        let now = Instant::now();
+        if now < self.next_count || (self.shown.screen.is_none() && self.shown.metrics.is_none()) {
+            return;
+        }
+        self.next_count = now + COUNT;
+        // What can't be read is told at the end.
+        for event in traffic(self.scenario, fabric).unwrap_or_default() {
+            self.results.show(event);
         }
     }
 
@@ -383,16 +414,8 @@ impl<'a> Watch<'a> {
     fn count_traffic(&mut self, fabric: &Fabric) {
         // Shapes that faults brought may have been more than the carrier can do.
         fabric.warnings().iter().for_each(|warning| self.results.warn(warning));
-        let names = self.scenario.host_names();
-        match fabric.counters() {
-            Ok(counters) => {
-                for (direction, counters) in
-                    counters.into_iter().filter(|(_, counters)| *counters != Default::default())
-                {
-                    let (from, to) = (names[direction.from].clone(), names[direction.to].clone());
-                    self.results.happened(RunEvent::Traffic { from, to, counters });
-                }
-            }
+        match traffic(self.scenario, fabric) {
+            Ok(events) => events.into_iter().for_each(|event| self.results.happened(event)),
             Err(error) => self.results.warn(format_args!("what passed the links can't be read: {error}")),
         }
     }
@@ -400,6 +423,17 @@ impl<'a> Watch<'a> {
     fn is_up(&self, node: usize) -> bool {
         self.roster.is_up(node)
     }
+}
+
+/// What passed in each direction through which something did.
+fn traffic(scenario: &Scenario, fabric: &Fabric) -> Result<Vec<RunEvent>, FabricError> {
+    let names = scenario.host_names();
+    let passed = fabric.counters()?.into_iter().filter(|(_, counters)| *counters != Default::default());
+    let event = |(way, counters): (Direction, _)| {
+        let (from, to) = (names[way.from].clone(), names[way.to].clone());
+        RunEvent::Traffic { from, to, counters }
+    };
+    Ok(passed.map(event).collect())
 }
 
 /// Whether a node says that it misses others, after all were asked to end: whichever ends before it looks dead.
@@ -415,11 +449,11 @@ fn misses_those_who_leave(heard: &Heard, asked: Instant) -> bool {
 }
 
 /// Waits until one of `descriptors` can be read, or `until`.
-fn wait(descriptors: &[std::os::fd::BorrowedFd<'_>], until: Instant) {
+fn wait<'a>(descriptors: impl Iterator<Item = BorrowedFd<'a>>, until: Instant) {
     let left = until.since(Instant::now());
     // Rounded up: a timer must not be found not quite due again and again.
     let timeout = PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
-    let mut polled: Vec<PollFd<'_>> = descriptors.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    let mut polled: Vec<PollFd<'_>> = descriptors.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
     match poll(&mut polled, timeout) {
         Ok(_) | Err(Errno::EINTR) => {}
         // Nothing that a user could do leads here; the loop's own deadlines still hold.

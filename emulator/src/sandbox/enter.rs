@@ -18,7 +18,7 @@ use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid, setpgid};
 
 use super::error::{SandboxError, Step};
 use super::signals::Signals;
-use super::wait::wait;
+use super::wait::{Attendance, wait};
 use super::{Sandbox, SandboxWarning};
 
 /// What the first process says when it is in place; otherwise it says the [`Step`] and the error number.
@@ -37,30 +37,25 @@ const NEEDED_CAPABILITIES: u64 = 1 << 12 | 1 << 21;
 /// # Errors
 /// [`SandboxError::Refused`] with the reason and the fix when the host does not allow it.
 pub fn run(inside: impl FnOnce(&Sandbox) -> u8) -> Result<u8, SandboxError> {
-    enter(inside, false)
+    run_attended(inside, Attendance::default())
 }
 
-/// The same for a run that waits for the user, who knows what an interrupt means to it: its own exit code counts, and when Enter is
-/// pressed it gets SIGUSR1.
+/// The same for a run at which somebody sits.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_attended(inside: impl FnOnce(&Sandbox) -> u8) -> Result<u8, SandboxError> {
-    enter(inside, true)
-}
-
-fn enter(inside: impl FnOnce(&Sandbox) -> u8, attended: bool) -> Result<u8, SandboxError> {
+pub fn run_attended(inside: impl FnOnce(&Sandbox) -> u8, attendance: Attendance) -> Result<u8, SandboxError> {
     if fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
         return Err(SandboxError::Threads);
     }
     let mut mask = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_BLOCK, None, Some(&mut mask)).map_err(taking_signals)?;
-    let result = started(inside, attended);
+    let result = started(inside, attendance);
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None).map_err(taking_signals)?;
     result
 }
 
-fn started(inside: impl FnOnce(&Sandbox) -> u8, attended: bool) -> Result<u8, SandboxError> {
+fn started(inside: impl FnOnce(&Sandbox) -> u8, attendance: Attendance) -> Result<u8, SandboxError> {
     let signals = Signals::new().map_err(taking_signals)?;
     // A caller may have left SIGCHLD ignored, and then nobody could wait for a child.
     // SAFETY: no handler is installed.
@@ -73,13 +68,13 @@ fn started(inside: impl FnOnce(&Sandbox) -> u8, attended: bool) -> Result<u8, Sa
     // SAFETY: one thread, see above.
     match unsafe { fork() }.map_err(|errno| SandboxError::at(Step::Start, errno))? {
         ForkResult::Child => {
-            drop((outside, signals));
+            drop((outside, signals, keys));
             std::process::exit(first_process(report, rootless, inside).into())
         }
         ForkResult::Parent { child } => {
             drop(report);
             match hear(&mut outside) {
-                Ok(()) => wait(child, &signals, attended),
+                Ok(()) => wait(child, &signals, attendance),
                 Err((step, errno)) => {
                     let _ = waitpid(child, None);
                     Err(SandboxError::at(step, errno))

@@ -29,6 +29,7 @@ pub use error::{Refusal, SandboxError, Step};
 pub use layer::{Layer, LayerError};
 pub use signals::Signals;
 pub use tmpfs::{Defects, Tmpfs, TmpfsError};
+pub use wait::{Attendance, Keys};
 
 use nix::errno::Errno;
 

@@ -1,7 +1,9 @@
-//! The process that stays outside: it waits, passes interrupts on, and knows the exit code.
+//! The process that stays outside: it waits, passes interrupts and keys on, and knows the exit code.
 
-use std::io::{IsTerminal, stdin};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write, stdin};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -12,19 +14,40 @@ use nix::unistd::{Pid, getpgrp, read, tcgetpgrp};
 use super::error::{SandboxError, Step};
 use super::signals::Signals;
 
+/// How somebody sits at a run. Only the process outside may read from the terminal: the sandbox is none of its foreground.
+#[derive(Debug, Default)]
+pub enum Attendance {
+    /// Not at all.
+    #[default]
+    None,
+    /// It waits for the user, who knows what an interrupt means to it: its own exit code counts, and when Enter is pressed it
+    /// gets SIGUSR1.
+    Kept,
+    /// It is given the keys that are pressed.
+    Keys(Keys),
+}
+
+/// Bytes that are passed on to the sandbox while it is waited for.
+#[derive(Debug)]
+pub struct Keys {
+    /// From here.
+    pub from: File,
+    /// To there; it must not block.
+    pub to: UnixStream,
+}
+
 /// Waits for the first process of the sandbox. The first SIGINT or SIGTERM is passed on, so that the run
 /// tears down and writes what it has; the second ends it at once. Either way the exit code is 128 + the
-/// first signal, as a shell shows it; but if the run is `attended`, its own exit code counts if it has one. Then, too, it gets
-/// SIGUSR1 when the user presses Enter: it can't read the terminal itself, being none of its foreground.
-pub(super) fn wait(first: Pid, signals: &Signals, attended: bool) -> Result<u8, SandboxError> {
+/// first signal, as a shell shows it; but if the run was kept up, its own exit code counts if it has one.
+pub(super) fn wait(first: Pid, signals: &Signals, mut attendance: Attendance) -> Result<u8, SandboxError> {
     let failed = |errno| SandboxError::System { step: Step::Wait, errno };
+    let kept = matches!(attendance, Attendance::Kept);
     let mut interrupted: Option<Signal> = None;
-    let mut keys = Keys { open: attended };
     loop {
-        match keys.or_signal(signals).map_err(failed)? {
+        match attendance.next_signal(signals).map_err(failed)? {
             Signal::SIGCHLD => match waitpid(first, Some(WaitPidFlag::WNOHANG)).map_err(failed)? {
                 WaitStatus::Exited(_, code) => {
-                    let interrupted = interrupted.filter(|_| !attended);
+                    let interrupted = interrupted.filter(|_| !kept);
                     return Ok(interrupted.map_or(code as u8, |signal| 128 + signal as u8));
                 }
                 WaitStatus::Signaled(_, signal, _) => {
@@ -50,41 +73,81 @@ fn pass(first: Pid, signal: Signal) -> Result<(), Errno> {
     }
 }
 
-/// Standard input, as long as it is of interest and something may come from it.
-struct Keys {
-    open: bool,
+impl Attendance {
+    /// Waits for the next signal, and heeds what is pressed meanwhile.
+    fn next_signal(&mut self, signals: &Signals) -> Result<Signal, Errno> {
+        loop {
+            let heard = match self {
+                Attendance::None => return signals.wait(),
+                Attendance::Kept => signals.next()?.map_or_else(|| enter(signals), |signal| Ok(Heard::Signal(signal)))?,
+                Attendance::Keys(keys) => {
+                    signals.next()?.map_or_else(|| keys.pass(signals), |signal| Ok(Heard::Signal(signal)))?
+                }
+            };
+            match heard {
+                Heard::Signal(signal) => return Ok(signal),
+                Heard::Nothing => {}
+                // Nobody is there who could press anything: signals are what is left.
+                Heard::End => *self = Attendance::None,
+            }
+        }
+    }
+}
+
+/// What came of a moment's waiting.
+enum Heard {
+    Signal(Signal),
+    Nothing,
+    End,
+}
+
+/// Waits a moment for Enter.
+fn enter(signals: &Signals) -> Result<Heard, Errno> {
+    let stdin = stdin();
+    // Who reads a terminal without being in its foreground is stopped.
+    let foreground = !stdin.is_terminal() || tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp());
+    let mut polled = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    if foreground {
+        polled.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
+    }
+    if !poll_for(&mut polled, PollTimeout::from(1000u16))? {
+        return Ok(Heard::Nothing);
+    }
+    let mut line = [0; 256];
+    Ok(match read(&stdin, &mut line) {
+        Ok(length) if line[..length].contains(&b'\n') => Heard::Signal(Signal::SIGUSR1),
+        Ok(0) => Heard::End,
+        Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => Heard::Nothing,
+        Err(_) => Heard::End,
+    })
 }
 
 impl Keys {
-    /// The next signal; a line on standard input counts as SIGUSR1.
-    fn or_signal(&mut self, signals: &Signals) -> Result<Signal, Errno> {
-        while self.open {
-            if let Some(signal) = signals.next()? {
-                return Ok(signal);
-            }
-            let stdin = stdin();
-            // Who reads a terminal without being in its foreground is stopped.
-            let foreground = !stdin.is_terminal() || tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp());
-            let mut polled = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-            if foreground {
-                polled.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
-            }
-            match poll(&mut polled, PollTimeout::from(1000u16)) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(error) => return Err(error),
-            }
-            let ready = polled.get(1).and_then(PollFd::revents).is_some_and(|events| !events.is_empty());
-            if ready {
-                let mut line = [0; 256];
-                match read(&stdin, &mut line) {
-                    Ok(length) if line[..length].contains(&b'\n') => return Ok(Signal::SIGUSR1),
-                    // Nobody is there who could press anything: an interrupt is what is left.
-                    Ok(0) => self.open = false,
-                    Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => {}
-                    Err(_) => self.open = false,
-                }
-            }
+    /// Passes on what is pressed.
+    fn pass(&mut self, signals: &Signals) -> Result<Heard, Errno> {
+        let mut polled = [signals.as_fd(), self.from.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        if !poll_for(&mut polled, PollTimeout::NONE)? {
+            return Ok(Heard::Nothing);
         }
-        signals.wait()
+        let mut bytes = [0; 64];
+        Ok(match self.from.read(&mut bytes) {
+            Ok(0) => Heard::End,
+            Ok(count) => {
+                // Who doesn't listen misses them.
+                let _ = self.to.write(&bytes[..count]);
+                Heard::Nothing
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => Heard::Nothing,
+            Err(_) => Heard::End,
+        })
+    }
+}
+
+/// Waits for signals or what is polled behind them. Returns whether the latter has come, or has gone away.
+fn poll_for(polled: &mut [PollFd<'_>], timeout: PollTimeout) -> Result<bool, Errno> {
+    match poll(polled, timeout) {
+        Ok(_) => Ok(polled.get(1).and_then(PollFd::revents).is_some_and(|events| !events.is_empty())),
+        Err(Errno::EINTR) => Ok(false),
+        Err(error) => Err(error),
     }
 }

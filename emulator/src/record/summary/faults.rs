@@ -10,7 +10,7 @@ use crate::record::recovery::{Arrivals, recovery};
 use crate::record::tally::{Tally, Window};
 use crate::scenario::Scenario;
 
-/// A summary of each fault, in the order of the scenario.
+/// A summary of each fault, in the order of the scenario; then those by hand.
 pub(super) fn summaries(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, clock: Clock) -> Vec<FaultSummary> {
     let calm = Calm::of(scenario, tally, arrivals).ok();
     let latency_in = |window: Window| latency(tally.samples(window).map(|sample| sample.latency).collect());
@@ -42,6 +42,7 @@ pub(super) fn summaries(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals,
             latency_after_ms: impact.as_ref().and_then(|impact| latency_in(impact.after)),
             healed_s: seconds(seen.healed),
             failed: seen.failed,
+            by_hand: tally.injected.contains_key(&index),
         }
     };
     (0..scenario.faults.len()).map(summary).collect()

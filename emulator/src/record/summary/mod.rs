@@ -347,6 +347,9 @@ pub struct FaultSummary {
     pub healed_s: Option<f64>,
     /// Why it could not be fired.
     pub failed: Option<String>,
+    /// Whether a person wanted it while the run went on; the scenario doesn't have it.
+    #[serde(default)]
+    pub by_hand: bool,
 }
 
 /// A process that ended though nothing asked it to.
