@@ -20,6 +20,8 @@ pub enum Exit {
     NodeDied = 5,
     /// Teardown left something behind.
     LeftBehind = 6,
+    /// The emulation was not what the scenario describes (`--strict`).
+    Unfaithful = 7,
     /// Interrupted (SIGINT).
     Interrupted = 130,
     /// Terminated (SIGTERM).
@@ -35,9 +37,20 @@ impl Exit {
     /// The way of ending that has this code.
     pub fn from_code(code: u8) -> Option<Exit> {
         use Exit::*;
-        [Success, ExpectFailed, Usage, HostLacks, SetupFailed, NodeDied, LeftBehind, Interrupted, Terminated]
-            .into_iter()
-            .find(|exit| exit.code() == code)
+        [
+            Success,
+            ExpectFailed,
+            Usage,
+            HostLacks,
+            SetupFailed,
+            NodeDied,
+            LeftBehind,
+            Unfaithful,
+            Interrupted,
+            Terminated,
+        ]
+        .into_iter()
+        .find(|exit| exit.code() == code)
     }
 }
 

@@ -7,6 +7,7 @@ mod leftover;
 mod needs;
 pub(crate) mod results;
 mod roster;
+mod sampler;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ pub struct Options {
     pub results: PathBuf,
     /// Whether the summary goes to standard output.
     pub json: bool,
+    /// Whether an invalid emulation is an exit code of its own.
+    pub strict: bool,
     /// How what is said on standard error may look.
     pub looks: Looks,
 }

@@ -49,7 +49,7 @@ Examples:
 
 Exit codes: 0 ok, 1 an expectation failed or an invariant was broken, 2 wrong command line or scenario, 3 the host lacks a
 capability, 4 set-up failed, 5 a node died that no fault killed, 6 teardown left something behind,
-130/143 interrupted.";
+7 the emulation was not faithful (--strict), 130/143 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

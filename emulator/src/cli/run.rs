@@ -31,6 +31,9 @@ pub struct RunArgs {
     /// Folder that results are put into.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
+    /// Ends with exit code 7 if the emulation was not what the scenario describes: a verdict of `invalid`.
+    #[arg(long)]
+    strict: bool,
     /// Prints the summary as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -46,8 +49,13 @@ pub fn run(arguments: RunArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let options =
-        Options { links: arguments.links, results: arguments.results, json: arguments.json, looks: super::looks() };
+    let options = Options {
+        links: arguments.links,
+        results: arguments.results,
+        json: arguments.json,
+        strict: arguments.strict,
+        looks: super::looks(),
+    };
     match run::run(&loaded, &options) {
         Ok(exit) => exit,
         Err(error) => {

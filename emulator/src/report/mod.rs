@@ -6,6 +6,7 @@ mod chart;
 pub mod comparison;
 pub mod evidence;
 mod expect;
+mod fidelity;
 pub mod files;
 mod invariants;
 mod markdown;

@@ -15,6 +15,7 @@ use node::telemetry::{Command, Detection, Event, Stamped};
 use super::ground::Testbed;
 use super::results::{NODES, Results};
 use super::roster::Roster;
+use super::sampler::Sampler;
 use super::{FAREWELL, PATIENCE, RunError, holdings, leftover};
 use crate::exit::Exit;
 use crate::fabric::Fabric;
@@ -53,6 +54,7 @@ pub(super) struct Watch<'a> {
     next_beat: Instant,
     /// When it is looked next what processes hold; never, where that can't be seen.
     next_look: Option<Instant>,
+    sampler: Sampler,
 }
 
 impl<'a> Watch<'a> {
@@ -80,6 +82,7 @@ impl<'a> Watch<'a> {
             recent: VecDeque::new(),
             next_beat: Instant::now(),
             next_look: holdings::proc_is_ours().then(Instant::now),
+            sampler: Sampler::new(scenario),
         }
     }
 
@@ -140,6 +143,7 @@ impl<'a> Watch<'a> {
         self.results.happened_at(began, RunEvent::LoadStarted);
         self.progress.line("load begins");
         self.timeline.begin(began);
+        self.sample(fleet, fabric);
         let end = began + self.scenario.duration;
         while Instant::now() < end && self.interrupted.is_none() {
             self.turn(fleet, Some(fabric), end)?;
@@ -158,6 +162,7 @@ impl<'a> Watch<'a> {
         while !self.drained && self.interrupted.is_none() && Instant::now() < patience && self.is_up(client) {
             self.turn(fleet, Some(fabric), patience)?;
         }
+        self.sample(fleet, fabric);
         self.count_traffic(fabric);
         let exit = self.interrupted.unwrap_or(if self.died.is_empty() { Exit::Success } else { Exit::NodeDied });
         Ok(exit)
@@ -200,10 +205,21 @@ impl<'a> Watch<'a> {
         }
         if let Some(fabric) = fabric {
             self.break_things(fleet, fabric);
+            if self.sampler.is_due(Instant::now()) {
+                self.sample(fleet, fabric);
+            }
         }
         self.beat();
         self.look_at_holdings(fleet);
         Ok(())
+    }
+
+    /// What the host and the links did since the last time.
+    fn sample(&mut self, fleet: &Fleet<'_>, fabric: &Fabric) {
+        match self.sampler.sample(fleet, fabric) {
+            Ok(sample) => sample.into_iter().for_each(|event| self.results.happened(event)),
+            Err(error) => self.results.warn(format_args!("how the links do can't be read: {error}")),
+        }
     }
 
     /// At beats, so that it wakes nobody up.

@@ -179,5 +179,7 @@ table! {
         memory_growth_per_hour: Optional<Size>,
         /// How many file descriptors any process may gain in an hour, likewise, if it gained four.
         descriptor_growth_per_hour: Optional<Whole<0, { u64::MAX }>>,
+        /// How far the emulation itself can be trusted, at least: see docs/fidelity.md.
+        verdict: Optional<Choice<Grade>>,
     }
 }
