@@ -21,6 +21,7 @@ use super::choice::{Aim, Choice, ReplicaCount, SlowFrom, SpareCount};
 use super::leaf::{Flag, List, ScenarioName, Tables, Text, Whole};
 use super::macros::{kinds, table};
 use super::quantity::{PerSecond, Period, Share, Size, Time};
+use crate::record::fidelity::Grade;
 use crate::scenario::Store;
 use ::node::config::{Arrival, Bandwidth, Deploy};
 use planner::codec::Codec;
