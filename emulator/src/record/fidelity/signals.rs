@@ -127,7 +127,7 @@ fn queue(view: &View<'_>) -> Option<Doubt> {
         |counters: &Counters| counters.overflowed as f64 / (counters.overflowed + counters.packets).max(1) as f64;
     let crowded = |counters: &Counters| counters.overflowed >= FEW_OVERFLOWED && share(counters) >= OVERFLOWED;
     let full: Vec<_> = passed.iter().filter(|(_, (counters, _))| crowded(counters)).collect();
-    let (&(from, to), (worst, seen)) = full.iter().max_by(|a, b| share(&a.1.0).total_cmp(&share(&b.1.0)))?;
+    let ((from, to), (worst, seen)) = full.iter().max_by(|a, b| share(&a.1.0).total_cmp(&share(&b.1.0)))?;
     // What was dropped is sent again, at least.
     let bias = (share(worst), share(worst));
     let others = match full.len() {
