@@ -79,7 +79,8 @@ fn cpu() -> usize {
 
 /// The summary of a run of `scenario` that was kept on one processor.
 fn kept_on(cpu: usize, user: &User, arguments: &[&str]) -> (Option<i32>, Value, String) {
-    let mut command = user.command(std::path::Path::new("taskset"), &["-c", &cpu.to_string(), env!("CARGO_BIN_EXE_emu")]);
+    let mut command =
+        user.command(std::path::Path::new("taskset"), &["-c", &cpu.to_string(), env!("CARGO_BIN_EXE_emu")]);
     let outcome = User::end(command.args(arguments));
     let summary = outcome.json();
     (outcome.code(), summary, outcome.stderr)
@@ -111,7 +112,9 @@ fn a_quiet_run_raises_no_alarm_and_its_host_is_told() {
             assert_eq!((outcome.code(), signals(&summary).len()), (Some(0), 0), "{}", outcome.stderr);
             assert!(outcome.stderr.contains("faithful"), "{}", outcome.stderr);
             let page = user.read("results/quiet/latest/report.html");
-            assert!(["id=\"host\"", "id=\"lateness\"", "id=\"used\"", "faithful"].iter().all(|part| page.contains(part)));
+            assert!(
+                ["id=\"host\"", "id=\"lateness\"", "id=\"used\"", "faithful"].iter().all(|part| page.contains(part))
+            );
             return;
         }
         said += &outcome.stderr;
@@ -140,22 +143,44 @@ fn an_overloaded_host_is_named_and_strictly_it_is_exit_7() {
     assert!(again.stderr.contains("verdict: degraded expected, invalid found"), "{}", again.stderr);
 }
 
+/// The thread alone is put behind everything else on a processor that others burn: computing goes on as it should.
 #[test]
 fn a_forwarder_that_gets_no_processor_is_named() {
-    let Some(user) = User::unprivileged() else {
-        eprintln!("skipped: only root can become a user whose forwarder has no real-time priority");
-        return;
-    };
+    let user = User::new();
     let scenario = scenario(&user);
+    let mut run = user.start(&["run", &scenario, "--json", "--links", "software"]);
+    until_load(&user);
+    let forwarders: Vec<String> = story::processes_with(&scenario).into_iter().flat_map(forwarders).collect();
+    let [forwarder] = &forwarders[..] else { panic!("{forwarders:?} forward") };
     let cpu = cpu();
-    let burners = Burners::on(cpu, 24);
-    let built = user.emu(&["--version"]).get_program().to_owned();
-    let mut command = user.command(std::path::Path::new("taskset"), &["-c", &cpu.to_string()]);
-    command.arg(built).args(["run", &scenario, "--json"]);
-    let outcome = User::end(&mut command);
+    let burners = Burners::on(cpu, 4);
+    let set = |program: &str, arguments: &[&str]| {
+        let done = Command::new(program).args(arguments).output().expect("util-linux is there");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    set("taskset", &["-p", "-c", &cpu.to_string(), forwarder]);
+    set("chrt", &["-i", "-p", "0", forwarder]);
+    run.wait().expect("emu ends");
     drop(burners);
-    let summary = outcome.json();
-    assert!(signals(&summary).contains(&"forwarder"), "{}\n{:#}", outcome.stderr, summary["host"]);
+    let summary: Value = serde_json::from_str(&user.read("stdout")).expect("a summary");
+    assert!(signals(&summary).contains(&"forwarder"), "{}\n{:#}", user.read("stderr"), summary["host"]);
+}
+
+/// The threads of a process that forward packets.
+fn forwarders(process: i32) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let forwards = threads.filter(|thread| {
+        std::fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.trim() == "forwarder")
+    });
+    forwards.map(|thread| thread.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn until_load(user: &User) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !user.read("stderr").contains("load begins") {
+        assert!(Instant::now() < deadline, "no load:\n{}", user.read("stderr"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -178,11 +203,7 @@ fn a_link_that_was_changed_behind_emus_back_is_named_and_makes_the_run_invalid()
     let user = User::new();
     let scenario = scenario(&user);
     let mut run = user.start(&["run", &scenario, "--json", "--strict", "--links", "software"]);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !user.read("stderr").contains("load begins") {
-        assert!(Instant::now() < deadline, "no load:\n{}", user.read("stderr"));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_load(&user);
     let results = user.path().join("results").to_string_lossy().into_owned();
     let nodes = story::processes_with(&results);
     let node = nodes.iter().find(|pid| {
