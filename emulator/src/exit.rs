@@ -20,7 +20,8 @@ pub enum Exit {
     NodeDied = 5,
     /// Teardown left something behind.
     LeftBehind = 6,
-    /// A gate had too few or too noisy runs to tell.
+    /// What was measured is not enough to go by: a gate had too few or too noisy runs to tell, or the emulation was not what the
+    /// scenario describes (`--strict`).
     Inconclusive = 7,
     /// Interrupted (SIGINT).
     Interrupted = 130,
@@ -68,7 +69,7 @@ impl Exit {
             Exit::SetupFailed => "Setting up failed, or a file can't be written",
             Exit::NodeDied => "A node died that no fault killed",
             Exit::LeftBehind => "Teardown left something behind",
-            Exit::Inconclusive => "A gate can't tell: its runs are too few or too noisy",
+            Exit::Inconclusive => "A gate can't tell, its runs being too few or too noisy; or the emulation was not what the scenario describes (--strict)",
             Exit::Interrupted => "Interrupted (Ctrl-C); what there was until then is kept",
             Exit::Terminated => "Terminated (SIGTERM); what there was until then is kept",
         }

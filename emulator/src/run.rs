@@ -9,6 +9,7 @@ mod needs;
 mod outlets;
 pub(crate) mod results;
 pub(crate) mod roster;
+mod sampler;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -47,6 +48,8 @@ pub struct Options {
     pub results: PathBuf,
     /// Whether the summary goes to standard output.
     pub json: bool,
+    /// Whether an invalid emulation is an exit code of its own.
+    pub strict: bool,
     /// How what is said on standard error may look.
     pub looks: Looks,
     /// Whether the cluster stays up when the load is over, until the user ends it.

@@ -192,6 +192,6 @@ const DRAINING: Duration = Duration::from_millis(10);
 
 fn close_with(options: &Options) -> run::Options {
     let Options { results, json, looks, .. } = options.clone();
-    let (keep, repeated, ui, metrics) = (false, None, false, None);
-    run::Options { links: CarrierChoice::default(), results, json, looks, keep, repeated, ui, metrics }
+    let (strict, keep, repeated, ui, metrics) = (false, false, None, false, None);
+    run::Options { links: CarrierChoice::default(), results, json, strict, looks, keep, repeated, ui, metrics }
 }

@@ -7,10 +7,10 @@ pub mod check;
 pub mod compare;
 pub mod completions;
 pub mod doctor;
-pub mod gate;
 pub mod exec;
-pub mod ls;
+pub mod gate;
 pub mod init;
+pub mod ls;
 pub mod man;
 pub mod model;
 pub mod paper;
@@ -61,7 +61,7 @@ Examples:
 
 Exit codes: 0 ok, 1 an expectation failed, an invariant was broken or a gate found a loss, 2 wrong command line or scenario, 3 the host lacks a
 capability, 4 set-up failed, 5 a node died that no fault killed, 6 teardown left something behind,
-7 a gate can't tell, 130/143 interrupted.";
+7 a gate can't tell or the emulation was not faithful (--strict), 130/143 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

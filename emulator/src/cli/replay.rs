@@ -47,7 +47,8 @@ pub fn run(arguments: ReplayArgs) -> Exit {
         }
     };
     let ReplayArgs { links, results, json, keep, .. } = arguments;
-    let options = Options { links, results, json, looks: super::looks(), keep, repeated };
+    let (strict, ui, metrics, looks) = (false, false, None, super::looks());
+    let options = Options { links, results, json, strict, looks, keep, repeated, ui, metrics };
     super::run::end(run::run(&loaded, &options))
 }
 

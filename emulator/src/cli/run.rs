@@ -34,6 +34,9 @@ pub struct RunArgs {
     /// Folder that results are put into.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
+    /// Ends with exit code 7 if the emulation was not what the scenario describes: a verdict of `invalid`.
+    #[arg(long)]
+    strict: bool,
     /// Prints the summary as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -58,8 +61,9 @@ pub fn run(arguments: RunArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let RunArgs { links, results, json, keep, ui, metrics, .. } = arguments;
-    let options = Options { links, results, json, looks: super::looks(), keep, repeated: None, ui, metrics };
+    let looks = super::looks();
+    let RunArgs { links, results, json, strict, keep, ui, metrics, .. } = arguments;
+    let options = Options { links, results, json, strict, looks, keep, repeated: None, ui, metrics };
     end(run::run(&loaded, &options))
 }
 

@@ -12,7 +12,8 @@ use super::namespace::{NamespaceError, blackhole_rule};
 use super::routes::NextHops;
 use super::veth::{self, Mac};
 use super::{
-    Carrier, CarrierChoice, CarrierError, Counters, Direction, Namespace, Network, Shape, address, gso, probe, routes,
+    Carrier, CarrierChoice, CarrierError, Counters, Direction, Namespace, Network, Shape, Vitals, address, gso, probe,
+    routes,
 };
 
 /// Index of a host's first interface: above those that kernels put into fresh namespaces by themselves.
@@ -180,6 +181,14 @@ impl Fabric {
     /// When the carrier can't be asked.
     pub fn counters(&self) -> Result<BTreeMap<Direction, Counters>, FabricError> {
         Ok(self.state().carrier.counters()?)
+    }
+
+    /// How the carrier is doing.
+    ///
+    /// # Errors
+    /// When the carrier can't be asked.
+    pub fn vitals(&self) -> Result<Vitals, FabricError> {
+        Ok(self.state().carrier.vitals()?)
     }
 
     /// Lets whatever `from` sends to `to` vanish at the receiver, however it is routed, established

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use super::lateness::Lateness;
 use super::namespace::{Namespace, NamespaceError};
 use super::netlink::NetlinkError;
 use super::veth::{End, Mac};
@@ -60,6 +61,9 @@ pub trait Carrier: Send {
     /// What passed in every direction since the start.
     fn counters(&mut self) -> Result<BTreeMap<Direction, Counters>, CarrierError>;
 
+    /// How it is doing: what a result is judged by, and nothing of it crosses the network. Cheap enough for once a second.
+    fn vitals(&mut self) -> Result<Vitals, CarrierError>;
+
     /// How many full-size packets may travel as one super-frame (segmentation offload) through a direction of
     /// this shape without the shape acting differently from what it would do to the packets one by one.
     /// The fabric tells the senders' interfaces. At least 1; [`UNLIMITED_SEGMENTS`] is no limit.
@@ -67,6 +71,21 @@ pub trait Carrier: Send {
 
     /// In which respects the carrier can't do all that it should here, for the run's warnings: each a sentence.
     fn warnings(&self) -> Vec<String>;
+}
+
+/// How a carrier is doing.
+#[derive(Debug, Clone, Default)]
+pub struct Vitals {
+    /// What passed in every direction since the start.
+    pub counters: BTreeMap<Direction, Counters>,
+    /// Bytes that wait in each direction, where that can be seen.
+    pub backlog: BTreeMap<Direction, u64>,
+    /// How late packets left since the start; `None`: the kernel lets them leave.
+    pub lateness: Option<Lateness>,
+    /// Packets that were dropped before the carrier could read them, since the start.
+    pub unread: u64,
+    /// Directions in which something else is in force than what was asked, and what that is.
+    pub amiss: Vec<(Direction, String)>,
 }
 
 /// More full-size packets than any super-frame has.

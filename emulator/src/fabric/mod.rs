@@ -10,6 +10,7 @@ mod build;
 pub mod carrier;
 pub mod distribution;
 mod gso;
+pub mod lateness;
 pub mod namespace;
 pub mod netem;
 pub mod netlink;
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::scenario::network::{Direction, Network, Shape};
 pub use build::{Fabric, FabricError};
-pub use carrier::{Carrier, CarrierError};
+pub use carrier::{Carrier, CarrierError, Vitals};
 pub use namespace::Namespace;
 pub use probe::CarrierChoice;
 
@@ -39,4 +40,7 @@ pub struct Counters {
     pub lost: u64,
     /// Packets dropped because the queue was full.
     pub overflowed: u64,
+    /// Packets that the carrier itself had no room for, or could not give to the receiver: no link's doing.
+    #[serde(default)]
+    pub refused: u64,
 }

@@ -208,6 +208,11 @@ impl<'a> Fleet<'a> {
         self.nodes[number].process.as_ref().map(|process| process.pid.as_raw())
     }
 
+    /// In how many periods a node's control group held it back so far, and for how long; `None` if nobody counts.
+    pub fn throttled(&self, number: usize) -> Option<(u64, Duration)> {
+        self.nodes[number].group.throttled()
+    }
+
     /// How many processes have not ended.
     pub fn running(&self) -> usize {
         self.nodes.iter().filter(|node| node.process.is_some()).count()

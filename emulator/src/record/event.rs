@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::sample::HostSample;
 use node::clock::Instant;
 use planner::units::duration;
 use serde::{Deserialize, Serialize};
@@ -160,6 +161,11 @@ pub enum RunEvent {
     Held {
         /// The processes.
         processes: Vec<Holding>,
+    },
+    /// What the host and the links did since the sample before.
+    Sampled {
+        /// That.
+        sample: Box<HostSample>,
     },
     /// The result may not be trustworthy in this respect.
     Warning {

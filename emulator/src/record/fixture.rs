@@ -15,6 +15,7 @@ use planner::strategy::{Objective, Replicas, StrategyKind};
 use planner::units::ByteSize;
 
 use super::event::{Entry, ExitCause, RunEvent};
+use super::sample::{Cpu, Forwarder, HostSample, LinkUse, Pressure};
 use super::tally::Tally;
 use crate::fabric::Counters;
 use crate::scenario::network::Network;
@@ -137,6 +138,26 @@ fn plan(nodes: [usize; 4]) -> Plan {
     Plan { stages, chains: vec![Chain { stages: vec![0, 1, 2, 3], share: 1.0 }], prediction, proof: None }
 }
 
+/// A quiet second.
+fn sample() -> HostSample {
+    let counters = Counters { packets: 2_200, bytes: 3_200_000, lost: 1, overflowed: 2, refused: 0 };
+    HostSample {
+        over: millis(1000),
+        cpu: Cpu { busy: 0.4, own: 0.31, stolen: 0.0 },
+        pressure: Some(Pressure { cpu: 0.02, io: 0.001, memory: 0.0 }),
+        forwarder: Some(Forwarder { lateness: vec![(14, 400), (17, 1_790), (20, 10)], unread: 0 }),
+        links: vec![LinkUse {
+            from: "n3".into(),
+            to: "n4".into(),
+            rate: Some(50_000_000),
+            faulty: false,
+            counters,
+            backlog: None,
+        }],
+        ..HostSample::default()
+    }
+}
+
 /// The run, with everything going well but for the faults.
 pub fn crashes() -> Run {
     let mut entries = Vec::new();
@@ -168,8 +189,11 @@ pub fn crashes() -> Run {
     run(36.0011, RunEvent::FaultEffective { fault: 3 });
     run(36.0011, RunEvent::NodeExited { node: "n1".into(), cause: ExitCause::Planned });
     run(38.0, RunEvent::Warning { text: "memory limits are not enforced: cgroups can't be written".into() });
+    for second in 1..=40 {
+        run(f64::from(second) + 0.002, RunEvent::Sampled { sample: Box::new(sample()) });
+    }
     run(40.0, RunEvent::LoadEnded);
-    let counters = Counters { packets: 91_000, bytes: 131_000_000, lost: 12, overflowed: 0 };
+    let counters = Counters { packets: 91_000, bytes: 131_000_000, lost: 12, overflowed: 0, refused: 0 };
     run(41.0, RunEvent::Traffic { from: "n3".into(), to: "n4".into(), counters });
     run(41.4, RunEvent::PhaseDone { phase: "teardown".into(), took: millis(210) });
     run(41.5, RunEvent::RunEnded { peak_memory: 38 << 20, exit: 0 });
@@ -232,6 +256,7 @@ pub fn crashes() -> Run {
                 started: instant(begin - 0.001),
                 finished: instant(begin - 0.019),
                 sent: instant(begin - 0.04),
+                late: Duration::from_micros(60),
             };
             say(&format!("n{}", node - 1), done - begin + 0.04, processed);
         }

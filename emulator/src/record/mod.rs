@@ -13,6 +13,7 @@
 
 pub mod env;
 pub mod event;
+pub mod fidelity;
 pub mod folder;
 pub mod growth;
 pub mod impact;
@@ -24,6 +25,7 @@ pub mod passage;
 pub mod rate;
 pub mod recovery;
 pub mod reopen;
+pub mod sample;
 pub mod series;
 pub mod summary;
 pub mod tally;

@@ -19,6 +19,7 @@ pub use window::{Sample, Window};
 
 use super::event::{Entry, ExitCause, Holding, RunEvent, SIMULATED};
 use super::log::{LogError, LogReader};
+use super::sample::HostSample;
 use crate::fabric::Counters;
 use crate::scenario::{FaultSpec, Scenario};
 
@@ -65,6 +66,10 @@ pub struct Tally {
     pub starts: BTreeMap<String, usize>,
     /// What each process held, by its node and id.
     pub held: BTreeMap<(String, i32), Vec<Look>>,
+    /// What the host and the links did, about every second of the load.
+    pub samples: Vec<(Instant, HostSample)>,
+    /// How late nodes' timers were: when it was told, where, and the latest since the word before.
+    pub timers: Vec<(Instant, String, Duration)>,
     /// Processes that still ran after every node was ended: id and command line.
     pub left: Vec<(i32, String)>,
     /// Every segment that was loaded.
@@ -320,13 +325,15 @@ impl Tally {
                 let load = Load { node: teller.to_owned(), epoch: *epoch, stage: *stage, resident: *resident };
                 self.loads.push(load);
             }
-            Event::Processed { request, epoch, stage, received, started, finished, sent } => {
+            Event::Processed { request, epoch, stage, received, started, finished, sent, late } => {
                 let seen = self.stages.entry((*epoch, *stage)).or_default();
                 seen.processed += 1;
                 seen.computed += finished.since(*started);
                 let (place, epoch, stage) = (self.places.number(teller), *epoch, *stage);
                 let (received, started, finished, sent) = (*received, *started, *finished, *sent);
-                self.hop(*request, Hop::Stage { place, epoch, stage, received, started, finished, sent });
+                // Four seconds are more than late enough.
+                let late = u32::try_from(late.as_nanos()).unwrap_or(u32::MAX);
+                self.hop(*request, Hop::Stage { place, epoch, stage, received, started, finished, sent, late });
             }
             Event::Prepared { resident, .. } => {
                 let most = self.prepared.entry(teller.to_owned()).or_default();
@@ -343,6 +350,7 @@ impl Tally {
                     "{teller} could not read its part of the model, and got it from the dispatcher: {reason}"
                 ));
             }
+            Event::TimerLate { late } => self.timers.push((at, teller.to_owned(), *late)),
             Event::DispatcherLost => self.dispatcher_lost.push((at, teller.to_owned())),
             Event::Ready
             | Event::JournalRestored
@@ -383,6 +391,7 @@ impl Tally {
                     line.push(Look { at, resident: *resident, descriptors: *descriptors });
                 }
             }
+            RunEvent::Sampled { sample } => self.samples.push((at, (**sample).clone())),
             RunEvent::Warning { text } => self.warn(text.clone()),
             RunEvent::Interrupted => self.interrupted = true,
             RunEvent::RunEnded { peak_memory, exit } => {

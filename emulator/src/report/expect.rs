@@ -84,6 +84,12 @@ pub fn expect(scenario: &Scenario, summary: &Summary) -> Vec<Violation> {
             }
         }
     }
+    if let (Some(worst), Some(fidelity)) = (expect.verdict, &summary.fidelity)
+        && fidelity.verdict > worst
+    {
+        let first = fidelity.doubts.first().map_or("", |doubt| doubt.what.as_str());
+        fail("verdict", format!("{} expected, {} found: {first}", worst.word(), fidelity.verdict.word()));
+    }
     leaks(scenario, summary, &mut fail);
     violations
 }

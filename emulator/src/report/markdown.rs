@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::chart::figure::{Figure, Table};
 use super::evidence::{self, Evidence};
-use super::invariants;
 use super::words::verdict;
+use super::{fidelity, invariants};
 
 /// Longest table that is shown whole; of others the numbers are in `throughput.csv` and the page.
 const LONGEST: usize = 40;
@@ -23,9 +23,12 @@ pub fn markdown(evidence: Evidence<'_>, figures: &[Figure]) -> String {
         // Writing to a string can't fail.
         let _ = writeln!(text, "- {name}: **{}** {}", plain(&value), plain(&more));
     }
-    for (title, lines) in
-        [("Not as expected", &summary.violations), ("The result may not be trustworthy here", &summary.warnings)]
-    {
+    let doubts = fidelity::doubts(summary);
+    for (title, lines) in [
+        ("Not as expected", &summary.violations),
+        (fidelity::TITLE, &doubts),
+        ("The result may not be trustworthy here", &summary.warnings),
+    ] {
         if !lines.is_empty() {
             let _ = write!(text, "\n## {title}\n\n");
             lines.iter().for_each(|line| text += &format!("- {}\n", plain(line)));

@@ -7,6 +7,7 @@ pub mod columns;
 pub mod comparison;
 pub mod evidence;
 mod expect;
+mod fidelity;
 pub mod files;
 pub mod gate;
 mod invariants;

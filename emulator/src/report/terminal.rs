@@ -5,10 +5,11 @@ use std::path::Path;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table};
 
-use super::invariants;
 use super::numbers::{counted, grouped, mebibytes, significant, time};
 use super::words::{Tone, Verdict, fault_name, share, tensor, verdict};
+use super::{fidelity, invariants};
 use crate::record::event::SIMULATED;
+use crate::record::fidelity::Grade;
 use crate::record::summary::{CutName, FaultSummary, Latency, PlanSummary, ProbeSummary, ProcessSummary, Summary};
 
 /// How the text may look.
@@ -52,6 +53,10 @@ pub fn closing(summary: &Summary, folder: &Path, looks: Looks) -> String {
     if !summary.faults.is_empty() {
         blocks.push(writer.faults(&summary.faults));
         blocks.extend(writer.costs(&summary.faults));
+    }
+    let doubts = fidelity::doubts(summary);
+    if !doubts.is_empty() {
+        blocks.push(writer.list(fidelity::TITLE, "!", Ink::Caution, &doubts));
     }
     if !summary.warnings.is_empty() {
         blocks.push(writer.list(
@@ -186,6 +191,14 @@ impl Writer {
                 ));
             }
             None => text += &self.plain(&format!("  {:<11} – (no request was completed in time)\n", "latency")),
+        }
+        if let Some(judged) = &summary.fidelity {
+            let ink = match judged.verdict {
+                Grade::Faithful => Ink::Good,
+                Grade::Degraded => Ink::Caution,
+                Grade::Invalid => Ink::Bad,
+            };
+            text += &format!("  {:<11} {}\n", "emulation", self.ink(ink, &fidelity::line(judged)));
         }
         text
     }

@@ -16,6 +16,7 @@ use crate::live::Live;
 use crate::model::Prepared;
 use crate::record::env::{self, Env, ModelId};
 use crate::record::event::{Entry, RunEvent, SIMULATED};
+use crate::record::fidelity::Grade;
 use crate::record::folder::{Folder, FolderError};
 use crate::record::log::{LogError, LogWriter};
 use crate::record::outputs::{self, OutputError, load_began};
@@ -230,7 +231,13 @@ impl Results {
         } else {
             eprintln!("what was recorded is in {}", shown(&place).display());
         }
-        Ok(Exit::from_code(summary.exit).unwrap_or(exit))
+        let exit = Exit::from_code(summary.exit).unwrap_or(exit);
+        let invalid = summary.fidelity.is_some_and(|fidelity| fidelity.verdict == Grade::Invalid);
+        match exit {
+            // What an emulation that is none breaks is no news.
+            Exit::Success | Exit::ExpectFailed if options.strict && invalid => Ok(Exit::Inconclusive),
+            exit => Ok(exit),
+        }
     }
 
     fn push(&mut self, entry: Entry) {

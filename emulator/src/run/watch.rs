@@ -17,6 +17,7 @@ use super::ground::Testbed;
 use super::outlets::Shown;
 use super::results::{NODES, Results};
 use super::roster::Roster;
+use super::sampler::Sampler;
 use super::{FAREWELL, PATIENCE, RunError, guests, holdings, leftover};
 use crate::exit::Exit;
 use crate::fabric::{Direction, Fabric, FabricError};
@@ -58,6 +59,7 @@ pub(super) struct Watch<'a> {
     next_count: Instant,
     /// When it is looked next what processes hold; never, where that can't be seen.
     next_look: Option<Instant>,
+    sampler: Sampler,
 }
 
 impl<'a> Watch<'a> {
@@ -87,6 +89,7 @@ impl<'a> Watch<'a> {
             next_beat: Instant::now(),
             next_count: Instant::now(),
             next_look: holdings::proc_is_ours().then(Instant::now),
+            sampler: Sampler::new(scenario),
         }
     }
 
@@ -147,6 +150,7 @@ impl<'a> Watch<'a> {
         self.results.happened_at(began, RunEvent::LoadStarted);
         self.progress.line("load begins");
         self.timeline.begin(began);
+        self.sample(fleet, fabric);
         let end = began + self.scenario.duration;
         while Instant::now() < end && self.interrupted.is_none() {
             self.turn(fleet, Some(fabric), end)?;
@@ -165,6 +169,7 @@ impl<'a> Watch<'a> {
         while !self.drained && self.interrupted.is_none() && Instant::now() < patience && self.is_up(client) {
             self.turn(fleet, Some(fabric), patience)?;
         }
+        self.sample(fleet, fabric);
         self.count_traffic(fabric);
         let exit = self.interrupted.unwrap_or(if self.died.is_empty() { Exit::Success } else { Exit::NodeDied });
         Ok(exit)
@@ -214,10 +219,21 @@ impl<'a> Watch<'a> {
         if let Some(fabric) = fabric {
             self.break_things(fleet, fabric);
             self.show_traffic(fabric);
+            if self.sampler.is_due(Instant::now()) {
+                self.sample(fleet, fabric);
+            }
         }
         self.beat();
         self.look_at_holdings(fleet);
         Ok(())
+    }
+
+    /// What the host and the links did since the last time.
+    fn sample(&mut self, fleet: &Fleet<'_>, fabric: &Fabric) {
+        match self.sampler.sample(fleet, fabric) {
+            Ok(sample) => sample.into_iter().for_each(|event| self.results.happened(event)),
+            Err(error) => self.results.warn(format_args!("how the links do can't be read: {error}")),
+        }
     }
 
     /// At beats, so that it wakes nobody up.

@@ -23,6 +23,7 @@ use planner::strategy::{Objective, Replicas, Spares, StrategyKind};
 use planner::units::{ByteSize, duration};
 use serde::{Deserialize, Serialize};
 
+use crate::record::fidelity::Grade;
 use network::Network;
 
 pub use error::ScenarioErrors;
@@ -199,4 +200,7 @@ pub struct Expect {
     /// How many file descriptors any process may gain in an hour, at most.
     #[serde(default)]
     pub descriptor_growth_per_hour: Option<u64>,
+    /// The worst that the emulation's own fidelity may be.
+    #[serde(default)]
+    pub verdict: Option<Grade>,
 }

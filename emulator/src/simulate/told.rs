@@ -41,7 +41,10 @@ pub(super) fn told(scenario: &Scenario, origin: Instant, time: Duration, event: 
         Simulated::Processed { node, request, epoch, stage, received, started, finished } => {
             let (received, started, finished) = (origin + received, origin + started, origin + finished);
             let stage = stage as u16;
-            (node, Event::Processed { request, epoch, stage, received, started, finished, sent: at })
+            (
+                node,
+                Event::Processed { request, epoch, stage, received, started, finished, sent: at, late: Duration::ZERO },
+            )
         }
     };
     (name(node), Stamped { at, event })

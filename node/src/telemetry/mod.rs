@@ -303,6 +303,16 @@ pub enum Event {
         finished: Instant,
         /// Last byte of the output given to the network.
         sent: Instant,
+        /// How long after its deadline, which is the slower device's, the output was ready: the host was too slow.
+        #[serde(default, with = "duration")]
+        late: Duration,
+    },
+    /// Worker: how late its heartbeats' timer woke up since this was told before, or since the first heartbeat. About once
+    /// a second.
+    TimerLate {
+        /// The latest of them.
+        #[serde(with = "duration")]
+        late: Duration,
     },
     /// Worker: the request ended here because its epoch was over or its stage failed.
     Dropped {

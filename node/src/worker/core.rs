@@ -288,8 +288,8 @@ impl Running {
         // Whoever knows the secret may say anything: times that are computed from these don't overflow.
         self.core.interval.set(interval.min(LONGEST_INTERVAL));
         let interval = self.core.interval.get();
-        let heart =
-            Heart::start(self.identity.clone(), (self.core.own, to), worker, interval, self.core.secret.clone());
+        let (secret, telemetry) = (self.core.secret.clone(), self.core.telemetry.clone());
+        let heart = Heart::start(self.identity.clone(), (self.core.own, to), worker, interval, secret, telemetry);
         let Some(session) = &mut self.session else { return };
         session.worker = worker;
         session.missed = missed.clamp(1, MOST_MISSED);

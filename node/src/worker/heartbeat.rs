@@ -11,9 +11,14 @@ use std::thread;
 use std::time::Duration;
 
 use super::meter::Meter;
+use crate::clock::Instant;
+use crate::telemetry::{Event, Telemetry};
 use crate::wire::message::Heartbeat;
 use crate::wire::pulse::Beat;
 use crate::wire::secret::Secret;
+
+/// How often it is told how late the timer was, at most.
+const TELL: Duration = Duration::from_secs(1);
 
 /// Who this process is to the dispatcher; shared by all its heartbeats.
 #[derive(Debug)]
@@ -58,12 +63,14 @@ impl Heart {
         worker: u32,
         interval: Duration,
         secret: Secret,
+        telemetry: Telemetry,
     ) -> io::Result<Heart> {
         let socket = UdpSocket::bind((own, 0))?;
         socket.set_nonblocking(true)?;
         let (stop, stopped) = sync_channel(0);
         thread::Builder::new().name("heartbeat".into()).spawn(move || {
             let mut beat = Beat::new();
+            let (mut latest, mut told) = (Duration::ZERO, Instant::now());
             loop {
                 let sequence = identity.sequence.fetch_add(1, Ordering::Relaxed);
                 let (epoch, work) = (identity.epoch.load(Ordering::Relaxed), identity.meter.read());
@@ -73,8 +80,16 @@ impl Heart {
                 if let Ok(Err(error)) = sent {
                     tracing::debug!(%error, "a heartbeat could not be sent");
                 }
-                if stopped.recv_timeout(beat.next(interval)) != Err(RecvTimeoutError::Timeout) {
+                let wait = beat.next(interval);
+                let due = Instant::now() + wait;
+                if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                     return;
+                }
+                let now = Instant::now();
+                latest = latest.max(now.since(due));
+                if now.since(told) >= TELL {
+                    telemetry.tell(Event::TimerLate { late: std::mem::take(&mut latest) });
+                    told = now;
                 }
             }
         })?;

@@ -54,6 +54,7 @@ struct Done {
     received: Instant,
     started: Instant,
     finished: Instant,
+    late: Duration,
     outputs: Vec<Tensor>,
 }
 
@@ -174,13 +175,15 @@ impl Computing {
                     continue;
                 }
             };
-            if self.cancel.wait_until(started + self.pace.stretch(self.role.hold)) {
+            let deadline = started + self.pace.stretch(self.role.hold);
+            if self.cancel.wait_until(deadline) {
                 self.over(request);
                 continue;
             }
             let finished = Instant::now();
+            let late = finished.since(deadline);
             self.identity.meter.add(self.role.epoch, finished.since(started));
-            if way.send(Done { chain, request, received, started, finished, outputs }).is_err() {
+            if way.send(Done { chain, request, received, started, finished, late, outputs }).is_err() {
                 self.over(request);
             }
         }
@@ -222,7 +225,7 @@ impl Sending {
         let Role { epoch, stage, codec, .. } = self.role;
         let mut buffer = Vec::new();
         let mut broken = false;
-        for Done { chain, request, received, started, finished, outputs } in done {
+        for Done { chain, request, received, started, finished, late, outputs } in done {
             if self.cancel.is_set() {
                 drop_request(&self.telemetry, epoch, request, OVER);
                 continue;
@@ -241,7 +244,7 @@ impl Sending {
             match writer.write(&frame) {
                 Ok(()) => {
                     let sent = Instant::now();
-                    let event = Event::Processed { request, epoch, stage, received, started, finished, sent };
+                    let event = Event::Processed { request, epoch, stage, received, started, finished, sent, late };
                     self.telemetry.tell_at(sent, event);
                     // The payload is this thread's alone, so its memory is used again.
                     buffer = frame.payload.into();

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::carrier::{Carrier, CarrierError, Plug, UNLIMITED_SEGMENTS};
+use super::carrier::{Carrier, CarrierError, Plug, UNLIMITED_SEGMENTS, Vitals};
 use super::namespace::Namespace;
 use super::netlink::Socket;
 use super::veth::{self, Mac};
@@ -112,10 +112,6 @@ impl Netem {
         })
     }
 
-    fn parameters(&self, direction: Direction, shape: &Shape) -> Parameters {
-        Parameters::of(shape, seed_for(self.seed, direction))
-    }
-
     /// Adds a netem at each place, reads all of them back, and takes note of them.
     fn shape_all(
         &mut self,
@@ -124,14 +120,14 @@ impl Netem {
         leaves: Vec<(Direction, Place, Shape)>,
     ) -> Result<(), CarrierError> {
         for (direction, place, shape) in &leaves {
-            let options = self.parameters(*direction, shape).encode(shape.distribution);
+            let options = parameters(self.seed, *direction, shape).encode(shape.distribution);
             namespace
                 .netlink(|socket| qdisc::add(socket, *place, KIND, options))
                 .map_err(CarrierError::netlink(format!("adding netem to host {}", direction.from)))?;
         }
         let listed = namespace.netlink(|socket| list(socket, index))?;
         for (direction, place, shape) in leaves {
-            let (got, _) = self.compare(direction, place, &shape, &listed)?;
+            let (got, _) = compare(&parameters(self.seed, direction, &shape), direction, place, &listed)?;
             self.seeded &= got.seeded() || !shape.is_random();
             let leaf = Leaf { namespace: Arc::clone(namespace), place, shape, ledger: Ledger::default() };
             if self.leaves.insert(direction, leaf).is_some() {
@@ -139,31 +135,6 @@ impl Netem {
             }
         }
         Ok(())
-    }
-
-    /// What is in force at a place, if it is what was asked.
-    fn compare(
-        &self,
-        direction: Direction,
-        place: Place,
-        shape: &Shape,
-        listed: &[Listed],
-    ) -> Result<(Parameters, Statistics), CarrierError> {
-        let asked = self.parameters(direction, shape);
-        let mismatch = |parameter, asked, got| CarrierError::Mismatch { direction, parameter, asked, got };
-        let found = listed
-            .iter()
-            .find(|listed| listed.place.handle == place.handle)
-            .ok_or_else(|| mismatch("qdisc", KIND.to_owned(), "none".to_owned()))?;
-        if found.kind != KIND {
-            return Err(mismatch("qdisc", KIND.to_owned(), found.kind.clone()));
-        }
-        let got = Parameters::decode(&found.options)
-            .ok_or_else(|| mismatch("qdisc", KIND.to_owned(), "a netem of another form".to_owned()))?;
-        match asked.difference(&got) {
-            None => Ok((got, found.statistics)),
-            Some((parameter, asked, got)) => Err(mismatch(parameter, asked, got)),
-        }
     }
 }
 
@@ -208,7 +179,7 @@ impl Carrier for Netem {
 
     fn set_shape(&mut self, direction: Direction, shape: &Shape) -> Result<Shape, CarrierError> {
         let leaf = self.leaves.get(&direction).ok_or(CarrierError::NoSuchDirection(direction))?;
-        let options = self.parameters(direction, shape).encode(shape.distribution);
+        let options = parameters(self.seed, direction, shape).encode(shape.distribution);
         let listed = leaf.namespace.netlink(|socket| {
             qdisc::change(socket, leaf.place, KIND, options).map_err(CarrierError::netlink(format!(
                 "changing the netem from host {} to host {}",
@@ -216,7 +187,7 @@ impl Carrier for Netem {
             )))?;
             list(socket, leaf.place.index)
         })?;
-        let (got, statistics) = self.compare(direction, leaf.place, shape, &listed)?;
+        let (got, statistics) = compare(&parameters(self.seed, direction, shape), direction, leaf.place, &listed)?;
         self.seeded &= got.seeded() || !shape.is_random();
         if let Some(leaf) = self.leaves.get_mut(&direction) {
             // What was dropped until now was dropped under the old shape.
@@ -227,9 +198,14 @@ impl Carrier for Netem {
     }
 
     fn counters(&mut self) -> Result<BTreeMap<Direction, Counters>, CarrierError> {
+        Ok(self.vitals()?.counters)
+    }
+
+    fn vitals(&mut self) -> Result<Vitals, CarrierError> {
         // One listing for each sender has all of its directions.
         let mut listings: BTreeMap<usize, Vec<Listed>> = BTreeMap::new();
-        let mut counters = BTreeMap::new();
+        let mut vitals = Vitals::default();
+        let (seed, counters) = (self.seed, &mut vitals.counters);
         for (direction, leaf) in &mut self.leaves {
             let listing = match listings.entry(direction.from) {
                 Entry::Occupied(listing) => listing.into_mut(),
@@ -241,12 +217,18 @@ impl Carrier for Netem {
             let found = listing
                 .iter()
                 .find(|listed| listed.place.index == leaf.place.index && listed.place.handle == leaf.place.handle);
-            let Statistics { packets, bytes, drops } = found.map(|listed| listed.statistics).unwrap_or_default();
+            let Statistics { packets, bytes, drops, backlog } =
+                found.map(|listed| listed.statistics).unwrap_or_default();
+            vitals.backlog.insert(*direction, u64::from(backlog));
             leaf.ledger.book(drops, &leaf.shape);
             let Ledger { lost, overflowed, .. } = leaf.ledger;
-            counters.insert(*direction, Counters { packets, bytes, lost, overflowed });
+            counters.insert(*direction, Counters { packets, bytes, lost, overflowed, refused: 0 });
+            let asked = parameters(seed, *direction, &leaf.shape);
+            if let Err(error) = compare(&asked, *direction, leaf.place, listing) {
+                vitals.amiss.push((*direction, error.to_string()));
+            }
         }
-        Ok(counters)
+        Ok(vitals)
     }
 
     fn longest_super_frame(&self, shape: &Shape) -> u32 {
@@ -260,6 +242,33 @@ impl Carrier for Netem {
         let unseeded = "this kernel's netem takes no seed (Linux 6.7 and later do): which packets are lost, delayed or \
                         corrupted differs from run to run";
         if self.seeded { Vec::new() } else { vec![unseeded.to_owned()] }
+    }
+}
+
+fn parameters(seed: u64, direction: Direction, shape: &Shape) -> Parameters {
+    Parameters::of(shape, seed_for(seed, direction))
+}
+
+/// What is in force at a place, if it is what was asked.
+fn compare(
+    asked: &Parameters,
+    direction: Direction,
+    place: Place,
+    listed: &[Listed],
+) -> Result<(Parameters, Statistics), CarrierError> {
+    let mismatch = |parameter, asked, got| CarrierError::Mismatch { direction, parameter, asked, got };
+    let found = listed
+        .iter()
+        .find(|listed| listed.place.index == place.index && listed.place.handle == place.handle)
+        .ok_or_else(|| mismatch("qdisc", KIND.to_owned(), "none".to_owned()))?;
+    if found.kind != KIND {
+        return Err(mismatch("qdisc", KIND.to_owned(), found.kind.clone()));
+    }
+    let got = Parameters::decode(&found.options)
+        .ok_or_else(|| mismatch("qdisc", KIND.to_owned(), "a netem of another form".to_owned()))?;
+    match asked.difference(&got) {
+        None => Ok((got, found.statistics)),
+        Some((parameter, asked, got)) => Err(mismatch(parameter, asked, got)),
     }
 }
 

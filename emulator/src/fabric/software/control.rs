@@ -4,8 +4,8 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::lateness::{Monitor, bump};
 use super::wait::{self, Bell};
+use crate::fabric::lateness::{Monitor, bump};
 use crate::fabric::{Counters, Shape};
 
 /// Counters of one direction, written by the forwarding thread alone.
@@ -15,6 +15,7 @@ pub struct Tally {
     bytes: AtomicU64,
     lost: AtomicU64,
     overflowed: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl Tally {
@@ -29,9 +30,14 @@ impl Tally {
         bump(&self.lost, u64::from(packets));
     }
 
-    /// Packets found no room.
+    /// Packets found no room in the queue.
     pub fn overflowed(&self, packets: u16) {
         bump(&self.overflowed, u64::from(packets));
+    }
+
+    /// Packets found no room in the forwarder, or at the receiver.
+    pub fn refused(&self, packets: u16) {
+        bump(&self.refused, u64::from(packets));
     }
 
     /// The counters as they are now.
@@ -42,6 +48,7 @@ impl Tally {
             bytes: read(&self.bytes),
             lost: read(&self.lost),
             overflowed: read(&self.overflowed),
+            refused: read(&self.refused),
         }
     }
 }

@@ -218,11 +218,11 @@ impl Flight {
                     };
                     let leaves = kept.is_some_and(|kept| self.plan(number, kept, part, departure));
                     if !leaves {
-                        tally.overflowed(count);
+                        tally.refused(count);
                     }
                     let twice = second.zip(kept);
                     if twice.is_some_and(|(departure, kept)| !self.plan(number, kept, part, departure)) {
-                        tally.overflowed(count);
+                        tally.refused(count);
                     }
                     if let (Some(kept), Some(_)) = (kept, flip) {
                         self.pool.release(kept);
@@ -289,7 +289,7 @@ impl Flight {
                         shared.monitor.late(now.since(leaving.due));
                     }
                     // The receiver's queue is full, or its interface is down.
-                    Err(_) => tally.overflowed(leaving.count),
+                    Err(_) => tally.refused(leaving.count),
                 }
             });
             for (leaving, _) in self.due.drain(..) {

@@ -16,7 +16,6 @@ mod control;
 mod forwarder;
 pub mod frame;
 mod landing;
-pub mod lateness;
 mod outbox;
 pub mod pool;
 pub mod schedule;
@@ -35,9 +34,10 @@ use std::time::Duration;
 
 use self::control::Shared;
 use self::forwarder::{Destinations, Forwarder, Path, Port};
-use self::lateness::Monitor;
 use self::shape::{Shaper, longest_lump};
-use super::carrier::Plug;
+use super::carrier::{Plug, Vitals};
+use super::lateness::Monitor;
+use super::netem::qdisc;
 use super::veth::{self, Mac};
 use super::{Carrier, CarrierError, Counters, Direction, Namespace, Shape};
 
@@ -47,6 +47,10 @@ const NAME_PRECISE: &str = "software-precise";
 const FIRST_INDEX: u32 = 100;
 /// More of the departures than this share later than [`LATE`] makes a result doubtful.
 const LATE_SHARE: f64 = 0.01;
+/// How many interfaces are looked at in each second.
+const AUDITED: usize = 32;
+/// What an interface of a pair has by itself.
+const NONE: [&str; 2] = ["noqueue", ""];
 const LATE: Duration = Duration::from_millis(2);
 
 /// The software carrier.
@@ -59,6 +63,8 @@ pub struct Software {
     ports: Vec<Destinations>,
     indices: BTreeMap<Direction, Planned>,
     monitor: Arc<Monitor>,
+    /// Every interface of a host, with the directions that it sends into.
+    plugs: Vec<Plugged>,
     running: Option<Running>,
 }
 
@@ -67,6 +73,13 @@ struct Planned {
     number: u32,
     index: u32,
     shape: Shape,
+}
+
+/// An interface that this carrier made in a host's namespace.
+struct Plugged {
+    namespace: Arc<Namespace>,
+    index: u32,
+    direction: Direction,
 }
 
 struct Running {
@@ -144,6 +157,7 @@ impl Software {
             ports: Vec::new(),
             indices: BTreeMap::new(),
             monitor: Arc::new(Monitor::new()),
+            plugs: Vec::new(),
             running: None,
         })
     }
@@ -197,11 +211,35 @@ impl Software {
                 destinations[i].push((to.mac.0, number));
             }
             destinations[i].sort_unstable();
+            if let Some((_, to)) = members.iter().enumerate().find(|(j, _)| *j != i) {
+                let direction = Direction { from: from.host, to: to.host };
+                self.plugs.push(Plugged { namespace: Arc::clone(from.namespace), index: from.index, direction });
+            }
         }
         for (plug, destinations) in members.iter().zip(destinations) {
             self.plug_in(plug, destinations)?;
         }
         Ok(())
+    }
+}
+
+impl Software {
+    /// Hosts' interfaces on which something waits that this carrier didn't put there: a qdisc that holds packets back
+    /// where it can't see them. A few interfaces at each call, in turn, so that a large network costs no more.
+    fn strangers(&mut self) -> Result<Vec<(Direction, String)>, CarrierError> {
+        let mut found = Vec::new();
+        let count = self.plugs.len().min(AUDITED);
+        for plug in &self.plugs[..count] {
+            let listed = plug.namespace.netlink(qdisc::list_all).map_err(CarrierError::netlink("listing qdiscs"))?;
+            let strange =
+                listed.iter().find(|listed| listed.place.index == plug.index && !NONE.contains(&&*listed.kind));
+            if let Some(strange) = strange {
+                let kind = &strange.kind;
+                found.push((plug.direction, format!("the sender's interface has a qdisc {kind}, which is not emu's")));
+            }
+        }
+        self.plugs.rotate_left(count);
+        Ok(found)
     }
 }
 
@@ -275,6 +313,16 @@ impl Carrier for Software {
         Ok(self.indices.iter().map(|(direction, planned)| (*direction, read(planned))).collect())
     }
 
+    fn vitals(&mut self) -> Result<Vitals, CarrierError> {
+        Ok(Vitals {
+            counters: self.counters()?,
+            lateness: Some(self.monitor.lateness()),
+            unread: self.running.as_ref().map_or(0, Running::unread),
+            amiss: self.strangers()?,
+            ..Vitals::default()
+        })
+    }
+
     fn longest_super_frame(&self, shape: &Shape) -> u32 {
         // Super-frames are taken apart here where it matters; on slow directions it costs less not to build them.
         longest_lump(shape, shape.queue_bytes().bytes(), Shape::PACKET as u32).min(super::carrier::UNLIMITED_SEGMENTS)
@@ -286,6 +334,13 @@ impl Carrier for Software {
 }
 
 impl Running {
+    /// Frames that were dropped before they could be read, since the start.
+    fn unread(&self) -> u64 {
+        // The kernel forgets what it has told.
+        let fresh: u64 = self.sockets.iter().filter_map(|socket| socket::unread(socket).ok()).sum();
+        self.unread.fetch_add(fresh, Ordering::Relaxed) + fresh
+    }
+
     fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if let Some(reason) = self.shared.ended() {
@@ -301,9 +356,7 @@ impl Running {
         if share > LATE_SHARE {
             warnings.push(Warning::Late { late: Tenths((share * 1000.0) as u64), p99: lateness.quantile(0.99) });
         }
-        // The kernel forgets what it has told.
-        let fresh: u64 = self.sockets.iter().filter_map(|socket| socket::unread(socket).ok()).sum();
-        let frames = self.unread.fetch_add(fresh, Ordering::Relaxed) + fresh;
+        let frames = self.unread();
         if frames > 0 {
             warnings.push(Warning::Unread { frames });
         }

@@ -26,6 +26,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use planner::units::ByteSize;
 
@@ -131,6 +132,8 @@ trait Memory: Sync {
 trait Cpu: Sync {
     /// Limits the group to this much time on processors; `None`: no limit.
     fn limit(&self, group: &Path, quota: Option<Quota>) -> Result<(), CgroupError>;
+    /// In how many periods the group was held back so far, and for how long all together.
+    fn throttled(&self, group: &Path) -> Result<(u64, Duration), CgroupError>;
 }
 
 /// The freezer.

@@ -202,6 +202,11 @@ impl NodeGroup {
         Some(cpu.limit(path, cores.map(Quota::of)))
     }
 
+    /// In how many periods it was held back so far, and for how long; `None` if nobody counts.
+    pub fn throttled(&self) -> Option<(u64, Duration)> {
+        self.cpu.as_ref().and_then(|(path, cpu)| cpu.throttled(path).ok())
+    }
+
     /// Freezes or thaws every process in it. `None`: there is no freezer.
     pub fn freeze(&self, frozen: bool) -> Option<Result<(), CgroupError>> {
         self.freezer.as_ref().map(|(path, freezer)| freezer.set(path, frozen))

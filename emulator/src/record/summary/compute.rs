@@ -10,7 +10,7 @@ use super::*;
 use crate::record::event::SIMULATED;
 use crate::record::recovery::arrivals;
 use crate::record::tally::{PlanSeen, Refusal, Request, StageSeen, Tally};
-use crate::record::{invariant, rate};
+use crate::record::{fidelity, invariant, rate};
 use crate::scenario::{ModelSource, Scenario};
 
 impl Summary {
@@ -30,6 +30,7 @@ impl Summary {
             warnings.push("outputs were not compared with the unsplit model's".to_owned());
         }
         let faults = super::faults::summaries(scenario, tally, &arrivals, clock);
+        let times = super::faults::times(scenario, tally, &arrivals);
         let complete = tally.ended && !tally.interrupted && tally.load_ended.is_some();
         warnings.extend(faults.iter().filter_map(|fault| not_fired(fault, complete)));
         warnings.extend(died.iter().map(|death| format!("{} died: {}", death.node, in_words(death.cause))));
@@ -57,11 +58,14 @@ impl Summary {
             slow: slow(tally, clock),
             refused: refused(tally, clock),
             faults,
+            fidelity: fidelity::judge(scenario, tally, &times),
+            host: fidelity::host(tally),
             traffic: tally.traffic.values().fold(Counters::default(), |sum, counters| Counters {
                 packets: sum.packets + counters.packets,
                 bytes: sum.bytes + counters.bytes,
                 lost: sum.lost + counters.lost,
                 overflowed: sum.overflowed + counters.overflowed,
+                refused: sum.refused + counters.refused,
             }),
             died,
             processes: super::processes::summaries(tally, clock),

@@ -4,11 +4,23 @@ use node::clock::Instant;
 
 use super::FaultSummary;
 use super::compute::{Clock, latency, rounded};
+use crate::record::fidelity::FaultTime;
 use crate::record::impact::impact;
 use crate::record::rate::Calm;
 use crate::record::recovery::{Arrivals, recovery};
 use crate::record::tally::{Tally, Window};
 use crate::scenario::Scenario;
+
+/// The time of each fault that was fired while load was offered.
+pub(super) fn times(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals) -> Vec<FaultTime> {
+    let calm = Calm::of(scenario, tally, arrivals).ok();
+    let time = |fault: usize| {
+        let recovery = recovery(scenario, tally, arrivals, fault);
+        let impact = impact(scenario, tally, arrivals, calm, fault, &recovery)?;
+        Some(FaultTime { fault, time: impact.during })
+    };
+    (0..scenario.faults.len()).filter_map(time).collect()
+}
 
 /// A summary of each fault, in the order of the scenario; then those by hand.
 pub(super) fn summaries(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, clock: Clock) -> Vec<FaultSummary> {

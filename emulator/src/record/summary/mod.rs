@@ -11,6 +11,7 @@ pub(crate) mod words;
 use serde::{Deserialize, Serialize};
 
 use super::event::ExitCause;
+use super::fidelity::{Fidelity, HostSummary};
 use super::invariant::Finding;
 use crate::fabric::Counters;
 
@@ -67,6 +68,12 @@ pub struct Summary {
     pub refused: Vec<RefusedStage>,
     /// The scenario's faults, in its order.
     pub faults: Vec<FaultSummary>,
+    /// Whether the emulation was what the scenario describes; `None` if nobody watched it.
+    #[serde(default)]
+    pub fidelity: Option<Fidelity>,
+    /// What the host did while load was offered.
+    #[serde(default)]
+    pub host: Option<HostSummary>,
     /// What passed all links together.
     pub traffic: Counters,
     /// Processes that ended though nothing asked them to, by node.

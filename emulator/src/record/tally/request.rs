@@ -51,6 +51,8 @@ pub enum Hop {
         finished: Instant,
         /// Last byte of the output given to the network.
         sent: Instant,
+        /// How long after its deadline the output was ready, in nanoseconds.
+        late: u32,
     },
     /// Its result arrived at the dispatcher.
     Arrived {

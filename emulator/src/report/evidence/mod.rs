@@ -2,6 +2,7 @@
 //! [`super::markdown`] put them into the reports that people read.
 
 mod faults;
+mod host;
 mod links;
 mod passage;
 mod plan;
@@ -39,6 +40,9 @@ pub fn figures(evidence: Evidence<'_>) -> Vec<Figure> {
         plan::cluster(evidence),
         passage::passage(evidence),
         links::links(evidence),
+        host::processors(evidence),
+        host::lateness(evidence),
+        host::used(evidence),
     ];
     figures.into_iter().flatten().collect()
 }
@@ -70,6 +74,11 @@ pub fn headline(evidence: Evidence<'_>) -> Vec<(String, String, String)> {
         grouped(requests.duplicated)
     );
     say("requests completed", grouped(requests.completed), more);
+    if let Some(fidelity) = &summary.fidelity {
+        let more =
+            fidelity.doubts.first().map_or("nothing was seen that these figures could notice", |doubt| &doubt.what);
+        say("emulation", fidelity.verdict.word().to_owned(), more.to_owned());
+    }
     if !summary.faults.is_empty() {
         let back = summary.faults.iter().filter_map(|fault| {
             let recovered = fault.recovered_s.filter(|_| fault.detected_s.is_some())?;
@@ -121,7 +130,21 @@ mod tests {
         let env = Env::gather(jiff::Timestamp::from_second(1_800_000_000).unwrap(), 7, Vec::new());
         let figures = figures(Evidence { scenario: &run.scenario, tally: &tally, summary: &summary, env: &env });
         let ids: Vec<&str> = figures.iter().map(|figure| figure.id).collect();
-        assert_eq!(ids, ["throughput", "latency", "spectrum", "recovery", "cluster", "passage", "links"]);
+        assert_eq!(
+            ids,
+            [
+                "throughput",
+                "latency",
+                "spectrum",
+                "recovery",
+                "cluster",
+                "passage",
+                "links",
+                "host",
+                "lateness",
+                "used"
+            ]
+        );
         for figure in &figures {
             assert!(!figure.table.rows.is_empty(), "{}", figure.id);
             assert!(figure.table.rows.iter().all(|row| row.len() == figure.table.columns.len()), "{}", figure.id);

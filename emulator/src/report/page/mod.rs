@@ -11,7 +11,7 @@ use super::chart::svg::escaped;
 use super::evidence::Evidence;
 use super::numbers::counted;
 use super::words::{Tone, verdict};
-use super::{evidence, invariants};
+use super::{evidence, fidelity, invariants};
 use crate::record::event::SIMULATED;
 use crate::record::invariant::Judgement;
 
@@ -85,8 +85,10 @@ fn contents(html: &mut String, figures: &[Figure]) {
 /// What is not as it should be.
 fn notes(html: &mut String, evidence: Evidence<'_>) {
     let summary = evidence.summary;
+    let doubts = fidelity::doubts(summary);
     for (class, title, lines) in [
         ("bad", "Not as expected", &summary.violations),
+        ("caution", fidelity::TITLE, &doubts),
         ("caution", "The result may not be trustworthy here", &summary.warnings),
     ] {
         if lines.is_empty() {

@@ -9,6 +9,7 @@ use super::leaf::{Whole, leaf_schema};
 use super::mistake::Mistake;
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
+use crate::record::fidelity::Grade;
 use crate::sandbox::layer::Access;
 use crate::scenario::network::{Airtime, Distribution};
 use crate::scenario::{Role, Store};
@@ -99,6 +100,13 @@ impl Word for Distribution {
     const WORDS: &'static [(&'static str, Distribution)] =
         &[("normal", Distribution::Normal), ("uniform", Distribution::Uniform), ("pareto", Distribution::Pareto)];
     const EXAMPLE: &'static str = "\"normal\"";
+}
+
+/// A run is never expected to be invalid.
+impl Word for Grade {
+    const WORDS: &'static [(&'static str, Grade)] =
+        &[(Grade::Faithful.word(), Grade::Faithful), (Grade::Degraded.word(), Grade::Degraded)];
+    const EXAMPLE: &'static str = "\"faithful\"";
 }
 
 impl Word for Airtime {

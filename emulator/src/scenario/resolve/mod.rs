@@ -192,5 +192,6 @@ fn expect(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Expect {
         of_bound: keys.of_bound.get().map(|share| share.0),
         memory_growth_per_hour: keys.memory_growth_per_hour.get().map(|size| size.0),
         descriptor_growth_per_hour: keys.descriptor_growth_per_hour.get().map(|count| count.0),
+        verdict: keys.verdict.get().map(|grade| grade.0),
     }
 }

@@ -21,6 +21,7 @@ use super::choice::{Aim, Choice, ReplicaCount, SlowFrom, SpareCount};
 use super::leaf::{Flag, List, ScenarioName, Tables, Text, Whole};
 use super::macros::{kinds, table};
 use super::quantity::{PerSecond, Period, Share, Size, Time};
+use crate::record::fidelity::Grade;
 use crate::scenario::Store;
 use ::node::config::{Arrival, Bandwidth, Deploy};
 use planner::codec::Codec;
@@ -179,5 +180,7 @@ table! {
         memory_growth_per_hour: Optional<Size>,
         /// How many file descriptors any process may gain in an hour, likewise, if it gained four.
         descriptor_growth_per_hour: Optional<Whole<0, { u64::MAX }>>,
+        /// How far the emulation itself can be trusted, at least: see docs/fidelity.md.
+        verdict: Optional<Choice<Grade>>,
     }
 }

@@ -13,19 +13,19 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    pub(super) fn new() -> Monitor {
+    pub(in crate::fabric) fn new() -> Monitor {
         Monitor { lateness: [const { AtomicU64::new(0) }; BUCKETS], strays: AtomicU64::new(0) }
     }
 
     /// Counts a departure that was so late.
-    pub(super) fn late(&self, late: Duration) {
+    pub(in crate::fabric) fn late(&self, late: Duration) {
         let nanos = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
         let bucket = (u64::BITS - nanos.leading_zeros()) as usize;
         bump(&self.lateness[bucket.min(BUCKETS - 1)], 1);
     }
 
     /// Counts a frame that was for nobody.
-    pub(super) fn stray(&self) {
+    pub(in crate::fabric) fn stray(&self) {
         bump(&self.strays, 1);
     }
 
@@ -41,7 +41,7 @@ impl Monitor {
 }
 
 /// Adds to a counter that no other thread writes, which is cheaper than an atomic addition.
-pub(super) fn bump(counter: &AtomicU64, by: u64) {
+pub(in crate::fabric) fn bump(counter: &AtomicU64, by: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
 }
 
@@ -49,7 +49,45 @@ pub(super) fn bump(counter: &AtomicU64, by: u64) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lateness([u64; BUCKETS]);
 
+impl Default for Lateness {
+    fn default() -> Lateness {
+        Lateness([0; BUCKETS])
+    }
+}
+
 impl Lateness {
+    /// Those that came since `earlier`.
+    pub fn since(&self, earlier: &Lateness) -> Lateness {
+        Lateness(std::array::from_fn(|bucket| self.0[bucket].saturating_sub(earlier.0[bucket])))
+    }
+
+    /// Both together.
+    pub fn with(&self, other: &Lateness) -> Lateness {
+        Lateness(std::array::from_fn(|bucket| self.0[bucket] + other.0[bucket]))
+    }
+
+    /// The buckets that have any, by number: as they are written down.
+    pub fn counts(&self) -> Vec<(u8, u64)> {
+        (0..).zip(self.0).filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// From what was written down; what no bucket is for is left out.
+    pub fn of(counts: &[(u8, u64)]) -> Lateness {
+        let mut lateness = Lateness::default();
+        for (bucket, count) in counts {
+            if let Some(place) = lateness.0.get_mut(usize::from(*bucket)) {
+                *place = place.saturating_add(*count);
+            }
+        }
+        lateness
+    }
+
+    /// The mean, as if all of a bucket were in its middle; zero if there were none.
+    pub fn mean(&self) -> Duration {
+        let nanos: f64 = self.buckets().map(|(time, count)| 0.75 * time.as_nanos() as f64 * count as f64).sum();
+        Duration::from_nanos((nanos / self.total().max(1) as f64) as u64)
+    }
+
     /// Each bucket that has any: what its departures were later than no more than, and how many there are.
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
         let counts = self.0.iter().enumerate().filter(|(_, count)| **count > 0);

@@ -1,0 +1,125 @@
+//! What the host did while load was offered.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::rounded;
+use crate::fabric::lateness::Lateness;
+use crate::record::sample::HostSample;
+use crate::record::tally::Tally;
+
+/// What the host did while load was offered; every value is that of about a second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostSummary {
+    /// Samples that were taken.
+    pub samples: usize,
+    /// Share of the host's processors that did anything.
+    pub busy: Option<Spread>,
+    /// Share that did it for this run.
+    pub own: Option<Spread>,
+    /// Share that the hypervisor gave to others.
+    pub stolen: Option<Spread>,
+    /// Share of the time in which something waited for a processor; `None` where the kernel doesn't tell.
+    pub cpu_pressure: Option<Spread>,
+    /// Likewise for the disk.
+    pub io_pressure: Option<Spread>,
+    /// Likewise for memory.
+    pub memory_pressure: Option<Spread>,
+    /// For how long the run's threads were ready and waited in a second, where pressure isn't told.
+    pub run_delay_s: Option<Spread>,
+    /// How late packets left the software carrier, in milliseconds: all together, so off by a factor of two at most.
+    pub lateness_ms: Option<Spread>,
+    /// Packets that were dropped before the software carrier could read them.
+    pub unread: u64,
+    /// Packets that it had no room for.
+    pub refused: u64,
+    /// Page faults of the run's processes for which something had to be read.
+    pub major_faults: u64,
+    /// Times that the kernel left packets for later.
+    pub squeezed: u64,
+    /// How late nodes' timers woke up, in milliseconds: the latest of about a second, of all nodes.
+    pub timer_late_ms: Option<Spread>,
+    /// Nodes that their control groups held back, as their `cpu` in the scenario says.
+    pub throttled: Vec<Throttling>,
+}
+
+/// How a value is spread.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile (nearest rank).
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// A node that its control group held back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Throttling {
+    /// The node.
+    pub node: String,
+    /// In how many of the group's periods.
+    pub periods: u64,
+    /// For how many seconds.
+    pub time_s: f64,
+}
+
+/// `None` without samples.
+pub fn host(tally: &Tally) -> Option<HostSummary> {
+    let samples: Vec<&HostSample> = tally.samples.iter().map(|(_, sample)| sample).collect();
+    if samples.is_empty() {
+        return None;
+    }
+    let of = |value: &dyn Fn(&HostSample) -> Option<f64>| {
+        spread(samples.iter().filter_map(|sample| value(sample)).collect())
+    };
+    let pressure =
+        |value: fn(&crate::record::sample::Pressure) -> f64| of(&|sample| sample.pressure.as_ref().map(value));
+    let forwarders = || samples.iter().filter_map(|sample| sample.forwarder.as_ref());
+    let lateness = forwarders().fold(Lateness::default(), |sum, of| sum.with(&Lateness::of(&of.lateness)));
+    let millis = |time: Duration| rounded(time.as_secs_f64() * 1e3);
+    let mut throttled: BTreeMap<&str, (u64, Duration)> = BTreeMap::new();
+    for held in samples.iter().flat_map(|sample| &sample.throttled) {
+        let sum = throttled.entry(&held.node).or_default();
+        *sum = (sum.0 + held.periods, sum.1 + held.time);
+    }
+    Some(HostSummary {
+        samples: samples.len(),
+        busy: of(&|sample| Some(sample.cpu.busy)),
+        own: of(&|sample| Some(sample.cpu.own)),
+        stolen: of(&|sample| Some(sample.cpu.stolen)),
+        cpu_pressure: pressure(|pressure| pressure.cpu),
+        io_pressure: pressure(|pressure| pressure.io),
+        memory_pressure: pressure(|pressure| pressure.memory),
+        run_delay_s: of(&|sample| Some(sample.run_delay_s? / sample.over.as_secs_f64().max(1e-3))),
+        lateness_ms: (lateness.total() > 0).then(|| Spread {
+            p50: millis(lateness.quantile(0.5)),
+            p99: millis(lateness.quantile(0.99)),
+            max: millis(lateness.quantile(1.0)),
+        }),
+        unread: forwarders().map(|forwarder| forwarder.unread).sum(),
+        refused: samples.iter().flat_map(|sample| &sample.links).map(|link| link.counters.refused).sum(),
+        major_faults: samples.iter().map(|sample| sample.major_faults).sum(),
+        squeezed: samples.iter().map(|sample| sample.squeezed).sum(),
+        timer_late_ms: spread(tally.timers.iter().map(|(.., late)| late.as_secs_f64() * 1e3).collect()),
+        throttled: throttled
+            .into_iter()
+            .map(|(node, (periods, time))| Throttling {
+                node: node.to_owned(),
+                periods,
+                time_s: rounded(time.as_secs_f64()),
+            })
+            .collect(),
+    })
+}
+
+fn spread(mut values: Vec<f64>) -> Option<Spread> {
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        values.get(((share * values.len() as f64).ceil() as usize).max(1) - 1).map(|value| rounded(*value))
+    };
+    Some(Spread { p50: at(0.5)?, p99: at(0.99)?, max: at(1.0)? })
+}

@@ -1,0 +1,219 @@
+//! The signals: what each sees, and by how much that could bias the figures. docs/fidelity.md has the arithmetic and the reasons.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use node::clock::Instant;
+use node::config::Load;
+use planner::plan::Plan;
+
+use super::view::View;
+use super::{DEGRADED, Doubt, Grade};
+use crate::fabric::Counters;
+use crate::fabric::lateness::Lateness;
+use crate::record::tally::Hop;
+
+type Signal = fn(&View<'_>) -> Option<Doubt>;
+
+/// All of them.
+pub(super) const ALL: &[Signal] = &[compute, forwarder, queue, drops, links, timers];
+
+/// From this share of a direction's packets on, a full queue is more than what TCP needs to find the rate.
+const OVERFLOWED: f64 = 0.02;
+/// Fewer packets that found no room mean nothing.
+const FEW_OVERFLOWED: u64 = 20;
+/// What a lost packet costs when nothing comes behind it that would tell: TCP's shortest wait on Linux.
+const RESENT_AFTER: f64 = 0.2;
+/// From these shares of all packets on, those that the emulator dropped itself count.
+const REFUSED: [f64; 2] = [0.001, 0.01];
+
+/// What a stage did.
+#[derive(Default)]
+struct Work {
+    count: f64,
+    took: f64,
+    late: f64,
+    node: u32,
+    /// When a result was late by more than a tenth of what it should have taken.
+    seen: Vec<Instant>,
+}
+
+/// Results that were ready after the slower device's deadline: the host computed too slowly.
+fn compute(view: &View<'_>) -> Option<Doubt> {
+    let mut stages: BTreeMap<(u32, u16), Work> = BTreeMap::new();
+    for hop in view.tally.requests.values().flat_map(|request| &request.hops) {
+        let Hop::Stage { place, epoch, stage, started, finished, late, .. } = *hop else { continue };
+        if !view.window.contains(finished) || view.is_excused(view.tally.places.name(place), started, finished) {
+            continue;
+        }
+        let (took, late) = (finished.since(started).as_secs_f64(), f64::from(late) / 1e9);
+        let work = stages.entry((epoch, stage)).or_default();
+        (work.count, work.took, work.late, work.node) = (work.count + 1.0, work.took + took, work.late + late, place);
+        if late > DEGRADED * (took - late) {
+            work.seen.push(finished);
+        }
+    }
+    let lost = stages.iter().map(|(key, work)| slower(view, *key, work)).fold(0.0, f64::max);
+    let late: f64 = stages.values().map(|work| work.late).sum();
+    let most = stages.values().map(|work| work.count).fold(1.0, f64::max);
+    let latency = (late / view.completed.max(most).max(1.0) / view.median).max(match view.scenario.load {
+        // What waits for the slowest stage waits as much longer as that takes.
+        Load::Closed { .. } => lost / (1.0 - lost),
+        Load::Open { .. } => 0.0,
+    });
+    let ((_, stage), worst) = stages.iter().max_by(|a, b| a.1.late.total_cmp(&b.1.late))?;
+    let seen = stages.values().flat_map(|work| work.seen.iter().copied());
+    view.doubt("compute", (lost.max(view.throughput_lost(latency)), latency), seen, || {
+        let millis = |seconds: f64| seconds / worst.count * 1e3;
+        format!(
+            "the host computed too slowly: results of stage {stage} on {} were ready {:.1} ms late on average, {:.0} % of the {:.1} ms \
+             that its device takes{}",
+            view.tally.places.name(worst.node),
+            millis(worst.late),
+            100.0 * worst.late / (worst.took - worst.late).max(1e-9),
+            millis(worst.took - worst.late),
+            view.host_in_words()
+        )
+    })
+}
+
+/// What a stage that takes longer costs of the throughput: nothing as long as something else is slower still.
+fn slower(view: &View<'_>, (epoch, stage): (u32, u16), work: &Work) -> f64 {
+    let plan = view.tally.plans.get(&epoch).map(|seen| &seen.plan);
+    let limit = plan.map_or(0.0, |plan| plan.prediction.bottleneck.as_secs_f64());
+    let limit = match view.scenario.load {
+        Load::Open { rate_per_s, .. } => limit.max(1.0 / rate_per_s.max(1e-9)),
+        Load::Closed { .. } => limit,
+    };
+    let share = plan.map_or(1.0, |plan| share(plan, usize::from(stage))) / work.count.max(1.0);
+    let (takes, should) = (work.took * share, (work.took - work.late) * share);
+    1.0 - limit.max(should).max(1e-9) / limit.max(takes).max(1e-9)
+}
+
+/// Which share of the requests goes through a stage.
+fn share(plan: &Plan, stage: usize) -> f64 {
+    plan.chains.iter().filter(|chain| chain.stages.contains(&stage)).map(|chain| chain.share).sum()
+}
+
+/// Packets that left after they should: the software carrier's thread did not get a processor in time.
+fn forwarder(view: &View<'_>) -> Option<Doubt> {
+    let all = || {
+        view.samples.iter().filter_map(|(at, sample)| Some((*at, Lateness::of(&sample.forwarder.as_ref()?.lateness))))
+    };
+    let lateness = all().fold(Lateness::default(), |sum, (_, lateness)| sum.with(&lateness));
+    // Each crossing is as late as its last packet, which is as late as any; and one in a hundred is as late as this.
+    let latency = |of: &Lateness| {
+        let mean = of.mean().as_secs_f64() * view.crossings;
+        mean.max(of.quantile(0.99).as_secs_f64()) / view.median
+    };
+    let bias = latency(&lateness);
+    let seen = all().filter(|(_, lateness)| latency(lateness) >= DEGRADED).map(|(at, _)| at);
+    view.doubt("forwarder", (view.throughput_lost(bias), bias), seen, || {
+        let delays = view.scenario.network.directions().map(|(_, shape)| shape.delay).filter(|delay| !delay.is_zero());
+        let least = delays.min().map_or_else(String::new, |delay| format!(", where links take {} ms and more", ms(delay)));
+        format!(
+            "the forwarding thread was late: packets left {} ms late on average, one in a hundred {} ms or more{least}{}",
+            ms(lateness.mean()),
+            ms(lateness.quantile(0.99) / 2),
+            view.host_in_words()
+        )
+    })
+}
+
+/// Packets that found no room in a link's queue, by far more than TCP needs to find the rate: the queue is too short for it.
+fn queue(view: &View<'_>) -> Option<Doubt> {
+    let passed = directions(view);
+    let share =
+        |counters: &Counters| counters.overflowed as f64 / (counters.overflowed + counters.packets).max(1) as f64;
+    let crowded = |counters: &Counters| counters.overflowed >= FEW_OVERFLOWED && share(counters) >= OVERFLOWED;
+    let full: Vec<_> = passed.iter().filter(|(_, (counters, _))| crowded(counters)).collect();
+    let ((from, to), (worst, seen)) = full.iter().max_by(|a, b| share(&a.1.0).total_cmp(&share(&b.1.0)))?;
+    // What was dropped is sent again, at least.
+    let bias = (share(worst), share(worst));
+    let others = match full.len() {
+        1 => String::new(),
+        count => format!(" (and {} more directions)", count - 1),
+    };
+    let what = format!(
+        "a queue is too short: from {from} to {to} {:.1} % of the packets ({}) found it full{others}; TCP can't keep the link at its rate",
+        share(worst) * 100.0,
+        worst.overflowed
+    );
+    Some(view.graded("queue", Grade::of(bias.0.max(DEGRADED)), bias, seen.iter().copied(), what))
+}
+
+/// What passed in each direction while it had the shape that the scenario gives it, and when packets found no room.
+fn directions<'a>(view: &View<'a>) -> BTreeMap<(&'a str, &'a str), (Counters, Vec<Instant>)> {
+    let mut all: BTreeMap<(&str, &str), (Counters, Vec<Instant>)> = BTreeMap::new();
+    for (at, sample) in &view.samples {
+        for link in sample.links.iter().filter(|link| !link.faulty) {
+            let (sum, seen) = all.entry((&link.from, &link.to)).or_default();
+            sum.packets += link.counters.packets;
+            sum.overflowed += link.counters.overflowed;
+            if link.counters.overflowed > 0 {
+                seen.push(*at);
+            }
+        }
+    }
+    all
+}
+
+/// Packets that the emulator itself dropped, for want of memory or because it could not read them in time: no link's doing.
+fn drops(view: &View<'_>) -> Option<Doubt> {
+    let of = |sample: &crate::record::sample::HostSample| {
+        let refused: u64 = sample.links.iter().map(|link| link.counters.refused).sum();
+        refused + sample.forwarder.as_ref().map_or(0, |forwarder| forwarder.unread)
+    };
+    let dropped: u64 = view.samples.iter().map(|(_, sample)| of(sample)).sum();
+    let passed: u64 = view.samples.iter().flat_map(|(_, sample)| &sample.links).map(|link| link.counters.packets).sum();
+    let share = dropped as f64 / (dropped + passed).max(1) as f64;
+    let grade = match share {
+        share if share >= REFUSED[1] => Grade::Invalid,
+        share if share >= REFUSED[0] => Grade::Degraded,
+        _ => return None,
+    };
+    let seen = view.samples.iter().filter(|(_, sample)| of(sample) > 0).map(|(at, _)| *at);
+    let latency = dropped as f64 / view.completed.max(1.0) * RESENT_AFTER / view.median;
+    let what = format!(
+        "the emulator dropped {dropped} packets itself ({:.2} %): the forwarding thread could not keep up{}",
+        share * 100.0,
+        view.host_in_words()
+    );
+    Some(view.graded("drops", grade, (view.throughput_lost(latency), latency), seen, what))
+}
+
+/// Something else is in force on a link than what was asked.
+fn links(view: &View<'_>) -> Option<Doubt> {
+    let amiss = || view.samples.iter().flat_map(|(at, sample)| sample.amiss.iter().map(|amiss| (*at, amiss)));
+    let (_, first) = amiss().next()?;
+    let what = format!("a link is not as the scenario says: from {} to {}: {}", first.from, first.to, first.what);
+    // By how much that matters can't be told: the network is another.
+    Some(view.graded("links", Grade::Invalid, (0.0, 0.0), amiss().map(|(at, _)| at), what))
+}
+
+/// Heartbeats' timers that woke up so late that a healthy node is half-way to being taken for dead.
+fn timers(view: &View<'_>) -> Option<Doubt> {
+    let plan = &view.scenario.plan;
+    let limit = plan.heartbeat * plan.missed_heartbeats / 2;
+    let before = Duration::from_secs(2);
+    let late = || {
+        let told = view.tally.timers.iter().filter(|(at, ..)| view.window.contains(*at));
+        told.filter(|(at, node, late)| {
+            let from = Instant(at.0.saturating_sub((*late + before).as_nanos() as u64));
+            *late > limit && !view.is_excused(node, from, *at)
+        })
+    };
+    let (_, node, latest) = late().max_by_key(|(.., late)| *late)?;
+    let what = format!(
+        "a timer of {node} woke up {} ms late, and after {} ms of silence a node is taken for dead: detection may be false, or \
+         faster than it seems{}",
+        ms(*latest),
+        ms(limit * 2),
+        view.host_in_words()
+    );
+    Some(view.graded("timers", Grade::Degraded, (0.0, 0.0), late().map(|(at, ..)| *at), what))
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.1}", time.as_secs_f64() * 1e3)
+}

@@ -1,0 +1,140 @@
+use std::time::Duration;
+
+use node::telemetry::Event;
+
+use super::*;
+use crate::fabric::Counters;
+use crate::record::event::{Entry, RunEvent};
+use crate::record::fixture::{self, Run};
+use crate::record::sample::{Amiss, Forwarder, HostSample, LinkUse};
+
+/// The verdict on the made-up run after `change`, whose samples are one second each.
+fn judged(change: impl Fn(&mut Run)) -> Fidelity {
+    let mut run = fixture::crashes();
+    change(&mut run);
+    judge(&run.scenario, &run.tally(), &[]).unwrap()
+}
+
+fn samples(run: &mut Run, change: impl Fn(usize, &mut HostSample)) {
+    let samples = run.entries.iter_mut().filter_map(|entry| match entry {
+        Entry::Run { event: RunEvent::Sampled { sample }, .. } => Some(sample),
+        _ => None,
+    });
+    samples.enumerate().for_each(|(second, sample)| change(second, sample));
+}
+
+fn only(fidelity: Fidelity, signal: &str) -> Doubt {
+    let signals: Vec<&str> = fidelity.doubts.iter().map(|doubt| doubt.signal.as_str()).collect();
+    assert_eq!(signals, [signal]);
+    fidelity.doubts.into_iter().next().unwrap()
+}
+
+#[test]
+fn a_quiet_run_is_faithful_and_one_that_nobody_watched_has_no_verdict() {
+    assert_eq!(judged(|_| {}), Fidelity { verdict: Grade::Faithful, doubts: Vec::new(), faults: Vec::new() });
+    let mut run = fixture::crashes();
+    run.entries.retain(|entry| !matches!(entry, Entry::Run { event: RunEvent::Sampled { .. }, .. }));
+    assert_eq!(judge(&run.scenario, &run.tally(), &[]), None);
+}
+
+/// Each stage computes for 18 ms, and a request takes about 350.
+#[test]
+fn results_that_are_late_are_told_by_what_they_add_to_the_latency() {
+    let late = |millis: u64| {
+        judged(|run| {
+            for entry in &mut run.entries {
+                if let Entry::Node { event: Event::Processed { late, .. }, .. } = entry {
+                    *late = Duration::from_millis(millis);
+                }
+            }
+        })
+    };
+    assert_eq!(late(5).verdict, Grade::Faithful);
+    let doubt = only(late(15), "compute");
+    // Four stages.
+    assert!((0.12..0.2).contains(&doubt.latency), "{doubt:?}");
+    assert_eq!((doubt.grade, doubt.throughput), (Grade::Degraded, 0.0));
+    assert!(doubt.what.contains("15.0 ms late"), "{doubt:?}");
+}
+
+#[test]
+fn a_forwarder_that_is_late_is_told_when_it_is_noticed_in_the_latency() {
+    let late = |bucket: u8| {
+        judged(|run| {
+            samples(run, |second, sample| {
+                let lateness = vec![(if (10..14).contains(&second) { bucket } else { 16 }, 1000)];
+                sample.forwarder = Some(Forwarder { lateness, unread: 0 });
+            });
+        })
+    };
+    // 2^20 ns are a millisecond.
+    assert_eq!(late(21).verdict, Grade::Faithful);
+    let doubt = only(late(28), "forwarder");
+    assert_eq!(doubt.grade, Grade::Invalid);
+    assert!(9.0 < doubt.from_s && doubt.to_s < 15.0, "{doubt:?}");
+}
+
+#[test]
+fn queues_are_told_from_losses_and_from_what_faults_bring() {
+    let with = |counters: Counters, faulty: bool| {
+        judged(|run| {
+            samples(run, |_, sample| {
+                let (from, to) = ("n3".to_owned(), "n4".to_owned());
+                sample.links = vec![LinkUse { from, to, counters, faulty, ..LinkUse::default() }];
+            });
+        })
+    };
+    let passed = Counters { packets: 1000, bytes: 1_500_000, ..Counters::default() };
+    let overflowed = Counters { overflowed: 60, ..passed };
+    assert_eq!(with(Counters { lost: 60, ..passed }, false).verdict, Grade::Faithful);
+    assert_eq!(with(Counters { overflowed: 3, ..passed }, false).verdict, Grade::Faithful);
+    assert_eq!(with(overflowed, true).verdict, Grade::Faithful);
+    let doubt = only(with(overflowed, false), "queue");
+    assert!(doubt.what.contains("from n3 to n4") && doubt.grade == Grade::Degraded, "{doubt:?}");
+    assert_eq!(only(with(Counters { refused: 60, ..passed }, false), "drops").grade, Grade::Invalid);
+}
+
+#[test]
+fn a_link_that_is_not_what_was_asked_makes_the_run_invalid() {
+    let fidelity = judged(|run| {
+        samples(run, |second, sample| {
+            if second == 20 {
+                let what = "asked for rate 10 Mbit/s, but 1 Mbit/s is in force".to_owned();
+                sample.amiss = vec![Amiss { from: "n1".into(), to: "n2".into(), what }];
+            }
+        });
+    });
+    let doubt = only(fidelity, "links");
+    assert_eq!((doubt.grade, doubt.from_s), (Grade::Invalid, doubt.to_s));
+}
+
+/// Heartbeats come every 200 ms, and four may be missing.
+#[test]
+fn a_timer_that_is_half_way_to_a_false_alarm_is_told() {
+    let late = |millis: u64| {
+        judged(|run| {
+            let event = Event::TimerLate { late: Duration::from_millis(millis) };
+            let at = run.entries.iter().map(Entry::at).min().unwrap() + Duration::from_secs(20);
+            run.entries.push(Entry::Node { at, node: "n6".into(), event });
+        })
+    };
+    assert_eq!(late(300).verdict, Grade::Faithful);
+    assert!(only(late(500), "timers").what.contains("n6"));
+}
+
+#[test]
+fn each_fault_is_judged_by_its_own_time() {
+    let mut run = fixture::crashes();
+    let amiss = Amiss { from: "n1".into(), to: "n2".into(), what: "gone".into() };
+    samples(&mut run, |second, sample| sample.amiss = if second == 13 { vec![amiss.clone()] } else { Vec::new() });
+    let tally = run.tally();
+    let began = tally.load_started.unwrap();
+    let time = |fault, from, to| {
+        let at = |seconds| began + Duration::from_secs(seconds);
+        FaultTime { fault, time: Window { from: at(from), to: at(to) } }
+    };
+    let fidelity = judge(&run.scenario, &tally, &[time(0, 12, 22), time(1, 25, 28)]).unwrap();
+    let verdicts: Vec<Grade> = fidelity.faults.iter().map(|fault| fault.verdict).collect();
+    assert_eq!((fidelity.verdict, verdicts), (Grade::Invalid, vec![Grade::Invalid, Grade::Faithful]));
+    assert_eq!(fidelity.faults[0].from_s, 12.0);
+}

@@ -1,0 +1,109 @@
+//! What the host and the links did in about a second, as it is written down: what a verdict on the emulation's own
+//! fidelity is judged by ([`super::fidelity`]). All of it is seen from outside the emulated network.
+
+use std::time::Duration;
+
+use planner::units::duration;
+use serde::{Deserialize, Serialize};
+
+/// One sample. Counts and times are those since the sample before.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HostSample {
+    /// How long that is.
+    #[serde(with = "duration")]
+    pub over: Duration,
+    /// The processors.
+    pub cpu: Cpu,
+    /// How long tasks waited for what; `None` where the kernel doesn't tell (`/proc/pressure`).
+    pub pressure: Option<Pressure>,
+    /// How long the threads of the run's processes were ready and waited for a processor, all together; `None` where the kernel
+    /// keeps no such statistics, or tells pressure.
+    pub run_delay_s: Option<f64>,
+    /// Page faults of the run's processes for which something had to be read.
+    pub major_faults: u64,
+    /// Times that the kernel left packets for later because it had spent its share of time on them (`softnet_stat`).
+    pub squeezed: u64,
+    /// Nodes that their control groups held back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub throttled: Vec<Throttled>,
+    /// The software carrier's thread; `None` with netem.
+    pub forwarder: Option<Forwarder>,
+    /// Directions in which anything passed or was dropped.
+    pub links: Vec<LinkUse>,
+    /// Directions in which something else is in force than what was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amiss: Vec<Amiss>,
+}
+
+/// Shares of the time of all of the host's processors.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Cpu {
+    /// They did anything.
+    pub busy: f64,
+    /// They did it for this run: its nodes and `emu`.
+    pub own: f64,
+    /// The hypervisor gave them to others.
+    pub stolen: f64,
+}
+
+/// Shares of the time in which at least one task of the host waited (the kernel's pressure stall information, `some`).
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Pressure {
+    /// For a processor.
+    pub cpu: f64,
+    /// For the disk.
+    pub io: f64,
+    /// For memory.
+    pub memory: f64,
+}
+
+/// A node that its control group held back: it had used its share of the processors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Throttled {
+    /// The node.
+    pub node: String,
+    /// In how many of the group's periods.
+    pub periods: u64,
+    /// For how long.
+    #[serde(with = "duration")]
+    pub time: Duration,
+}
+
+/// The forwarding thread.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Forwarder {
+    /// How many packets left how late: the bucket `b` is for those less than 2^b ns late.
+    pub lateness: Vec<(u8, u64)>,
+    /// Packets that were dropped before it could read them.
+    pub unread: u64,
+}
+
+/// What passed in a direction.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct LinkUse {
+    /// The sender.
+    pub from: String,
+    /// The receiver.
+    pub to: String,
+    /// The rate in force at the end, in bits per second; `None`: no limit.
+    pub rate: Option<u64>,
+    /// Whether a fault had given it another shape than the scenario's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub faulty: bool,
+    /// What passed.
+    pub counters: crate::fabric::Counters,
+    /// Bytes that waited at the end (netem only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backlog: Option<u64>,
+}
+
+/// A direction in which something else is in force than what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amiss {
+    /// The sender.
+    pub from: String,
+    /// The receiver.
+    pub to: String,
+    /// What is wrong.
+    pub what: String,
+}

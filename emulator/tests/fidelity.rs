@@ -1,0 +1,228 @@
+//! A run says itself how far it can be trusted: what is planted here to spoil the emulation is named, and nothing else is.
+
+mod story;
+
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use serde_json::Value;
+use story::{User, shipped};
+
+/// A scenario that asks little of any host: a small model on devices ten times slower, one request at a time.
+const QUIET: &str = r#"
+name = "quiet"
+seed = 3
+duration = "5 s"
+warmup = "1 s"
+
+[model]
+name = "mobilenet-v2"
+
+[topology]
+kind = "mesh"
+nodes = 4
+rate = "50 Mbit/s"
+delay = "5 ms"
+
+[node]
+memory = "256 MiB"
+
+[node.worker]
+memory = "80 MiB"
+slowdown = 10
+
+[load]
+kind = "closed"
+concurrency = 1
+
+[expect]
+verdict = "degraded"
+"#;
+
+/// Processes that do nothing, as fast as they can; ended by their ids.
+struct Burners(Vec<Child>);
+
+impl Burners {
+    /// So many on one processor.
+    fn on(cpu: usize, count: usize) -> Burners {
+        let burn = |_| {
+            let child = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().expect("a shell");
+            pin(Pid::from_raw(child.id() as i32), cpu);
+            child
+        };
+        Burners((0..count).map(burn).collect())
+    }
+}
+
+impl Drop for Burners {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn pin(process: Pid, cpu: usize) {
+    let mut set = CpuSet::new();
+    set.set(cpu).expect("a processor");
+    sched_setaffinity(process, &set).expect("a process can be kept on a processor");
+}
+
+/// A processor that this process may use.
+fn cpu() -> usize {
+    let all = sched_getaffinity(Pid::from_raw(0)).expect("processors");
+    (0..CpuSet::count()).rev().find(|cpu| all.is_set(*cpu).unwrap_or(false)).expect("a processor")
+}
+
+/// The summary of a run of `scenario` that was kept on one processor.
+fn kept_on(cpu: usize, user: &User, arguments: &[&str]) -> (Option<i32>, Value, String) {
+    let mut command =
+        user.command(std::path::Path::new("taskset"), &["-c", &cpu.to_string(), env!("CARGO_BIN_EXE_emu")]);
+    let outcome = User::end(command.args(arguments));
+    let summary = outcome.json();
+    (outcome.code(), summary, outcome.stderr)
+}
+
+fn scenario(user: &User) -> String {
+    user.write("quiet.toml", QUIET).to_string_lossy().into_owned()
+}
+
+fn signals(summary: &Value) -> Vec<&str> {
+    let doubts = summary["fidelity"]["doubts"].as_array().expect("doubts");
+    doubts.iter().filter_map(|doubt| doubt["signal"].as_str()).collect()
+}
+
+/// Shared hosts have loud moments: one of three tries must be quiet, which none is with anything planted.
+#[test]
+fn a_quiet_run_raises_no_alarm_and_its_host_is_told() {
+    let user = User::new();
+    let scenario = scenario(&user);
+    let mut said = String::new();
+    for _ in 0..3 {
+        let outcome = user.run(&["run", &scenario, "--json", "--strict"]);
+        let summary = outcome.json();
+        let host = &summary["host"];
+        assert!(host["samples"].as_u64() >= Some(5), "{host:#}");
+        assert!(host["lateness_ms"]["p99"].as_f64() > Some(0.0) && host["own"]["max"].as_f64() > Some(0.0), "{host:#}");
+        assert!(host["timer_late_ms"]["max"].as_f64() > Some(0.0), "{host:#}");
+        if summary["fidelity"]["verdict"] == "faithful" {
+            assert_eq!((outcome.code(), signals(&summary).len()), (Some(0), 0), "{}", outcome.stderr);
+            assert!(outcome.stderr.contains("faithful"), "{}", outcome.stderr);
+            let page = user.read("results/quiet/latest/report.html");
+            assert!(
+                ["id=\"host\"", "id=\"lateness\"", "id=\"used\"", "faithful"].iter().all(|part| page.contains(part))
+            );
+            return;
+        }
+        said += &outcome.stderr;
+    }
+    panic!("no run was faithful:\n{said}");
+}
+
+#[test]
+fn an_overloaded_host_is_named_and_strictly_it_is_exit_7() {
+    let user = User::new();
+    let scenario = scenario(&user);
+    let cpu = cpu();
+    let burners = Burners::on(cpu, 24);
+    // Twenty-five share a processor: what should take a tenth of one takes more than all that is left.
+    let arguments = ["run", &scenario, "--json", "--strict", "--set", "node.worker.slowdown=1.5"];
+    let (code, summary, stderr) = kept_on(cpu, &user, &arguments);
+    drop(burners);
+    assert!(signals(&summary).contains(&"compute"), "{stderr}\n{:#}", summary["fidelity"]);
+    let doubt = &summary["fidelity"]["doubts"][0];
+    assert!(doubt["what"].as_str().expect("words").contains("busy"), "{doubt:#}");
+    assert_eq!((summary["fidelity"]["verdict"].as_str(), code), (Some("invalid"), Some(7)), "{stderr}");
+    assert!(stderr.contains("invalid"), "{stderr}");
+    // The record alone says the same again, and what was expected of the verdict.
+    let again = user.run(&["report", "results/quiet/latest", "--json"]).expect(1);
+    assert_eq!(again.json()["fidelity"], summary["fidelity"]);
+    assert!(again.stderr.contains("verdict: degraded expected, invalid found"), "{}", again.stderr);
+}
+
+/// The thread alone is put behind everything else on a processor that others burn: computing goes on as it should.
+#[test]
+fn a_forwarder_that_gets_no_processor_is_named() {
+    let user = User::new();
+    let scenario = scenario(&user);
+    let mut run = user.start(&["run", &scenario, "--json", "--links", "software"]);
+    until_load(&user);
+    let forwarders: Vec<String> = story::processes_with(&scenario).into_iter().flat_map(forwarders).collect();
+    let [forwarder] = &forwarders[..] else { panic!("{forwarders:?} forward") };
+    let cpu = cpu();
+    let burners = Burners::on(cpu, 4);
+    let set = |program: &str, arguments: &[&str]| {
+        let done = Command::new(program).args(arguments).output().expect("util-linux is there");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    set("taskset", &["-p", "-c", &cpu.to_string(), forwarder]);
+    set("chrt", &["-i", "-p", "0", forwarder]);
+    run.wait().expect("emu ends");
+    drop(burners);
+    let summary: Value = serde_json::from_str(&user.read("stdout")).expect("a summary");
+    assert!(signals(&summary).contains(&"forwarder"), "{}\n{:#}", user.read("stderr"), summary["host"]);
+}
+
+/// The threads of a process that forward packets.
+fn forwarders(process: i32) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let forwards = threads.filter(|thread| {
+        std::fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.trim() == "forwarder")
+    });
+    forwards.map(|thread| thread.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn until_load(user: &User) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !user.read("stderr").contains("load begins") {
+        assert!(Instant::now() < deadline, "no load:\n{}", user.read("stderr"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_queue_of_two_packets_is_named_with_its_direction() {
+    let user = User::new();
+    let scenario = scenario(&user);
+    let outcome = user.run(&["run", &scenario, "--json", "--set", "topology.queue=\"2 packets\""]);
+    let summary = outcome.json();
+    assert!(signals(&summary).contains(&"queue"), "{}\n{:#}", outcome.stderr, summary["traffic"]);
+    assert!(outcome.stderr.contains("a queue is too short: from n0"), "{}", outcome.stderr);
+}
+
+/// Somebody else's hand in the network: a qdisc that emu didn't make, on the interface of a node.
+#[test]
+fn a_link_that_was_changed_behind_emus_back_is_named_and_makes_the_run_invalid() {
+    if !nix::unistd::geteuid().is_root() || Command::new("tc").arg("-V").output().is_err() {
+        eprintln!("skipped: this needs root and tc");
+        return;
+    }
+    let user = User::new();
+    let scenario = scenario(&user);
+    let mut run = user.start(&["run", &scenario, "--json", "--strict", "--links", "software"]);
+    until_load(&user);
+    let results = user.path().join("results").to_string_lossy().into_owned();
+    let nodes = story::processes_with(&results);
+    let node = nodes.iter().find(|pid| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("n02")
+    });
+    let node = node.expect("a node runs").to_string();
+    let tc = ["tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "1mbit", "burst", "4kb", "limit", "64kb"];
+    let changed = Command::new("nsenter").args(["-t", &node, "-n"]).args(tc).output().expect("nsenter starts");
+    assert!(changed.status.success(), "{}", String::from_utf8_lossy(&changed.stderr));
+    assert_eq!(run.wait().expect("emu ends").code(), Some(7), "{}", user.read("stderr"));
+    assert!(user.read("stderr").contains("qdisc tbf, which is not emu's"), "{}", user.read("stderr"));
+    assert!(user.read("stderr").contains("from n02"), "{}", user.read("stderr"));
+}
+
+/// A scenario that ships says what it expects in words that exist.
+#[test]
+fn a_verdict_that_nobody_can_expect_is_a_mistake() {
+    let user = User::new();
+    let outcome = user.run(&["check", &shipped("quickstart"), "--set", "expect.verdict=\"invalid\""]).expect(2);
+    assert!(outcome.stderr.contains("faithful"), "{}", outcome.stderr);
+}
