@@ -1,12 +1,13 @@
 //! One run, from the scenario to the record: the story that the rest of the crate makes possible.
 
 mod ground;
+mod guests;
 mod holdings;
 mod launch;
 mod leftover;
 mod needs;
 pub(crate) mod results;
-mod roster;
+pub(crate) mod roster;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -21,11 +22,13 @@ use crate::fault::catalogue::Need;
 use crate::fleet::FleetError;
 use crate::fleet::cgroup::{self, RunGroup};
 use crate::model::{self, Inputs, ModelError};
+use crate::record::env::ModelId;
 use crate::report::progress::Progress;
 use crate::report::terminal::Looks;
 use crate::sandbox::probe::Capability;
 use crate::sandbox::{self, Sandbox, SandboxError};
 use crate::scenario::{Loaded, ScenarioErrors};
+use crate::shell::alive::Alive;
 
 use results::{Results, ResultsError};
 use watch::Watch;
@@ -41,6 +44,19 @@ pub struct Options {
     pub json: bool,
     /// How what is said on standard error may look.
     pub looks: Looks,
+    /// Whether the cluster stays up when the load is over, until the user ends it.
+    pub keep: bool,
+    /// The run that this one repeats.
+    pub repeated: Option<Repeated>,
+}
+
+/// What a run must have in common with the one that it repeats, besides the scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeated {
+    /// Its name.
+    pub run: String,
+    /// Its model.
+    pub model: ModelId,
 }
 
 /// Why a run ended before its time.
@@ -77,6 +93,16 @@ pub enum RunError {
     /// The model.
     #[error("the model can't be used: {0}")]
     Model(#[from] ModelError),
+    /// The model of the run to be repeated has changed.
+    #[error("{run} was of the model {} with digest {}, and here that has digest {now}", was.name, was.digest)]
+    OtherModel {
+        /// The run to be repeated.
+        run: String,
+        /// Its model.
+        was: ModelId,
+        /// The digest of the model here.
+        now: String,
+    },
     /// The sandbox.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -132,6 +158,7 @@ impl RunError {
                 _ => Capability::SoftwareLinks.fix(),
             }),
             RunError::Store { .. } => Some("give the node more `storage`, or leave `model.store` away"),
+            RunError::OtherModel { .. } => Some("put that model's file back, or run the scenario anew with `emu run`"),
             RunError::FaultNeeds { need, .. } => need.capability().map(Capability::fix),
             _ => None,
         }
@@ -155,7 +182,7 @@ impl RunError {
             RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. }))
             | RunError::SharedAirtime
             | RunError::FaultNeeds { .. } => Exit::HostLacks,
-            RunError::Capacity(_) | RunError::Store { .. } => Exit::Usage,
+            RunError::Capacity(_) | RunError::Store { .. } | RunError::OtherModel { .. } => Exit::Usage,
             RunError::Interrupted(exit) => *exit,
             _ => Exit::SetupFailed,
         }
@@ -179,8 +206,10 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
     let program = std::env::current_exe().map_err(RunError::Program)?;
     cgroup::remove_stale();
     let groups = RunGroup::create();
-    let code = sandbox::run(|sandbox| {
-        let host = Host { program: &program, sandbox, groups: &groups };
+    // Here, where processes have the ids that everybody else knows them by.
+    let alive = Alive::own();
+    let inside = |sandbox: &Sandbox| {
+        let host = Host { program: &program, sandbox, groups: &groups, alive: &alive };
         match inside(loaded, options, &host, began) {
             Ok(exit) => exit.code(),
             Err(error) => {
@@ -188,7 +217,8 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
                 error.exit().code()
             }
         }
-    });
+    };
+    let code = if options.keep { sandbox::run_attended(inside) } else { sandbox::run(inside) };
     let left = groups.remove();
     left.iter().for_each(|error| eprintln!("warning: left behind: {error}"));
     match Exit::from_code(code?) {
@@ -203,12 +233,14 @@ struct Host<'a> {
     program: &'a Path,
     sandbox: &'a Sandbox,
     groups: &'a RunGroup,
+    alive: &'a Alive,
 }
 
 /// The run, inside the sandbox. Whatever happens, the results are closed.
 fn inside(loaded: &Loaded, options: &Options, host: &Host<'_>, began: Instant) -> Result<Exit, RunError> {
     let (loaded, left_out) = &needs::afforded(loaded, host)?;
     let mut results = Results::create(&options.results, "", loaded, began)?;
+    results.mark_alive(host.alive)?;
     left_out.iter().for_each(|warning| results.warn(warning));
     let mut progress = Progress::new(options.looks.width.is_some());
     let outcome = emulate(loaded, options, host, &mut results, &mut progress);
@@ -232,6 +264,12 @@ fn emulate(
     let inputs = Inputs { count: scenario.inputs, seed: scenario.seed };
     let model = model::prepare(host.program, &scenario.model.source, inputs)?;
     loaded.check_capacity(&model.profile)?;
+    if let Some(Repeated { run, model: was }) = &options.repeated
+        && was.digest != model.profile.digest
+    {
+        let (run, was, now) = (run.clone(), was.clone(), model.profile.digest.clone());
+        return Err(RunError::OtherModel { run, was, now });
+    }
     results.model(&model);
     results.phase_done("model", clock, progress);
 
@@ -255,6 +293,10 @@ fn emulate(
     });
     if let Err(RunError::Interrupted(how)) = exit {
         exit = Ok(how);
+    }
+    if options.keep && !matches!(exit, Ok(Exit::Interrupted | Exit::Terminated)) {
+        let kept = watch.keep(&mut fleet, exit.as_ref().err());
+        exit = exit.and_then(|exit| kept.map(|()| exit));
     }
 
     let clock = Instant::now();

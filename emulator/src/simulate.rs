@@ -192,5 +192,5 @@ const DRAINING: Duration = Duration::from_millis(10);
 
 fn close_with(options: &Options) -> run::Options {
     let Options { results, json, looks, .. } = options.clone();
-    run::Options { links: CarrierChoice::default(), results, json, looks }
+    run::Options { links: CarrierChoice::default(), results, json, looks, keep: false, repeated: None }
 }

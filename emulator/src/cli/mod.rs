@@ -6,14 +6,18 @@ pub mod chaos;
 pub mod check;
 pub mod compare;
 pub mod doctor;
+pub mod exec;
+pub mod ls;
 pub mod model;
 pub mod paper;
 pub mod plan;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod schema;
 pub mod simulate;
 pub mod sweep;
+pub mod top;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -46,6 +50,8 @@ Examples:
   emu doctor scenarios/20node_fail.toml                 what this host can do, and what is missing
   emu report results/quickstart/latest                  compute the summary again from the events
   emu compare results/before results/after              which is faster, by how much, and can these runs tell
+  emu ls                                                which runs there are, and which are alive
+  emu exec latest n02 -- ip route                       a command inside a node, while the run goes on
 
 Exit codes: 0 ok, 1 an expectation failed or an invariant was broken, 2 wrong command line or scenario, 3 the host lacks a
 capability, 4 set-up failed, 5 a node died that no fault killed, 6 teardown left something behind,
@@ -73,6 +79,16 @@ enum Command {
     Report(report::ReportArgs),
     /// Repeats SEIFER's study: its heuristics against the proven optimum, its published figures beside ours.
     Paper(paper::PaperArgs),
+    /// Lists the runs, those that are alive too, with their headline figures.
+    Ls(ls::LsArgs),
+    /// Runs a command inside a node of a run that is alive.
+    Exec(exec::ExecArgs),
+    /// Opens a shell inside a node of a run that is alive.
+    Shell(exec::ShellArgs),
+    /// Shows what the processes of a run take: cores, memory, network.
+    Top(top::TopArgs),
+    /// Runs what a run had resolved to once more: the same scenario, the same seed.
+    Replay(replay::ReplayArgs),
     /// Prints the JSON Schema of scenarios.
     Schema(schema::SchemaArgs),
     /// Models: what the zoo has, and what a model file looks like to the planner.
@@ -95,7 +111,12 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Node(arguments) => return node::program::main(&arguments),
+        Command::Exec(arguments) => return exec::run(arguments),
+        Command::Shell(arguments) => return exec::shell(&arguments),
         Command::Run(arguments) => run::run(arguments),
+        Command::Ls(arguments) => ls::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
+        Command::Replay(arguments) => replay::run(arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Simulate(arguments) => simulate::run(arguments),
         Command::Chaos(arguments) => chaos::run(arguments),
@@ -124,6 +145,11 @@ pub(crate) fn complain(error: &dyn std::error::Error) {
         }
         (said, cause) = (because, error.source());
     }
+}
+
+/// Prints text for programs and people. A reader that has gone away has seen enough.
+pub(crate) fn print_text(text: &str) {
+    drop(write!(std::io::stdout(), "{text}"));
 }
 
 /// Prints a value for programs. A reader that has gone away has seen enough.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::fabric::CarrierChoice;
-use crate::run::{self, Options};
+use crate::run::{self, Options, RunError};
 use crate::scenario::{self, Overrides};
 
 /// Arguments of `emu run`.
@@ -15,7 +15,8 @@ use crate::scenario::{self, Overrides};
 Examples:
   emu run scenarios/quickstart.toml
   emu run scenarios/20node_fail.toml --links netem --results /tmp/results
-  emu run scenarios/scaling.toml --set topology.nodes=15 --set load.concurrency=8 --json")]
+  emu run scenarios/scaling.toml --set topology.nodes=15 --set load.concurrency=8 --json
+  emu run scenarios/quickstart.toml --keep              look around afterwards: emu shell latest n02")]
 pub struct RunArgs {
     /// The scenario file.
     scenario: PathBuf,
@@ -34,6 +35,9 @@ pub struct RunArgs {
     /// Prints the summary as JSON on standard output.
     #[arg(long)]
     json: bool,
+    /// Leaves the cluster up when the load is over, or has failed, until Enter or Ctrl-C.
+    #[arg(long)]
+    keep: bool,
 }
 
 /// Runs it.
@@ -46,9 +50,14 @@ pub fn run(arguments: RunArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let options =
-        Options { links: arguments.links, results: arguments.results, json: arguments.json, looks: super::looks() };
-    match run::run(&loaded, &options) {
+    let RunArgs { links, results, json, keep, .. } = arguments;
+    let options = Options { links, results, json, looks: super::looks(), keep, repeated: None };
+    end(run::run(&loaded, &options))
+}
+
+/// Says why a run could not be begun, if so.
+pub(super) fn end(result: Result<Exit, RunError>) -> Exit {
+    match result {
         Ok(exit) => exit,
         Err(error) => {
             error.tell();

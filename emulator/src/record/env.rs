@@ -26,10 +26,22 @@ pub struct Env {
     pub cores: u32,
     /// Memory of the machine.
     pub memory: ByteSize,
+    /// The model, once that is known.
+    #[serde(default)]
+    pub model: Option<ModelId>,
     /// Which carrier bore the links, once that is known.
     pub carrier: Option<String>,
     /// How the limits of nodes were applied, once that is known (`memory: cgroup v1`, …).
     pub limits: Vec<String>,
+}
+
+/// Which model a run was of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelId {
+    /// Its name: that of the zoo, or the file's stem.
+    pub name: String,
+    /// Digest of its file, in hexadecimal.
+    pub digest: String,
 }
 
 impl Env {
@@ -51,6 +63,7 @@ impl Env {
             cpu: cpu.unwrap_or_else(|| "unknown".to_owned()),
             cores: cores(),
             memory: ByteSize::from_bytes(kibibytes.unwrap_or(0) * 1024),
+            model: None,
             carrier: None,
             limits: Vec::new(),
         }

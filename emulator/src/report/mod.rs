@@ -3,6 +3,7 @@
 //! [`chart`] draws.
 
 mod chart;
+pub mod columns;
 pub mod comparison;
 pub mod evidence;
 mod expect;

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::fabric::Fabric;
 use crate::fleet::cgroup::RunGroup;
 use crate::model::Prepared;
-use crate::record::env::{self, Env};
+use crate::record::env::{self, Env, ModelId};
 use crate::record::event::{Entry, RunEvent, SIMULATED};
 use crate::record::folder::{Folder, FolderError};
 use crate::record::log::{LogError, LogWriter};
@@ -24,6 +24,8 @@ use crate::report::progress::Progress;
 use crate::report::{files, terminal};
 use crate::sandbox::Sandbox;
 use crate::scenario::{Loaded, Scenario};
+use crate::shell::alive::{ALIVE, Alive};
+use crate::shell::visits;
 
 /// Folder of the nodes' own folders, in the folder of results.
 pub(crate) const NODES: &str = "nodes";
@@ -51,6 +53,7 @@ pub(crate) struct Results {
     folder: Folder,
     log: LogWriter,
     env: Env,
+    began: Instant,
     warned: BTreeSet<String>,
     /// The first failure to write. The run goes on to its end, then says so.
     failed: Option<LogError>,
@@ -67,9 +70,34 @@ impl Results {
         folder.write(outputs::RESOLVED, serde_json::to_vec_pretty(&scenario)?)?;
         let log = LogWriter::create(&folder.path().join(outputs::EVENTS))?;
         let env = Env::gather(now, scenario.seed, std::env::args().collect());
-        let mut results = Results { scenario, folder, log, env, warned: BTreeSet::new(), failed: None };
+        let mut results = Results { scenario, folder, log, env, began, warned: BTreeSet::new(), failed: None };
         results.push(Entry::Run { at: began, event: RunEvent::RunStarted { log_version: 1 } });
         Ok(results)
+    }
+
+    /// Says in the folder that the run goes on, and in which process.
+    pub(crate) fn mark_alive(&self, alive: &Alive) -> Result<(), ResultsError> {
+        Ok(self.folder.write(ALIVE, serde_json::to_vec(alive)?)?)
+    }
+
+    /// The run is about to end: nobody is to come in any more.
+    pub(crate) fn unmark_alive(&self) {
+        // Where there was no mark, and where it can't be removed, the folder's name tells it in a moment.
+        let _ = std::fs::remove_file(self.folder.path().join(ALIVE));
+    }
+
+    /// What the run is called, as `emu shell` and others take it.
+    pub(crate) fn title(&self) -> String {
+        shown(&self.folder.final_path()).display().to_string()
+    }
+
+    /// Who was in the nodes by hand.
+    fn tell_visits(&mut self) {
+        let began = self.began;
+        for visit in visits::read(self.folder.path()) {
+            let (at, node, command) = (visit.at.since(began).as_secs_f64(), visit.node, visit.command.join(" "));
+            self.warn(format_args!("{node} was entered {at:.1} s after the run began, to run {command:?}"));
+        }
     }
 
     /// Where nodes' folders go.
@@ -103,7 +131,9 @@ impl Results {
 
     /// The model is there.
     pub(crate) fn model(&mut self, model: &Prepared) {
-        let tensors = model.profile.cuts.iter().map(Cut::name).collect();
+        let profile = &model.profile;
+        self.env.model = Some(ModelId { name: profile.model.clone(), digest: profile.digest.clone() });
+        let tensors = profile.cuts.iter().map(Cut::name).collect();
         self.happened(RunEvent::Model { tensors });
         let codec = self.scenario.model.codec;
         if codec.is_lossless() {
@@ -152,6 +182,8 @@ impl Results {
         if matches!(exit, Exit::Interrupted | Exit::Terminated) {
             self.happened(RunEvent::Interrupted);
         }
+        self.unmark_alive();
+        self.tell_visits();
         // The record is taken in only now: while a run lasts, its length costs no memory.
         self.log.flush()?;
         let mut tally = Tally::read(&self.folder.path().join(outputs::EVENTS), &self.scenario)?;

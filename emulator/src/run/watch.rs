@@ -1,5 +1,7 @@
 //! The loop of a run: hears the nodes, fires the faults, shows progress, heeds the user.
 
+mod keep;
+
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -15,7 +17,7 @@ use node::telemetry::{Command, Detection, Event, Stamped};
 use super::ground::Testbed;
 use super::results::{NODES, Results};
 use super::roster::Roster;
-use super::{FAREWELL, PATIENCE, RunError, holdings, leftover};
+use super::{FAREWELL, PATIENCE, RunError, guests, holdings, leftover};
 use crate::exit::Exit;
 use crate::fabric::Fabric;
 use crate::fault::name;
@@ -167,6 +169,9 @@ impl<'a> Watch<'a> {
     pub(super) fn teardown(&mut self, fleet: Fleet<'_>) -> Vec<FleetError> {
         self.progress.phase("teardown");
         self.ending = true;
+        // From here on nobody comes in.
+        self.results.unmark_alive();
+        guests::end();
         let mut heard = Vec::new();
         let asked = Instant::now();
         let errors = fleet.teardown(FAREWELL, |node, what| heard.push((node, what)));

@@ -37,17 +37,30 @@ const NEEDED_CAPABILITIES: u64 = 1 << 12 | 1 << 21;
 /// # Errors
 /// [`SandboxError::Refused`] with the reason and the fix when the host does not allow it.
 pub fn run(inside: impl FnOnce(&Sandbox) -> u8) -> Result<u8, SandboxError> {
+    enter(inside, false)
+}
+
+/// The same for a run that waits for the user, who knows what an interrupt means to it: its own exit code counts, and when Enter is
+/// pressed it gets SIGUSR1.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_attended(inside: impl FnOnce(&Sandbox) -> u8) -> Result<u8, SandboxError> {
+    enter(inside, true)
+}
+
+fn enter(inside: impl FnOnce(&Sandbox) -> u8, attended: bool) -> Result<u8, SandboxError> {
     if fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
         return Err(SandboxError::Threads);
     }
     let mut mask = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_BLOCK, None, Some(&mut mask)).map_err(taking_signals)?;
-    let result = started(inside);
+    let result = started(inside, attended);
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None).map_err(taking_signals)?;
     result
 }
 
-fn started(inside: impl FnOnce(&Sandbox) -> u8) -> Result<u8, SandboxError> {
+fn started(inside: impl FnOnce(&Sandbox) -> u8, attended: bool) -> Result<u8, SandboxError> {
     let signals = Signals::new().map_err(taking_signals)?;
     // A caller may have left SIGCHLD ignored, and then nobody could wait for a child.
     // SAFETY: no handler is installed.
@@ -66,7 +79,7 @@ fn started(inside: impl FnOnce(&Sandbox) -> u8) -> Result<u8, SandboxError> {
         ForkResult::Parent { child } => {
             drop(report);
             match hear(&mut outside) {
-                Ok(()) => wait(child, &signals),
+                Ok(()) => wait(child, &signals, attended),
                 Err((step, errno)) => {
                     let _ = waitpid(child, None);
                     Err(SandboxError::at(step, errno))

@@ -24,7 +24,7 @@ mod signals;
 mod tmpfs;
 mod wait;
 
-pub use enter::{run, try_user_namespace};
+pub use enter::{run, run_attended, try_user_namespace};
 pub use error::{Refusal, SandboxError, Step};
 pub use layer::{Layer, LayerError};
 pub use signals::Signals;

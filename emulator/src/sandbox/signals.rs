@@ -8,14 +8,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// SIGINT, SIGTERM and SIGCHLD of this process, blocked in the thread that made it and in all threads
+/// SIGINT, SIGTERM, SIGUSR1 (the user pressed Enter) and SIGCHLD of this process, blocked in the thread that made it and in all threads
 /// started from there later. Processes started with [`std::process::Command`] begin with nothing blocked.
 #[derive(Debug)]
 pub struct Signals(SignalFd);
 
 impl Signals {
     pub(super) fn set() -> SigSet {
-        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGCHLD].into_iter().collect()
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGCHLD].into_iter().collect()
     }
 
     /// Blocks the signals and opens the descriptor.

@@ -22,6 +22,13 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// What a run resolved, to be run again; `text` is what its file said.
+    pub fn again(scenario: Scenario, text: &str) -> Loaded {
+        let written = toml::from_str(text).unwrap_or_default();
+        // The texts belong to a scenario that is read: nothing in this one is anybody's mistake.
+        Loaded { scenario, text: text.to_owned(), written, sources: Sources::default(), model: Place::NOWHERE }
+    }
+
     /// The faults that `[chaos]` drew, as they would be written; empty without any.
     pub fn drawn(&self) -> &str {
         self.sources.iter().find(|source| source.name == resolve::chaos::DRAWN).map_or("", |source| &source.text)

@@ -234,8 +234,5 @@ fn is_left(group: &Path) -> bool {
 
 /// When this process was started, in ticks since boot (proc(5): field 22 of stat).
 fn start_time() -> u64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The second field is the program's name in brackets and may contain anything.
-    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    after_name.split_whitespace().nth(19).and_then(|text| text.parse().ok()).unwrap_or(0)
+    crate::procfs::Stat::of(std::process::id() as i32).map_or(0, |stat| stat.started)
 }

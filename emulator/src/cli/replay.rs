@@ -1,0 +1,78 @@
+//! `emu replay RUN`
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::fabric::CarrierChoice;
+use crate::record::env::Env;
+use crate::record::event::SIMULATED;
+use crate::record::outputs::{ENV, RESOLVED, SCENARIO};
+use crate::run::{self, Options, Repeated};
+use crate::scenario::{Loaded, Scenario};
+use crate::shell::runs;
+
+/// Arguments of `emu replay`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emu replay latest                        the same scenario and seed again
+  emu replay results/quickstart/latest --keep")]
+pub struct ReplayArgs {
+    /// The run: `latest`, its folder, or a part of its name that no other has (see `emu ls`).
+    run: String,
+    /// What carries the links: the kernel's netem, software, or whichever works (auto).
+    #[arg(long, value_enum, default_value_t)]
+    links: CarrierChoice,
+    /// Folder of results: the run is looked for there, and its repetition put there.
+    #[arg(long, value_name = "FOLDER", default_value = "results")]
+    results: PathBuf,
+    /// Prints the summary as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Leaves the cluster up when the load is over, until Enter or Ctrl-C.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Runs what that run resolved to once more.
+pub fn run(arguments: ReplayArgs) -> Exit {
+    let (loaded, repeated) = match read(&arguments) {
+        Ok(read) => read,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return Exit::Usage;
+        }
+    };
+    let ReplayArgs { links, results, json, keep, .. } = arguments;
+    let options = Options { links, results, json, looks: super::looks(), keep, repeated };
+    super::run::end(run::run(&loaded, &options))
+}
+
+fn read(arguments: &ReplayArgs) -> Result<(Loaded, Option<Repeated>), String> {
+    let run = runs::find(&arguments.results, &arguments.run, false).map_err(|error| error.to_string())?;
+    let path = run.folder.join(RESOLVED);
+    let text = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let scenario: Scenario = serde_json::from_slice(&text)
+        .map_err(|error| format!("{}: {error}; was it written by another version of emu?", path.display()))?;
+    if let Some(reason) = scenario.unsound() {
+        return Err(format!("{}: {reason}; the file was damaged or changed", path.display()));
+    }
+    let written = fs::read_to_string(run.folder.join(SCENARIO)).unwrap_or_default();
+    // A run that was killed did not come to writing its surroundings: what they were is not known then.
+    let env: Option<Env> = fs::read(run.folder.join(ENV)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    match &env {
+        Some(env) if env.carrier.as_deref() == Some(SIMULATED) => {
+            return Err(format!("{} was simulated; emu simulate with its scenario.toml does it again", run.title()));
+        }
+        Some(env) if env.version != env!("CARGO_PKG_VERSION") => {
+            eprintln!("warning: that run was of emu {}, this is {}", env.version, env!("CARGO_PKG_VERSION"));
+        }
+        Some(_) => {}
+        None => eprintln!("warning: that run was killed: which version of emu it was of is not known"),
+    }
+    let repeated = env.and_then(|env| Some(Repeated { run: run.title(), model: env.model? }));
+    Ok((Loaded::again(scenario, &written), repeated))
+}
