@@ -69,7 +69,9 @@ impl Exit {
             Exit::SetupFailed => "Setting up failed, or a file can't be written",
             Exit::NodeDied => "A node died that no fault killed",
             Exit::LeftBehind => "Teardown left something behind",
-            Exit::Inconclusive => "A gate can't tell, its runs being too few or too noisy; or the emulation was not what the scenario describes (--strict)",
+            Exit::Inconclusive => {
+                "A gate can't tell, its runs being too few or too noisy; or the emulation was not what the scenario describes (--strict)"
+            }
             Exit::Interrupted => "Interrupted (Ctrl-C); what there was until then is kept",
             Exit::Terminated => "Terminated (SIGTERM); what there was until then is kept",
         }

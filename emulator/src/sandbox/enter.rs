@@ -68,7 +68,7 @@ fn started(inside: impl FnOnce(&Sandbox) -> u8, attendance: Attendance) -> Resul
     // SAFETY: one thread, see above.
     match unsafe { fork() }.map_err(|errno| SandboxError::at(Step::Start, errno))? {
         ForkResult::Child => {
-            drop((outside, signals, keys));
+            drop((outside, signals, attendance));
             std::process::exit(first_process(report, rootless, inside).into())
         }
         ForkResult::Parent { child } => {

@@ -79,7 +79,9 @@ impl Attendance {
         loop {
             let heard = match self {
                 Attendance::None => return signals.wait(),
-                Attendance::Kept => signals.next()?.map_or_else(|| enter(signals), |signal| Ok(Heard::Signal(signal)))?,
+                Attendance::Kept => {
+                    signals.next()?.map_or_else(|| enter(signals), |signal| Ok(Heard::Signal(signal)))?
+                }
                 Attendance::Keys(keys) => {
                     signals.next()?.map_or_else(|| keys.pass(signals), |signal| Ok(Heard::Signal(signal)))?
                 }
@@ -137,7 +139,9 @@ impl Keys {
                 let _ = self.to.write(&bytes[..count]);
                 Heard::Nothing
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => Heard::Nothing,
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {
+                Heard::Nothing
+            }
             Err(_) => Heard::End,
         })
     }

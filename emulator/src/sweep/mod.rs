@@ -240,7 +240,8 @@ fn summed_up(options: &Options, points: &[Point], scenario: String, folder: Path
 
 /// The median of what its runs could have reached at most.
 fn bound(set: &Set) -> Option<f64> {
-    let mut bounds: Vec<f64> = set.runs.iter().filter_map(|run| run.bound.as_ref().map(|bound| bound.throughput_per_s)).collect();
+    let mut bounds: Vec<f64> =
+        set.runs.iter().filter_map(|run| run.bound.as_ref().map(|bound| bound.throughput_per_s)).collect();
     bounds.sort_by(f64::total_cmp);
     let last = bounds.len().checked_sub(1)?;
     Some(bounds[last / 2].midpoint(bounds[bounds.len() / 2]))

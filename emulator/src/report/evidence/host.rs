@@ -59,7 +59,7 @@ fn figure(
         table.rows.push([significant(*at)].into_iter().chain(lines.iter().map(cell)).collect());
     }
     let x = Axis::exactly(SECONDS, 0.0, end.max(0.1));
-    let plot = Plot { x, y: y(least, most), lines, bands: bands(evidence.summary) };
+    let plot = Plot { x, y: y(least, most), lines, bands: bands(evidence.summary), whiskers: Vec::new() };
     Some(Figure { id, title: title.into(), says: says.into(), picture: Some(Picture::Plot(plot, HEIGHT)), table })
 }
 

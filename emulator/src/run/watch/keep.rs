@@ -26,7 +26,7 @@ impl Watch<'_> {
         ));
         self.progress.phase("kept");
         loop {
-            wait(&[fleet.as_fd(), self.sandbox.signals().as_fd()], Instant::now() + BEAT * 10);
+            wait([fleet.as_fd(), self.sandbox.signals().as_fd()].into_iter(), Instant::now() + BEAT * 10);
             while let Ok(Some(signal)) = self.sandbox.signals().next() {
                 if matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGUSR1) {
                     return Ok(());
