@@ -10,8 +10,8 @@
 //! the supervisor kills everything below it. Orphans below it become its children, so none gets away. When the run ends, its pid
 //! namespace takes all of this along.
 //!
-//! `unsafe` is here for `fork`, before which the process has one thread (the kernel lets no other into a user namespace), and for
-//! ignoring a signal.
+//! `unsafe` is here for `fork`, before which the process has one thread (the kernel lets no other into a user namespace), for
+//! ignoring a signal, and for letting signals through in the child.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -175,6 +175,9 @@ fn supervise(visitor: &Visitor, outside: &PipeReader, terminal: bool) -> u8 {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&visitor.folder).process_group(0);
         command.envs(visitor.variables.iter().map(|(name, value)| (*name, value.as_str())));
+        // The supervisor's blocked signals would be inherited, and the program deaf to them.
+        // SAFETY: between fork and exec this makes one system call, and allocates nothing.
+        unsafe { command.pre_exec(|| SigSet::empty().thread_set_mask().map_err(io::Error::from)) };
         let child = match command.spawn() {
             Ok(child) => Pid::from_raw(child.id() as i32),
             Err(error) => {
