@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use story::{Outcome, User, processes_with, shipped};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Waits until `done`, which is asked again and again.
 #[track_caller]
