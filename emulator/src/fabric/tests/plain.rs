@@ -40,6 +40,10 @@ impl Carrier for Plain {
     fn counters(&mut self) -> Result<BTreeMap<Direction, Counters>, CarrierError> {
         Ok(BTreeMap::new())
     }
+    fn vitals(&mut self) -> Result<Vitals, CarrierError> {
+        Ok(Vitals::default())
+    }
+
     fn longest_super_frame(&self, shape: &Shape) -> u32 {
         if shape.rate.is_some() { 1 } else { UNLIMITED_SEGMENTS }
     }
