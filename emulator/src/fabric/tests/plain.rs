@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fabric::carrier::{Carrier, CarrierError, Plug, UNLIMITED_SEGMENTS};
+use crate::fabric::carrier::{Carrier, CarrierError, Plug, UNLIMITED_SEGMENTS, Vitals};
 use crate::fabric::netem::medium;
 use crate::fabric::veth::{self, Mac};
 use crate::fabric::{Counters, Direction, Namespace, Shape};
