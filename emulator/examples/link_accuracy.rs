@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use emulator::fabric::lateness::Monitor;
 use emulator::fabric::software::Software;
-use emulator::fabric::software::lateness::Monitor;
 use emulator::fabric::{Fabric, Network, Shape};
 use emulator::scenario::network::{Airtime, Link, Loss, Medium};
 use nix::sched::{CloneFlags, unshare};
