@@ -84,6 +84,7 @@ fn play_node() -> ExitCode {
             started: at,
             finished: at,
             sent: at,
+            late: Duration::ZERO,
         })],
     };
     let share = told.len() as u32;
