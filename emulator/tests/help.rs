@@ -24,7 +24,7 @@ fn examples(command: &Command) -> Vec<String> {
     lines.map(|line| line.split("   ").next().unwrap_or(line).to_owned()).collect()
 }
 
-/// The words of a line as a shell splits them, up to a pipe or a redirection; `$x` and patterns stay as they are.
+/// The words of a line as a shell splits them, up to a pipe, a redirection or the background; `$x` and patterns stay as they are.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for character in line.chars() {
@@ -34,7 +34,7 @@ fn words(line: &str) -> Vec<String> {
                 quote = Some(character);
                 word.get_or_insert_default();
             }
-            (None, '|' | '>') => break,
+            (None, '|' | '>' | '&') => break,
             (None, ' ') => words.extend(word.take()),
             _ => word.get_or_insert_default().push(character),
         }

@@ -48,7 +48,7 @@ pub struct ExecArgs {
 /// Arguments of `emu shell`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   emu run scenarios/quickstart.toml --keep &
   emu shell latest n02")]
 pub struct ShellArgs {

@@ -16,9 +16,9 @@ Examples:
   emu run scenarios/quickstart.toml
   emu run scenarios/20node_fail.toml --links netem --results /tmp/results
   emu run scenarios/scaling.toml --set topology.nodes=15 --set load.concurrency=8 --json
-  emu run scenarios/quickstart.toml --keep              look around afterwards: emu shell latest n02
-  emu run scenarios/20node_fail.toml --ui               watch it, and break things by hand
-  emu run scenarios/soak.toml --metrics 127.0.0.1:9464  and let Prometheus watch it")]
+  emu run scenarios/quickstart.toml --keep                look around afterwards: emu shell latest n02
+  emu run scenarios/20node_fail.toml --ui                 watch it, and break things by hand
+  emu run scenarios/soak.toml --metrics 127.0.0.1:9464    and let Prometheus watch it")]
 pub struct RunArgs {
     /// The scenario file.
     scenario: PathBuf,
