@@ -61,7 +61,8 @@ fn a_runs_report_pleases_everyone_who_opens_it() {
     let user = User::new();
     user.run(&["run", &shipped("quickstart")]).expect(0);
     let run = user.path().join("results/quickstart/latest");
-    let sections = ["throughput", "latency", "spectrum", "recovery", "cluster", "passage", "links"];
+    let sections =
+        ["throughput", "latency", "spectrum", "recovery", "cluster", "passage", "links", "host", "lateness", "used"];
     for section in sections {
         let drawn = fs::read_to_string(run.join(format!("charts/{section}.svg"))).unwrap();
         assert!(drawn.starts_with("<svg xmlns") && drawn.ends_with("</svg>\n") && !drawn.contains("var("), "{section}");

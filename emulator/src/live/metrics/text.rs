@@ -196,18 +196,16 @@ impl Page {
         let mut kinds: Vec<&'static str> = state.faults.iter().map(|fault| fault.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        let sorts: [(Family, fn(&Stand) -> bool); 3] = [
-            (ACTIVE, |stand| matches!(stand, Stand::Active)),
-            (FIRED, |stand| matches!(stand, Stand::Active | Stand::Healed(_))),
-            (FAILED, |stand| matches!(stand, Stand::Failed(_))),
-        ];
-        for (family, counts) in sorts {
+        let mut count = |family: Family, counts: fn(&Stand) -> bool| {
             self.family(family);
             for kind in &kinds {
                 let count = state.faults.iter().filter(|fault| fault.kind == *kind && counts(&fault.stand)).count();
                 self.figure(&[("kind", (*kind).to_owned())], count);
             }
-        }
+        };
+        count(ACTIVE, |stand| matches!(stand, Stand::Active));
+        count(FIRED, |stand| matches!(stand, Stand::Active | Stand::Healed(_)));
+        count(FAILED, |stand| matches!(stand, Stand::Failed(_)));
     }
 
     /// Directions through which something has passed: a medium has many through which nothing ever does.

@@ -36,7 +36,7 @@ pub fn terminal(gated: &Gated, looks: Looks) -> String {
         text += &format!("\n  ! {note}");
     }
     text += &format!("\nfiles in {}/\n  gate.json, gate.md, runs/", gated.folder.display());
-    if looks.unicode { text } else { text.replace('–', "-").replace('−', "-") }
+    if looks.unicode { text } else { text.replace(['–', '−'], "-") }
 }
 
 /// As Markdown.
