@@ -4,7 +4,6 @@
 //! happens, through the telemetry of a real node. What hears them is the fleet of a real run, and what writes them down the event
 //! log. Nothing is inferred, so the rate is reached on two cores. The figure is the processor time of the recording thread alone.
 
-#[allow(dead_code)]
 #[path = "../tests/support/mod.rs"]
 mod support;
 
