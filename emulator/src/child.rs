@@ -1,4 +1,6 @@
 //! `emu run` or `emu simulate` as a child process: each run has a process of its own, as if a user had started it.
+//!
+//! `unsafe` is here for `pre_exec`.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,8 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
+use nix::errno::Errno;
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 
 use crate::exit::Exit;
 use crate::record::summary::Summary;
@@ -137,8 +141,22 @@ impl Runner {
         command.args(seed.map(|seed| format!("--seed={seed}")));
         // In a group of its own, it hears of an interrupt from this process only, and once.
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).process_group(0);
+        let parent = Pid::this();
+        // Who is killed leaves no run going on, beside which the next would measure.
+        // SAFETY: between fork and exec these are two system calls, and nothing is allocated.
+        unsafe {
+            command.pre_exec(move || {
+                set_pdeathsig(Signal::SIGTERM)?;
+                if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
+            })
+        };
         let mut child = command.spawn().map_err(ChildError::Start)?;
         self.present.store(child.id() as i32, Ordering::SeqCst);
+        let signal = self.interrupted.load(Ordering::SeqCst);
+        if signal != 0 {
+            // It came before there was anybody to pass it on to.
+            let _ = kill(Pid::from_raw(child.id() as i32), Signal::try_from(signal).unwrap_or(Signal::SIGTERM));
+        }
         let mut said = Vec::new();
         let read = child.stdout.take().map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut said));
         self.present.store(0, Ordering::SeqCst);

@@ -10,6 +10,28 @@
 //! them; the [`fleet`] runs one process on each node; [`fault`] breaks things on time; [`record`]
 //! appends every event; [`report`] computes what people read from that record alone.
 
+/// As std's, which panic when the reader has gone away: one that has seen enough ends no run.
+macro_rules! eprintln {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}
+/// See `eprintln`.
+macro_rules! eprint {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = write!(std::io::stderr(), $($words)*);
+    }};
+}
+/// See `eprintln`.
+macro_rules! println {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+
 pub mod chaos;
 pub mod child;
 pub mod cli;

@@ -2,6 +2,11 @@
 
 use std::fs;
 
+/// Whether `/proc` numbers processes as this one's calls do. In a sandbox it may still be the host's, and then its numbers are other processes'.
+pub fn is_ours() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() == std::process::id().to_string().as_str())
+}
+
 /// A process, as `/proc/PID/stat` tells of it (proc(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {

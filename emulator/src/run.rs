@@ -1,7 +1,6 @@
 //! One run, from the scenario to the record: the story that the rest of the crate makes possible.
 
 mod ground;
-mod guests;
 mod holdings;
 mod launch;
 mod leftover;
@@ -10,6 +9,7 @@ mod outlets;
 pub(crate) mod results;
 pub(crate) mod roster;
 mod sampler;
+mod visitors;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -222,6 +222,8 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
         return Err(RunError::SharedAirtime);
     }
     let began = Instant::now();
+    // An interrupt waits until there is somebody to heed it, and until what it would leave behind has been put right.
+    let held = sandbox::Held::hold();
     let program = std::env::current_exe().map_err(RunError::Program)?;
     // Both belong to the host: a socket to its network, keys to the process in the terminal's foreground.
     let Outlets { show, terminal, attendance } = Outlets::open(options)?;
@@ -243,6 +245,7 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
     drop(terminal);
     let left = groups.remove();
     left.iter().for_each(|error| eprintln!("warning: left behind: {error}"));
+    drop(held);
     match Exit::from_code(code?) {
         Some(Exit::Success) if !left.is_empty() => Ok(Exit::LeftBehind),
         exit => Ok(exit.unwrap_or(Exit::SetupFailed)),

@@ -3,7 +3,7 @@
 mod story;
 
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -151,4 +151,19 @@ fn an_interrupted_run_is_exit_130_or_143_and_keeps_what_it_has() {
         assert_eq!(summary["complete"], false);
         assert_eq!(summary["exit"], code);
     }
+}
+
+#[test]
+fn who_reads_only_the_first_line_does_not_end_the_run() {
+    let user = User::new();
+    let mut command =
+        user.emu(&["run", &shipped("quickstart"), "--set", "duration=\"3 s\"", "--set", "fault=[]", "--json"]);
+    command.args(["--set", "expect.completed=1"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut run = command.spawn().expect("emu starts");
+    // Nobody reads what it says for people.
+    drop(run.stderr.take());
+    let output = run.wait_with_output().expect("an end");
+    assert!(output.status.success(), "{:?}", output.status);
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
+    assert_eq!(summary["exit"], 0);
 }

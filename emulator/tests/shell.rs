@@ -4,14 +4,14 @@ mod story;
 
 use std::fs;
 use std::io::Write;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use story::{Outcome, User, processes_with, shipped};
+use story::{Outcome, Running, User, processes_with, shipped};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -28,7 +28,7 @@ fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 /// A cluster that stays up until Enter is pressed.
 struct Kept {
     user: User,
-    run: Child,
+    run: Running,
 }
 
 impl Kept {
@@ -39,9 +39,9 @@ impl Kept {
         let short = ["--set", "fault=[]", "--set", "duration=\"2 s\"", "--set", "expect.completed=1", "--keep"];
         let mut command = user.emu(&[&["run", scenario.to_str().unwrap()][..], &short].concat());
         let run = command.stdin(Stdio::piped()).stdout(file("stdout")).stderr(file("stderr")).spawn().expect("emu");
-        let mut kept = Kept { user, run };
+        let mut kept = Kept { user, run: Running(run) };
         eventually("the cluster stays up", || {
-            assert!(kept.run.try_wait().expect("a state").is_none(), "{}", kept.user.read("stderr"));
+            assert!(kept.run.0.try_wait().expect("a state").is_none(), "{}", kept.user.read("stderr"));
             kept.user.read("stderr").contains("the cluster stays up")
         });
         kept
@@ -54,8 +54,8 @@ impl Kept {
     /// Presses Enter, and returns how the run ended.
     #[track_caller]
     fn enter(mut self) -> (User, Option<i32>) {
-        self.run.stdin.take().expect("a pipe").write_all(b"\n").expect("the run still listens");
-        let code = self.run.wait().expect("an end").code();
+        self.run.0.stdin.take().expect("a pipe").write_all(b"\n").expect("the run still listens");
+        let code = self.run.0.wait().expect("an end").code();
         let folder = self.user.path().to_string_lossy().into_owned();
         eventually("nothing is left", || processes_with(&folder).is_empty());
         (self.user, code)

@@ -110,7 +110,9 @@ pub fn main(args: &NodeArgs) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // A second subscriber in one process is refused, and the first one does as well.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+    // What can't be logged, on a full disk, is not logged: a complaint about it would panic.
+    let _ =
+        tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(io::stderr).try_init();
     let outcome = args.telemetry_fd.map(telemetry::inherited).transpose().map_err(ProgramError::Telemetry);
     let outcome = outcome.and_then(|socket| {
         let config = read_json(&args.config).and_then(|config: NodeConfig| match config.unsound() {

@@ -168,8 +168,8 @@ pub fn hunt(options: &Options, say: &mut dyn FnMut(&str)) -> Result<Hunted, Hunt
             }
             Verdict::Failed { broken, text } => {
                 say(&format!("{title}: {text} ({took})"));
-                let failure =
-                    Failure { seed, broken: broken[0].clone(), text, faults: faults.len(), minimal: None, tries: 0 };
+                let first = broken.first().unwrap_or(&text).clone();
+                let failure = Failure { seed, broken: first, text, faults: faults.len(), minimal: None, tries: 0 };
                 hunted.exit = ended.code;
                 hunted.failure = Some(
                     Search { options, runner: &runner, folder: &folder, script: &script }

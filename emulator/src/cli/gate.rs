@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::grid::GridArgs;
 use crate::exit::Exit;
-use crate::fabric::CarrierChoice;
 use crate::gate::decide::{Limits, Told};
 use crate::gate::{Before, GateError, Gated, Options, gate};
 use crate::report::gate as report;
@@ -22,15 +22,15 @@ Never one point is judged, but all pairs together: their common ratio, and how i
 
 Examples:
   emu gate scenarios/scaling.toml --vary nodes=5,10,20 --against ./emu-of-main --junit gate.xml
-  emu gate scenarios/scaling.toml --vary nodes=5,10,20 --baseline baseline/scaling
+  emu gate scenarios/scaling.toml --vary nodes=5,10,20 --baseline baseline/scaling-sweep/3f9c02
   emu gate scenarios/quickstart.toml --against ./emu-of-main --tolerance 3 --inconclusive pass
 
 Exit codes: 0 no loss, 1 slower beyond tolerance and chance, or a run of the new program broke an expectation or an invariant,
 7 too few or too noisy pairs to tell (0 with --inconclusive pass), otherwise that of the run that stopped it.")]
 #[command(group = clap::ArgGroup::new("before").required(true))]
 pub struct GateArgs {
-    /// The scenario file.
-    scenario: PathBuf,
+    #[command(flatten)]
+    grid: GridArgs,
     /// A key of the scenario and its values; may be repeated for a grid. `nodes` and `replicas` are short for
     /// `topology.nodes` and `plan.replicas`.
     #[arg(long, value_name = "KEY=V1,V2,…")]
@@ -59,21 +59,6 @@ pub struct GateArgs {
     /// What becomes of a gate that can't tell.
     #[arg(long, value_enum, default_value_t = Inconclusive::Fail)]
     inconclusive: Inconclusive,
-    /// Simulates instead of running.
-    #[arg(long)]
-    simulate: bool,
-    /// Replaces a value of the scenario at all points. May be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// The seed of the first repetition. The scenario's when not given.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// What carries the links: the kernel's netem, software, or whichever works (auto).
-    #[arg(long, value_enum, conflicts_with = "simulate")]
-    links: Option<CarrierChoice>,
-    /// Folder that results are put into.
-    #[arg(long, value_name = "FOLDER", default_value = "results")]
-    results: PathBuf,
     /// Writes JUnit's XML, a case for each point and one for the curve.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -120,11 +105,22 @@ pub fn run(arguments: GateArgs) -> Exit {
             return Exit::Usage;
         }
     };
+    // Before the work: nobody wants to hear of it after hours, or have CI read what the last gate left.
+    if let Some(path) = &junit
+        && let Err(error) = fs::write(path, report::junit::unmade("the gate was killed"))
+    {
+        eprintln!("error: can't write {}: {error}", path.display());
+        return Exit::Usage;
+    }
     let (gated, interrupted) = match gate(&options, &mut |line| eprintln!("{line}")) {
         Ok(gated) => gated,
         Err(error) => {
+            if let Some(path) = &junit {
+                // That it can be written was tried.
+                let _ = fs::write(path, report::junit::unmade(&error.to_string()));
+            }
             match &error {
-                GateError::Scenario { errors, .. } => super::check::print(errors),
+                GateError::Grid(error) => super::grid::complain(error),
                 error => super::complain(error),
             }
             return error.exit();
@@ -146,7 +142,7 @@ pub fn run(arguments: GateArgs) -> Exit {
 }
 
 fn options(arguments: GateArgs) -> Result<Options, String> {
-    let GateArgs { scenario, vary, against, baseline, new, repeat, set, seed, results, .. } = arguments;
+    let GateArgs { grid, vary, against, baseline, new, repeat, .. } = arguments;
     let limits = Limits { tolerance: arguments.tolerance, detect: arguments.detect, alpha: arguments.alpha };
     if limits.detect <= limits.tolerance {
         return Err("--detect must be more than --tolerance: a loss that is let pass can't be detected".to_owned());
@@ -156,11 +152,7 @@ fn options(arguments: GateArgs) -> Result<Options, String> {
         (Some(program), _) => Before::Program(program),
         (None, folder) => Before::Stored(folder.unwrap_or_default()),
     };
-    let links = arguments.links.and_then(|links| links.to_possible_value());
-    let links = links.map(|value| format!("--links={}", value.get_name()));
-    let command = if arguments.simulate { "simulate" } else { "run" };
-    let arguments = links.into_iter().collect();
-    Ok(Options { scenario, vary, repeat, set, seed, command, arguments, results, new, before, limits })
+    Ok(Options { grid: grid.over(vary, repeat), new, before, limits })
 }
 
 /// What CI reads.
@@ -195,7 +187,8 @@ fn exit(gated: &Gated, fails: bool) -> Exit {
     match gated.judgement.told {
         Told::Slower => Exit::ExpectFailed,
         _ if gated.failed().next().is_some() => Exit::ExpectFailed,
-        Told::Open if fails => Exit::Inconclusive,
+        // Nothing at all is no result that could be let pass.
+        Told::Open if fails || gated.judgement.pairs == 0 => Exit::Inconclusive,
         Told::Open | Told::Held | Told::Faster => Exit::Success,
     }
 }

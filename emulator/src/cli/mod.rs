@@ -9,6 +9,7 @@ pub mod completions;
 pub mod doctor;
 pub mod exec;
 pub mod gate;
+mod grid;
 pub mod init;
 pub mod ls;
 pub mod man;

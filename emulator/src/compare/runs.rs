@@ -30,6 +30,8 @@ const LARGEST: u64 = 1 << 20;
 pub struct Run {
     /// Where it is.
     pub folder: PathBuf,
+    /// The scenario's name.
+    pub scenario: String,
     /// Its seed.
     pub seed: u64,
     /// The model.
@@ -164,6 +166,7 @@ pub fn run(folder: &Path) -> Result<Run, RunsError> {
     Ok(Run {
         latency: latency(&folder.join(LATENCY))?,
         folder: fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()),
+        scenario: summary.scenario,
         seed: summary.seed,
         model: summary.model,
         nodes: summary.nodes,

@@ -11,22 +11,20 @@ pub mod pairs;
 pub mod ranks;
 mod summed;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use node::digest::digest;
 use serde::Serialize;
 
 use self::decide::{Judgement, Limits};
 use self::pairs::{Home, Side, stored};
-use crate::child::{ChildError, Runner};
-use crate::compare::runs::{Run, RunsError};
+use crate::child::Runner;
+use crate::compare::runs::Run;
 use crate::exit::Exit;
-use crate::scenario::ScenarioErrors;
-use crate::sweep::grid::{Vary, grid, loaded};
-use crate::sweep::{plain, rounded};
+use crate::sweep::runs::{Grid, GridError, Pace};
 
 /// What the new program is compared with.
 #[derive(Debug, Clone)]
@@ -40,22 +38,8 @@ pub enum Before {
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The scenario's file.
-    pub scenario: PathBuf,
-    /// What varies; nothing: the scenario as it is.
-    pub vary: Vec<Vary>,
-    /// Pairs at each point.
-    pub repeat: u32,
-    /// `--set` of the command line.
-    pub set: Vec<String>,
-    /// The seed of the first repetition; the scenario's when not given.
-    pub seed: Option<u64>,
-    /// `run` or `simulate`.
-    pub command: &'static str,
-    /// Arguments that every run gets besides.
-    pub arguments: Vec<String>,
-    /// Folder that results are put into.
-    pub results: PathBuf,
+    /// What is run; each repetition is a pair.
+    pub grid: Grid,
     /// The program that is judged; `None`: this one.
     pub new: Option<PathBuf>,
     /// What it is compared with.
@@ -67,32 +51,13 @@ pub struct Options {
 /// Why a gate could not be made, or not to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
-    /// The scenario is wrong at this point.
-    #[error("the scenario is wrong with {point}")]
-    Scenario {
-        /// The point.
-        point: String,
-        /// The mistakes.
-        errors: ScenarioErrors,
-    },
+    /// The runs could not be made.
+    #[error(transparent)]
+    Grid(#[from] GridError),
     /// A program can't be read.
     #[error("{}: {source}; --against and --new take the file of a program that does what emu does", path.display())]
     Program {
         /// It.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A run can't be started.
-    #[error(transparent)]
-    Child(#[from] ChildError),
-    /// What runs left can't be read.
-    #[error(transparent)]
-    Runs(#[from] RunsError),
-    /// The folder can't be used.
-    #[error("{}: {source}", path.display())]
-    Folder {
-        /// What of it.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -109,31 +74,14 @@ pub enum GateError {
         /// The last.
         to: u64,
     },
-    /// A run ended in a way that says nothing of the scenario.
-    #[error("the run of {} with {point}, seed {seed} ended with exit code {code}; what it said is in {}", program.display(), log.display())]
-    Run {
-        /// What ran.
-        program: PathBuf,
-        /// The point.
-        point: String,
-        /// The seed.
-        seed: u64,
-        /// The exit code.
-        code: u8,
-        /// Its words.
-        log: PathBuf,
-    },
 }
 
 impl GateError {
     /// The way of ending that this error means.
     pub fn exit(&self) -> Exit {
         match self {
-            GateError::Scenario { .. } | GateError::Program { .. } | GateError::NoBaseline { .. } => Exit::Usage,
-            // One that came to no summary has no result, whatever it says of it.
-            GateError::Run { code: 0 | 1 | 7, .. } => Exit::SetupFailed,
-            GateError::Run { code, .. } => Exit::from_code(*code).unwrap_or(Exit::SetupFailed),
-            _ => Exit::SetupFailed,
+            GateError::Program { .. } | GateError::NoBaseline { .. } => Exit::Usage,
+            GateError::Grid(error) => error.exit(),
         }
     }
 }
@@ -222,36 +170,32 @@ type Paired = (usize, u64, Run, Run);
 /// # Errors
 /// See [`GateError`]. Pairs that were made before are kept, and the same gate goes on from there.
 pub fn gate(options: &Options, say: &mut dyn FnMut(&str)) -> Result<(Gated, Option<Exit>), GateError> {
-    let points = grid(&options.vary);
-    let first = loaded(&options.scenario, &points, &options.set, options.seed)
-        .map_err(|(point, errors)| GateError::Scenario { point: point.to_string(), errors })?;
-    let (name, seed) = (first.scenario.name.clone(), first.scenario.seed);
-    let seeds: Vec<u64> = (0..u64::from(options.repeat)).map(|repetition| seed.wrapping_add(repetition)).collect();
+    let grid = &options.grid;
+    let (points, first) = grid.read()?;
+    let name = first.scenario.name.clone();
+    let seeds: Vec<u64> = grid.seeds(first.scenario.seed).collect();
     // Read before anything runs: a baseline of something else is no matter of hours.
     let baseline = match &options.before {
         Before::Program(_) => None,
         Before::Stored(folder) => Some(stored(folder, &points, &seeds, &name)?),
     };
-    let runner = Runner::new(options.command, options.arguments.clone())?;
+    let runner = Runner::new(grid.command, grid.arguments.clone()).map_err(GridError::from)?;
     let new = options.new.as_ref().map_or_else(|| Ok(runner.clone()), |program| another(&runner, program))?;
     let (old, old_name) = match &options.before {
         Before::Program(program) => (Some(another(&runner, program)?), program),
         Before::Stored(folder) => (None, folder),
     };
-    let folder = folder(options, &name, &first.text, old.as_ref(), &new)?;
-    let home = Home { options, old: old.as_ref(), new: &new, points: &points, name: &name, folder: &folder };
+    let programs = [old.as_ref().map_or(Ok("stored".to_owned()), content)?, content(&new)?];
+    let folder = grid.folder("gate", &first, &programs)?;
+    let home = Home { grid, old: old.as_ref(), new: &new, points: &points, name: &name, folder: &folder };
 
-    let all = seeds.iter().flat_map(|seed| (0..points.len()).map(move |point| (point, *seed)));
     let there = |(point, seed): &(usize, u64)| baseline.as_ref().is_none_or(|runs| runs[*point].contains_key(seed));
-    let all: Vec<(usize, u64)> = all.filter(there).collect();
+    let all: Vec<(usize, u64)> = grid.order(points.len(), first.scenario.seed).filter(there).collect();
     let missing: Vec<(usize, u64)> = all.iter().copied().filter(|(point, seed)| !home.has(*point, *seed)).collect();
-    let began = Instant::now();
+    let pace = Pace::new(missing.len());
     for (index, (point, seed)) in missing.iter().enumerate() {
         let Some(came) = home.make(*point, *seed)? else { break };
-        let made = index as u32 + 1;
-        let left = began.elapsed() / made * (missing.len() as u32 - made);
-        let total = missing.len();
-        say(&format!("{made}/{total} {}, seed {seed}: {came}/s, {} left", home.named(*point), rounded(left)));
+        say(&pace.said(index + 1, &format!("{}, seed {seed}", home.named(*point)), &came));
     }
 
     let mut pairs: Vec<Paired> = Vec::new();
@@ -265,15 +209,15 @@ pub fn gate(options: &Options, say: &mut dyn FnMut(&str)) -> Result<(Gated, Opti
     let interrupted = runner.interrupted();
     let names: Vec<String> = (0..points.len()).map(|point| home.named(point)).collect();
     let measure = if baseline.is_some() { Measure::Share } else { Measure::Throughput };
-    let judged = summed::Summed::of(&pairs, &names, &options.vary, &points, measure, options.limits);
+    let judged = summed::Summed::of(&pairs, &names, &grid.vary, &points, measure, options.limits);
     let summed::Summed { points, ends, judgement, mut warnings } = judged;
-    let fewer = points.iter().map(|point| point.pairs).min().filter(|least| *least < seeds.len());
-    if let (Some(least), Some(_)) = (fewer, &baseline) {
+    let fewest = baseline.iter().flatten().map(BTreeMap::len).min();
+    if let Some(least) = fewest.filter(|least| *least < seeds.len()) {
         warnings.push(format!("the baseline has only {least} of the {} repetitions of some point", seeds.len()));
     }
     let gated = Gated {
         scenario: name,
-        file: options.scenario.clone(),
+        file: grid.scenario.clone(),
         old: old_name.clone(),
         new: new.program().to_owned(),
         measure,
@@ -296,20 +240,8 @@ fn another(runner: &Runner, program: &Path) -> Result<Runner, GateError> {
     Ok(runner.of(&program))
 }
 
-/// The gate's folder. Its name follows from what is compared and how, so that the same command finds it again, and none finds the runs of
-/// other programs.
-fn folder(options: &Options, name: &str, text: &str, old: Option<&Runner>, new: &Runner) -> Result<PathBuf, GateError> {
-    let content = |runner: &Runner| {
-        let path = runner.program().to_owned();
-        fs::read(&path).map(|bytes| digest(&bytes).to_string()).map_err(|source| GateError::Program { path, source })
-    };
-    let old = old.map_or(Ok("stored".to_owned()), content)?;
-    let kind = [text.to_owned(), options.command.to_owned(), old, content(new)?];
-    let kind = [&kind[..], &options.set[..], &options.arguments[..]].concat();
-    let id = digest(kind.join("\n").as_bytes()) & 0xff_ffff;
-    let folder = options.results.join(format!("{}-gate", plain(name))).join(format!("{id:06x}"));
-    let at = |source| GateError::Folder { path: folder.clone(), source };
-    fs::create_dir_all(&folder).map_err(at)?;
-    fs::copy(&options.scenario, folder.join("scenario.toml")).map_err(at)?;
-    Ok(folder)
+/// What tells programs apart: what their files hold.
+fn content(runner: &Runner) -> Result<String, GateError> {
+    let path = runner.program().to_owned();
+    fs::read(&path).map(|bytes| digest(&bytes).to_string()).map_err(|source| GateError::Program { path, source })
 }

@@ -4,22 +4,14 @@
 //! that is killed leaves only whole pairs, whose runs were made one right after the other.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{GateError, Options};
-use crate::child::{Runner, landed};
+use super::GateError;
+use crate::child::Runner;
 use crate::compare::runs::{Run, run, within};
 use crate::record::outputs::SUMMARY;
 use crate::sweep::grid::Point;
-
-/// The pairs, a folder for each point.
-const RUNS: &str = "runs";
-/// Where the pair is that is being made.
-const PRESENT: &str = ".present";
-/// What the last run said that could not be counted.
-const FAILED: &str = "failed.log";
+use crate::sweep::runs::{Grid, GridError, RUNS, put, remove};
 
 /// One half of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +38,7 @@ pub fn first(point: usize, seed: u64) -> Side {
 
 /// Where a gate's pairs are, and who makes them.
 pub(super) struct Home<'a> {
-    pub options: &'a Options,
+    pub grid: &'a Grid,
     /// `None`: the old half is stored elsewhere.
     pub old: Option<&'a Runner>,
     pub new: &'a Runner,
@@ -68,26 +60,19 @@ impl Home<'_> {
 
     /// Whether a pair is there.
     pub fn has(&self, point: usize, seed: u64) -> bool {
-        self.path(point, seed).is_dir()
+        let half = |side: Side| self.path(point, seed).join(side.name()).join(SUMMARY).is_file();
+        half(Side::New) && (self.old.is_none() || half(Side::Old))
     }
 
     /// Reads a half of a pair that is there.
     pub fn read(&self, point: usize, seed: u64, side: Side) -> Result<Run, GateError> {
-        Ok(run(&self.path(point, seed).join(side.name()))?)
+        Ok(run(&self.path(point, seed).join(side.name())).map_err(GridError::from)?)
     }
 
     /// Makes a pair, and returns its throughputs in words; `None`: it was interrupted.
     pub fn make(&self, point: usize, seed: u64) -> Result<Option<String>, GateError> {
-        let present = self.folder.join(PRESENT);
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |source: io::Error| GateError::Folder { path, source }
-        };
-        if present.exists() {
-            fs::remove_dir_all(&present).map_err(at(&present))?;
-        }
+        let present = self.grid.present(self.folder)?;
         let pair = present.join("pair");
-        fs::create_dir_all(&pair).map_err(at(&pair))?;
         let halves = match first(point, seed) {
             Side::Old => [(self.old, Side::Old), (Some(self.new), Side::New)],
             Side::New => [(Some(self.new), Side::New), (self.old, Side::Old)],
@@ -99,43 +84,16 @@ impl Home<'_> {
                 return Ok(None);
             }
             let results = present.join(side.name());
-            let Some(throughput) = self.one(runner, point, seed, &results)? else { return Ok(None) };
-            let home = pair.join(side.name());
-            if let Some(run) = landed(&results).map_err(at(&results))? {
-                fs::rename(&run, &home).map_err(at(&home))?;
-            }
-            came.push((side, throughput));
+            let point = &self.points[point];
+            let Some(made) = self.grid.run(runner, point, seed, &results, self.folder)? else { return Ok(None) };
+            put(&made.folder, &pair.join(side.name()))?;
+            came.push((side, made.summary.throughput_per_s));
         }
-        let home = self.path(point, seed);
-        let parent = home.parent().unwrap_or(self.folder);
-        fs::create_dir_all(parent).map_err(at(parent))?;
-        fs::rename(&pair, &home).map_err(at(&home))?;
-        fs::remove_dir_all(&present).map_err(at(&present))?;
+        put(&pair, &self.path(point, seed))?;
+        remove(&present)?;
         came.sort_by_key(|(side, _)| *side == Side::New);
         let came: Vec<String> = came.iter().map(|(_, throughput)| format!("{throughput:.2}")).collect();
         Ok(Some(came.join(" -> ")))
-    }
-
-    /// Makes a run, and returns its throughput.
-    fn one(&self, runner: &Runner, point: usize, seed: u64, results: &Path) -> Result<Option<f64>, GateError> {
-        let log = self.folder.join(FAILED);
-        let set = self.options.set.iter().chain(&self.points[point].set);
-        let set: Vec<String> = set.map(|set| format!("--set={set}")).collect();
-        let ended = runner.run_with(&self.options.scenario, &set, Some(seed), results, &log)?;
-        if runner.interrupted().is_some() {
-            return Ok(None);
-        }
-        // An expectation that failed is a result, too.
-        match (ended.code, ended.summary) {
-            (0 | 1, Some(summary)) => {
-                fs::remove_file(&log).map_err(|source| GateError::Folder { path: log, source })?;
-                Ok(Some(summary.throughput_per_s))
-            }
-            (code, _) => {
-                let (program, point) = (runner.program().to_owned(), self.named(point));
-                Err(GateError::Run { program, point, seed, code, log })
-            }
-        }
     }
 }
 
@@ -147,29 +105,30 @@ fn named(point: &Point, scenario: &str) -> String {
 /// The runs of a baseline, by point and seed: the new half of a gate's pairs, the runs of a sweep, or simply runs. Each point has at least one.
 ///
 /// # Errors
-/// [`GateError::Runs`], and [`GateError::NoBaseline`] for a point without a run.
+/// [`GridError::Runs`], and [`GateError::NoBaseline`] for a point without a run.
 pub(super) fn stored(
     folder: &Path,
     points: &[Point],
     seeds: &[u64],
     scenario: &str,
 ) -> Result<Vec<BTreeMap<u64, Run>>, GateError> {
+    // What was interrupted is no sample, and another scenario's is none of this.
+    let counts = |run: &Run| run.scenario == scenario && matches!(run.exit, 0 | 1) && seeds.contains(&run.seed);
     let of = |point: &Point| {
         let at = point.folder();
         let mut runs = Vec::new();
         for seed in seeds {
             let half = folder.join(RUNS).join(&at).join(seed.to_string()).join(Side::New.name());
             if half.join(SUMMARY).is_file() {
-                runs.push(run(&half)?);
+                runs.push(run(&half).map_err(GridError::from)?);
             }
         }
         for folder in [folder.join(RUNS).join(&at), folder.join(&at)] {
             if runs.is_empty() {
-                runs = within(&folder)?;
+                runs = within(&folder).map_err(GridError::from)?;
             }
         }
-        let runs: BTreeMap<u64, Run> =
-            runs.into_iter().filter(|run| seeds.contains(&run.seed)).map(|run| (run.seed, run)).collect();
+        let runs: BTreeMap<u64, Run> = runs.into_iter().filter(counts).map(|run| (run.seed, run)).collect();
         if runs.is_empty() {
             return Err(GateError::NoBaseline {
                 folder: folder.to_owned(),

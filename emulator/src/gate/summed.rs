@@ -47,7 +47,10 @@ impl Summed {
                     seen[*point].push((old, new, log));
                     judged.push(Pair { log, place: place(*point) });
                 }
-                _ => warnings.push(format!("the pair of {}, seed {seed} is left out: no result came", names[*point])),
+                _ => warnings.push(format!(
+                    "the pair of {}, seed {seed} is left out: no result came, or what was possible is not known",
+                    names[*point]
+                )),
             }
         }
         warnings.extend(differences(pairs, names));
@@ -73,6 +76,8 @@ fn curves(vary: &[Vary], points: &[Point]) -> Vec<Row> {
 fn counts(run: &Run, measure: Measure) -> Option<f64> {
     match measure {
         Measure::Throughput => Some(run.throughput_per_s),
+        // Without a plan there is no bound, and no result: that is a loss of all there was.
+        Measure::Share if run.throughput_per_s <= 0.0 => Some(0.0),
         Measure::Share => {
             let possible = run.bound.as_ref()?.throughput_per_s;
             (possible > 0.0).then(|| run.throughput_per_s / possible)

@@ -12,11 +12,6 @@ use crate::record::event::{Holding, RunEvent, TESTBED};
 /// How often it is looked.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
 
-/// Whether `/proc` shows the processes of this sandbox; where it shows those of the host, nothing can be told.
-pub(super) fn proc_is_ours() -> bool {
-    fs::read_link("/proc/self").is_ok_and(|own| own.as_os_str() == "1") && std::process::id() == 1
-}
-
 /// What these processes hold, and this one. One that ended just now is left out.
 pub(super) fn look(nodes: impl Iterator<Item = (String, i32)>) -> RunEvent {
     let all = nodes.chain([(TESTBED.to_owned(), 1)]);

@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// The processes besides this one. Where `/proc` shows those of the host (the sandbox says so), nothing can be told.
 pub(super) fn processes() -> Vec<RunEvent> {
-    if !super::holdings::proc_is_ours() {
+    if !procfs::is_ours() {
         return Vec::new();
     }
     let patience = Instant::now() + DYING;

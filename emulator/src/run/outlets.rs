@@ -1,17 +1,14 @@
 //! Where a run is shown while it goes on: opened outside the sandbox, where terminal and network are the host's, and
 //! served from inside, where the run is known.
 
-use std::fs::File;
-use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsFd;
 
 use super::{Options, RunError};
 use crate::live::Live;
 use crate::live::metrics;
 use crate::live::orders::Orders;
 use crate::live::screen::{Screen, ScreenError, Stage, Terminal};
-use crate::sandbox::{Attendance, Keys};
+use crate::sandbox::{self, Attendance, Keys};
 
 /// What is opened outside.
 pub(super) struct Outlets {
@@ -44,12 +41,12 @@ impl Outlets {
     pub(super) fn open(options: &Options) -> Result<Outlets, RunError> {
         let metrics = options.metrics.as_deref().map(metrics::listen).transpose()?;
         let (mut terminal, mut stage) = (None, None);
-        let mut attendance = if options.keep { Attendance::Kept } else { Attendance::None };
+        let typed = || sandbox::typed().map_err(ScreenError::System);
+        let mut attendance = if options.keep { Attendance::Kept(typed()?) } else { Attendance::None };
         if options.ui {
             let (taken, to, inside) = Terminal::take()?;
-            let from = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(ScreenError::System)?);
             (terminal, stage) = (Some(taken), Some(inside));
-            attendance = Attendance::Keys(Keys { from, to });
+            attendance = Attendance::Keys(Keys { from: typed()?, to });
         }
         Ok(Outlets { show: Show { stage, metrics }, terminal, attendance })
     }

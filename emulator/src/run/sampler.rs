@@ -9,6 +9,7 @@ use node::clock::Instant;
 
 use crate::fabric::{Counters, Direction, Fabric, FabricError, Shape};
 use crate::fleet::Fleet;
+use crate::procfs;
 use crate::record::event::RunEvent;
 use crate::record::sample::{Amiss, Cpu, Forwarder, HostSample, LinkUse, Pressure, Throttled};
 use crate::scenario::Scenario;
@@ -53,7 +54,7 @@ impl Sampler {
             names: scenario.host_names(),
             shapes: scenario.network.directions().map(|(direction, shape)| (direction, shape.clone())).collect(),
             last: None,
-            sees_processes: super::holdings::proc_is_ours(),
+            sees_processes: procfs::is_ours(),
         }
     }
 

@@ -18,7 +18,7 @@ use super::outlets::Shown;
 use super::results::{NODES, Results};
 use super::roster::Roster;
 use super::sampler::Sampler;
-use super::{FAREWELL, PATIENCE, RunError, guests, holdings, leftover};
+use super::{FAREWELL, PATIENCE, RunError, holdings, leftover, visitors};
 use crate::exit::Exit;
 use crate::fabric::{Direction, Fabric, FabricError};
 use crate::fault::name;
@@ -26,6 +26,7 @@ use crate::fault::timeline::Timeline;
 use crate::fleet::{Fleet, FleetError, Heard};
 use crate::live::Live;
 use crate::live::orders::{Order, Orders};
+use crate::procfs;
 use crate::record::event::{ExitCause, RunEvent};
 use crate::report::progress::{LoadState, Progress};
 use crate::sandbox::Sandbox;
@@ -88,7 +89,7 @@ impl<'a> Watch<'a> {
             shown,
             next_beat: Instant::now(),
             next_count: Instant::now(),
-            next_look: holdings::proc_is_ours().then(Instant::now),
+            next_look: procfs::is_ours().then(Instant::now),
             sampler: Sampler::new(scenario),
         }
     }
@@ -181,7 +182,7 @@ impl<'a> Watch<'a> {
         self.ending = true;
         // From here on nobody comes in.
         self.results.unmark_alive();
-        guests::end();
+        visitors::end();
         let mut heard = Vec::new();
         let asked = Instant::now();
         let errors = fleet.teardown(FAREWELL, |node, what| heard.push((node, what)));
@@ -355,6 +356,9 @@ impl<'a> Watch<'a> {
     }
 
     fn break_things(&mut self, fleet: &mut Fleet<'_>, fabric: &Fabric) {
+        if self.timeline.next().is_none_or(|due| due > Instant::now()) {
+            return;
+        }
         let mut ground = Testbed { fleet, fabric, started: Vec::new() };
         let before: Vec<String> = (0..self.scenario.nodes.len()).map(|node| self.roster.duty(node)).collect();
         let events = self.timeline.turn(&mut ground, &self.roster);

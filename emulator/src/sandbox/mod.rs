@@ -27,9 +27,9 @@ mod wait;
 pub use enter::{run, run_attended, try_user_namespace};
 pub use error::{Refusal, SandboxError, Step};
 pub use layer::{Layer, LayerError};
-pub use signals::Signals;
+pub use signals::{Held, Signals};
 pub use tmpfs::{Defects, Tmpfs, TmpfsError};
-pub use wait::{Attendance, Keys};
+pub use wait::{Attendance, Keys, typed};
 
 use nix::errno::Errno;
 

@@ -9,7 +9,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// SIGINT, SIGTERM, SIGUSR1 (the user pressed Enter) and SIGCHLD of this process, blocked in the thread that made it and in all threads
-/// started from there later. Processes started with [`std::process::Command`] begin with nothing blocked.
+/// started from there later. Processes started with [`std::process::Command`] inherit what is blocked.
 #[derive(Debug)]
 pub struct Signals(SignalFd);
 
@@ -43,6 +43,25 @@ impl Signals {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+}
+
+/// SIGINT and SIGTERM wait for as long as this lives.
+pub struct Held(Option<SigSet>);
+
+impl Held {
+    /// Lets them wait in this thread. Where that is refused, they come as ever.
+    pub fn hold() -> Held {
+        let (mut before, set) = (SigSet::empty(), [Signal::SIGINT, Signal::SIGTERM].into_iter().collect());
+        Held(sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut before)).is_ok().then_some(before))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(before), None);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The process that stays outside: it waits, passes interrupts and keys on, and knows the exit code.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write, stdin};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
@@ -20,9 +21,9 @@ pub enum Attendance {
     /// Not at all.
     #[default]
     None,
-    /// It waits for the user, who knows what an interrupt means to it: its own exit code counts, and when Enter is pressed it
+    /// It waits for the user, who knows what an interrupt means to it: its own exit code counts, and when Enter is pressed here it
     /// gets SIGUSR1.
-    Kept,
+    Kept(File),
     /// It is given the keys that are pressed.
     Keys(Keys),
 }
@@ -41,7 +42,7 @@ pub struct Keys {
 /// first signal, as a shell shows it; but if the run was kept up, its own exit code counts if it has one.
 pub(super) fn wait(first: Pid, signals: &Signals, mut attendance: Attendance) -> Result<u8, SandboxError> {
     let failed = |errno| SandboxError::System { step: Step::Wait, errno };
-    let kept = matches!(attendance, Attendance::Kept);
+    let kept = matches!(attendance, Attendance::Kept(_));
     let mut interrupted: Option<Signal> = None;
     loop {
         match attendance.next_signal(signals).map_err(failed)? {
@@ -77,14 +78,13 @@ impl Attendance {
     /// Waits for the next signal, and heeds what is pressed meanwhile.
     fn next_signal(&mut self, signals: &Signals) -> Result<Signal, Errno> {
         loop {
+            if let Some(signal) = signals.next()? {
+                return Ok(signal);
+            }
             let heard = match self {
                 Attendance::None => return signals.wait(),
-                Attendance::Kept => {
-                    signals.next()?.map_or_else(|| enter(signals), |signal| Ok(Heard::Signal(signal)))?
-                }
-                Attendance::Keys(keys) => {
-                    signals.next()?.map_or_else(|| keys.pass(signals), |signal| Ok(Heard::Signal(signal)))?
-                }
+                Attendance::Kept(input) => line(input, signals)?,
+                Attendance::Keys(keys) => keys.pass(signals)?,
             };
             match heard {
                 Heard::Signal(signal) => return Ok(signal),
@@ -103,20 +103,29 @@ enum Heard {
     End,
 }
 
-/// Waits a moment for Enter.
-fn enter(signals: &Signals) -> Result<Heard, Errno> {
-    let stdin = stdin();
+/// What is typed, read without ever waiting for it: another process may read the same terminal or pipe, and be faster.
+///
+/// # Errors
+/// When standard input is closed.
+pub fn typed() -> io::Result<File> {
+    let own = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open("/proc/self/fd/0");
+    // A socket can't be opened anew; nobody shares one.
+    own.or_else(|_| Ok(File::from(stdin().as_fd().try_clone_to_owned()?)))
+}
+
+/// Waits a moment for a line.
+fn line(input: &File, signals: &Signals) -> Result<Heard, Errno> {
     // Who reads a terminal without being in its foreground is stopped.
-    let foreground = !stdin.is_terminal() || tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp());
+    let foreground = !input.is_terminal() || tcgetpgrp(input).is_ok_and(|group| group == getpgrp());
     let mut polled = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     if foreground {
-        polled.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
+        polled.push(PollFd::new(input.as_fd(), PollFlags::POLLIN));
     }
     if !poll_for(&mut polled, PollTimeout::from(1000u16))? {
         return Ok(Heard::Nothing);
     }
     let mut line = [0; 256];
-    Ok(match read(&stdin, &mut line) {
+    Ok(match read(input, &mut line) {
         Ok(length) if line[..length].contains(&b'\n') => Heard::Signal(Signal::SIGUSR1),
         Ok(0) => Heard::End,
         Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => Heard::Nothing,

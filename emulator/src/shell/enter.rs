@@ -20,7 +20,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -31,7 +31,7 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, kill, killpg, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, getpgrp, setresgid, setresuid, tcgetpgrp, tcsetpgrp};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, getpgrp, setpgid, setresgid, setresuid, tcgetpgrp, tcsetpgrp};
 
 use crate::procfs::{self, Stat};
 
@@ -169,11 +169,17 @@ fn attend(supervisor: Pid, signals: &Signals) -> Result<u8, Errno> {
 /// Inside: starts the program, passes signals on, and leaves nothing behind.
 fn supervise(visitor: &Visitor, outside: &PipeReader, terminal: bool) -> u8 {
     let run = || -> Result<u8, Errno> {
+        // Whoever stops `emu exec` stops the looking after, too, and with that the run's end.
+        let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
         let signals = Signals::block()?;
         set_child_subreaper(true)?;
         let [program, arguments @ ..] = &visitor.command[..] else { return Ok(NOT_FOUND) };
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&visitor.folder).process_group(0);
+        if !terminal && io::stdin().is_terminal() {
+            // Who reads it from the background is stopped, let go on, and stopped again.
+            command.stdin(Stdio::null());
+        }
         command.envs(visitor.variables.iter().map(|(name, value)| (*name, value.as_str())));
         // The supervisor's blocked signals would be inherited, and the program deaf to them.
         // SAFETY: between fork and exec this makes one system call, and allocates nothing.
@@ -227,8 +233,11 @@ fn clear() {
     let own = std::process::id() as i32;
     let patience = Instant::now() + DYING;
     while Instant::now() < patience {
-        for process in procfs::descendants(&procfs::all(), own) {
-            let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
+        // By the host's numbers it would be others that are killed.
+        if procfs::is_ours() {
+            for process in procfs::descendants(&procfs::all(), own) {
+                let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
+            }
         }
         match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
             Err(Errno::ECHILD) => return,
@@ -271,6 +280,9 @@ impl Signals {
         use Signal::*;
         let set: SigSet = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD].into_iter().collect();
         set.thread_block()?;
+        // A parent may have left it ignored, and then nobody could wait for a child.
+        // SAFETY: no handler is installed.
+        unsafe { signal(SIGCHLD, SigHandler::SigDfl) }?;
         Ok(Signals(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }
 

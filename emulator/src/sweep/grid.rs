@@ -1,9 +1,6 @@
 //! The grid of a sweep: every combination of the values that vary.
 
 use std::fmt;
-use std::path::Path;
-
-use crate::scenario::{Loaded, Overrides, ScenarioErrors, load};
 
 /// Short names of what is varied most.
 const SHORT: [(&str, &str); 2] = [("nodes", "topology.nodes"), ("replicas", "plan.replicas")];
@@ -44,7 +41,7 @@ impl std::str::FromStr for Vary {
 }
 
 /// A point of the grid: a value for each key that varies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Point {
     /// Names and values, in the order of the command line.
     pub values: Vec<(String, String)>,
@@ -70,7 +67,7 @@ impl Point {
 
 /// All combinations; the last key varies fastest.
 pub fn grid(vary: &[Vary]) -> Vec<Point> {
-    let mut points = vec![Point { values: Vec::new(), set: Vec::new() }];
+    let mut points = vec![Point::default()];
     for Vary { name, key, values } in vary {
         let with = |point: &Point, value: &String| {
             let mut point = point.clone();
@@ -113,29 +110,6 @@ pub fn rows(key: usize, vary: &Vary, points: &[Point]) -> Vec<Row> {
         }
     }
     rows
-}
-
-/// Reads the scenario as it is at each point, and returns what it is at the first.
-///
-/// # Errors
-/// The first point with mistakes, and the mistakes.
-pub fn loaded(
-    scenario: &Path,
-    points: &[Point],
-    set: &[String],
-    seed: Option<u64>,
-) -> Result<Loaded, (Point, ScenarioErrors)> {
-    let read = |point: &Point| {
-        let set: Vec<String> = set.iter().chain(&point.set).cloned().collect();
-        load(scenario, &Overrides { set, seed }).map_err(|errors| (point.clone(), errors))
-    };
-    let mut first = None;
-    for point in points {
-        let loaded = read(point)?;
-        first.get_or_insert(loaded);
-    }
-    // A grid has a point even when nothing varies.
-    Ok(first.unwrap_or_else(|| unreachable!("a grid without points")))
 }
 
 #[cfg(test)]

@@ -6,101 +6,20 @@
 //! values or repetitions add to what is there.
 
 pub mod grid;
+pub mod runs;
 pub mod usl;
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use node::digest::digest;
 use serde::Serialize;
 
-use self::grid::{Point, Row, Vary, grid, loaded, rows};
+use self::grid::{Point, Row, Vary, rows};
+use self::runs::{Grid, GridError, Made, Pace, RUNS, put, remove};
 use self::usl::{Fit, fit};
-use crate::child::{ChildError, Ended, Runner, landed};
-use crate::compare::runs::{RunsError, Set, within};
+use crate::child::Runner;
+use crate::compare::runs::{Set, within};
 use crate::compare::{Comparison, Metric};
 use crate::exit::Exit;
-use crate::scenario::ScenarioErrors;
-
-/// The runs, a folder for each point.
-const RUNS: &str = "runs";
-/// Where the run lands that goes on.
-const PRESENT: &str = ".present";
-/// What the last run said that could not be counted.
-pub const FAILED: &str = "failed.log";
-
-/// What is to be done.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The scenario's file.
-    pub scenario: PathBuf,
-    /// What varies.
-    pub vary: Vec<Vary>,
-    /// How often each point is run.
-    pub repeat: u32,
-    /// `--set` of the command line.
-    pub set: Vec<String>,
-    /// The seed of the first repetition; the scenario's when not given.
-    pub seed: Option<u64>,
-    /// `run` or `simulate`.
-    pub command: &'static str,
-    /// Arguments that every run gets besides.
-    pub arguments: Vec<String>,
-    /// Folder that results are put into.
-    pub results: PathBuf,
-}
-
-/// Why a sweep could not be made, or not to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum SweepError {
-    /// The scenario is wrong at this point.
-    #[error("the scenario is wrong with {point}")]
-    Scenario {
-        /// The point.
-        point: String,
-        /// The mistakes.
-        errors: ScenarioErrors,
-    },
-    /// A run can't be started.
-    #[error(transparent)]
-    Child(#[from] ChildError),
-    /// What runs left can't be read.
-    #[error(transparent)]
-    Runs(#[from] RunsError),
-    /// The folder can't be used.
-    #[error("{}: {source}", path.display())]
-    Folder {
-        /// What of it.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A run ended in a way that says nothing of the scenario.
-    #[error("the run with {point}, seed {seed} ended with exit code {code}; what it said is in {}", log.display())]
-    Run {
-        /// The point.
-        point: String,
-        /// The seed.
-        seed: u64,
-        /// The exit code.
-        code: u8,
-        /// Its words.
-        log: PathBuf,
-    },
-}
-
-impl SweepError {
-    /// The way of ending that this error means.
-    pub fn exit(&self) -> Exit {
-        match self {
-            SweepError::Scenario { .. } => Exit::Usage,
-            SweepError::Run { code, .. } => Exit::from_code(*code).unwrap_or(Exit::SetupFailed),
-            _ => Exit::SetupFailed,
-        }
-    }
-}
 
 /// How throughput scales with a key that is a number, all else equal.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -139,102 +58,63 @@ pub struct Swept {
 /// Makes the runs that are missing, and sums all up. `say` is told of each run.
 ///
 /// # Errors
-/// See [`SweepError`]. Runs that were made before are kept, and the next sweep goes on from there.
-pub fn sweep(options: &Options, say: &mut dyn FnMut(&str)) -> Result<(Swept, Option<Exit>), SweepError> {
-    let points = grid(&options.vary);
-    let first = loaded(&options.scenario, &points, &options.set, options.seed)
-        .map_err(|(point, errors)| SweepError::Scenario { point: point.to_string(), errors })?;
-    let (name, seed) = (first.scenario.name.clone(), first.scenario.seed);
-    let kind = [&[first.text.clone(), options.command.to_owned()], &options.set[..], &options.arguments[..]].concat();
-    let id = digest(kind.join("\n").as_bytes()) & 0xff_ffff;
-    let folder = options.results.join(format!("{}-sweep", plain(&name))).join(format!("{id:06x}"));
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| SweepError::Folder { path, source }
-    };
-    fs::create_dir_all(&folder).map_err(at(&folder))?;
-    fs::copy(&options.scenario, folder.join("scenario.toml")).map_err(at(&folder))?;
-
-    let missing = missing(options, &points, &folder, seed)?;
-    let runner = Runner::new(options.command, options.arguments.clone())?;
-    let began = Instant::now();
+/// See [`GridError`]. Runs that were made before are kept, and the next sweep goes on from there.
+pub fn sweep(grid: &Grid, say: &mut dyn FnMut(&str)) -> Result<(Swept, Option<Exit>), GridError> {
+    let (points, first) = grid.read()?;
+    let folder = grid.folder("sweep", &first, &[])?;
+    let missing = missing(grid, &points, &folder, first.scenario.seed)?;
+    let runner = Runner::new(grid.command, grid.arguments.clone())?;
+    let pace = Pace::new(missing.len());
     for (index, (point, seed)) in missing.iter().enumerate() {
         if runner.interrupted().is_some() {
             break;
         }
         let point = &points[*point];
-        let ended = one(options, &runner, point, *seed, &folder)?;
-        if runner.interrupted().is_some() {
-            break;
+        let present = grid.present(&folder)?;
+        let made = grid.run(&runner, point, *seed, &present, &folder)?;
+        if let Some(Made { summary, folder: run }) = made {
+            put(&run, &home(&folder, point).join(run.file_name().unwrap_or_default()))?;
+            let came = format!("{:.2}", summary.throughput_per_s);
+            say(&pace.said(index + 1, &format!("{point}, seed {seed}"), &came));
         }
-        let made = index as u32 + 1;
-        let left = began.elapsed() / made * (missing.len() as u32 - made);
-        let came = ended.summary.map_or_else(String::new, |summary| format!("{:.2}/s, ", summary.throughput_per_s));
-        say(&format!("{made}/{} {point}, seed {seed}: {came}{} left", missing.len(), rounded(left)));
+        remove(&present)?;
     }
-    let swept = summed_up(options, &points, name, folder)?;
+    let swept = summed_up(grid, &points, first.scenario.name, folder)?;
     let interrupted = runner.interrupted();
     Ok((Swept { interrupted: interrupted.is_some(), ..swept }, interrupted))
 }
 
-/// The runs that are not there yet: point and seed, repetition after repetition.
-fn missing(options: &Options, points: &[Point], folder: &Path, first: u64) -> Result<Vec<(usize, u64)>, SweepError> {
-    let mut there = Vec::new();
-    for point in points {
-        let runs = within(&folder.join(RUNS).join(point.folder()))?;
-        there.push(runs.into_iter().map(|run| run.seed).collect::<Vec<_>>());
-    }
-    let seeds = (0..u64::from(options.repeat)).map(|repetition| first.wrapping_add(repetition));
-    let all = seeds.flat_map(|seed| (0..points.len()).map(move |point| (point, seed)));
-    Ok(all.filter(|(point, seed)| !there[*point].contains(seed)).collect())
+/// Where the runs of a point are.
+fn home(folder: &Path, point: &Point) -> PathBuf {
+    folder.join(RUNS).join(point.folder())
 }
 
-/// Makes a run and puts it where it belongs.
-fn one(options: &Options, runner: &Runner, point: &Point, seed: u64, folder: &Path) -> Result<Ended, SweepError> {
-    let (present, log) = (folder.join(PRESENT), folder.join(FAILED));
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| SweepError::Folder { path, source }
-    };
-    if present.exists() {
-        fs::remove_dir_all(&present).map_err(at(&present))?;
+/// The runs that are not there yet: point and seed.
+fn missing(grid: &Grid, points: &[Point], folder: &Path, first: u64) -> Result<Vec<(usize, u64)>, GridError> {
+    let mut there = Vec::new();
+    for point in points {
+        there.push(within(&home(folder, point))?.into_iter().map(|run| run.seed).collect::<Vec<_>>());
     }
-    let set: Vec<String> = options.set.iter().chain(&point.set).map(|set| format!("--set={set}")).collect();
-    let ended = runner.run_with(&options.scenario, &set, Some(seed), &present, &log)?;
-    if runner.interrupted().is_none() {
-        // An expectation that failed is a result, too.
-        if !matches!(ended.code, 0 | 1) || ended.summary.is_none() {
-            return Err(SweepError::Run { point: point.to_string(), seed, code: ended.code, log });
-        }
-        let home = folder.join(RUNS).join(point.folder());
-        fs::create_dir_all(&home).map_err(at(&home))?;
-        if let Some(run) = landed(&present).map_err(at(&present))? {
-            let to = home.join(run.file_name().unwrap_or_default());
-            fs::rename(&run, &to).map_err(at(&to))?;
-        }
-        fs::remove_file(&log).map_err(at(&log))?;
-    }
-    fs::remove_dir_all(&present).map_err(at(&present))?;
-    Ok(ended)
+    Ok(grid.order(points.len(), first).filter(|(point, seed)| !there[*point].contains(seed)).collect())
 }
 
 /// Everything that is there of these points.
-fn summed_up(options: &Options, points: &[Point], scenario: String, folder: PathBuf) -> Result<Swept, SweepError> {
+fn summed_up(grid: &Grid, points: &[Point], scenario: String, folder: PathBuf) -> Result<Swept, GridError> {
     let mut sets = Vec::new();
     for point in points {
-        sets.push(Set { name: point.to_string(), runs: within(&folder.join(RUNS).join(point.folder()))? });
+        sets.push(Set { name: point.to_string(), runs: within(&home(&folder, point))? });
     }
     let failed =
         sets.iter().flat_map(|set| &set.runs).filter(|run| run.exit != 0).map(|run| run.folder.clone()).collect();
     let mut curves = Vec::new();
-    for (key, vary) in options.vary.iter().enumerate() {
-        curves.extend(over(key, vary, points, &sets, options.seed.unwrap_or_default()));
+    for (key, vary) in grid.vary.iter().enumerate() {
+        curves.extend(over(key, vary, points, &sets, grid.seed.unwrap_or_default()));
     }
     let mut comparison = Comparison::of(&sets);
     // That points differ is the matter here, and what failed is told by itself.
     comparison.warnings.clear();
     let bounds = sets.iter().map(bound).collect();
-    let over = options.vary.iter().map(|vary| vary.name.clone()).collect();
+    let over = grid.vary.iter().map(|vary| vary.name.clone()).collect();
     Ok(Swept { scenario, over, points: comparison, bounds, curves, failed, interrupted: false, folder })
 }
 
@@ -257,21 +137,6 @@ fn over(key: usize, vary: &Vary, points: &[Point], sets: &[Set], seed: u64) -> V
         Curve { over, with, points, fit }
     };
     rows(key, vary, points).into_iter().map(curve).collect()
-}
-
-/// A time as a person would say it.
-pub(crate) fn rounded(time: Duration) -> String {
-    match time.as_secs() {
-        seconds if seconds < 90 => format!("{seconds} s"),
-        seconds if seconds < 5400 => format!("{} min", seconds.div_ceil(60)),
-        seconds => format!("{:.1} h", seconds as f64 / 3600.0),
-    }
-}
-
-/// A name that can be a folder's.
-pub(crate) fn plain(name: &str) -> String {
-    let name: String = name.chars().map(|c| if c.is_alphanumeric() || "-_+".contains(c) { c } else { '_' }).collect();
-    if name.is_empty() { "_".to_owned() } else { name }
 }
 
 /// Metrics of a sweep that are drawn over a key.

@@ -11,7 +11,7 @@ use emulator::live::metrics::{FAMILIES, Kind};
 use serde_json::Value;
 
 use crate::WATCHED;
-use crate::story::User;
+use crate::story::{Running, User};
 
 const DASHBOARD: &str = include_str!("../../../docs/grafana/emu.json");
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -174,16 +174,6 @@ fn installed(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// Ends the process that it holds.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_real_prometheus_scrapes_a_run_and_has_data_for_every_panel() {
     let (Some(prometheus), Some(promtool)) = (installed("prometheus"), installed("promtool")) else {
@@ -211,7 +201,7 @@ fn a_real_prometheus_scrapes_a_run_and_has_data_for_every_panel() {
         .stderr(std::fs::File::create(user.path().join("prometheus.log")).unwrap())
         .spawn()
         .expect("prometheus starts");
-    let _server = Ended(server);
+    let _server = Running(server);
     let mut waiting: Vec<String> = expressions();
     let until = Instant::now() + PATIENCE;
     while !waiting.is_empty() {

@@ -19,6 +19,16 @@ pub struct User {
     uid: Option<u32>,
 }
 
+/// A process that ends with the test, however that ends.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// How a command ended, and what it said.
 pub struct Outcome {
     pub status: ExitStatus,

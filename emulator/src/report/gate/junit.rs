@@ -25,6 +25,16 @@ struct Case {
     said: Option<String>,
 }
 
+/// The XML of a gate that came to nothing.
+pub fn unmade(reason: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"emu gate\" tests=\"1\" failures=\"0\" \
+         errors=\"1\" skipped=\"0\">\n    <testcase name=\"curve\" classname=\"gate\">\n      <error type=\"unmade\" \
+         message=\"{}\"/>\n    </testcase>\n  </testsuite>\n</testsuites>\n",
+        escaped(reason)
+    )
+}
+
 /// The XML. A gate that can't tell is an error if it is to fail, otherwise skipped.
 pub fn xml(gated: &Gated, open_fails: bool) -> String {
     let mut cases = points(gated);

@@ -9,6 +9,7 @@ use node::clock::Instant;
 
 use super::{BEAT, Watch, wait};
 use crate::fleet::{Fleet, Heard};
+use crate::record::event::RunEvent;
 use crate::record::summary::words::in_words;
 use crate::run::RunError;
 
@@ -40,6 +41,7 @@ impl Watch<'_> {
             })?;
             for (node, cause) in ended {
                 self.progress.line(&format!("{} ended: {}", self.scenario.nodes[node].name, in_words(cause)));
+                self.results.show(RunEvent::NodeExited { node: self.scenario.nodes[node].name.clone(), cause });
             }
         }
     }

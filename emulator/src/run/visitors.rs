@@ -15,17 +15,20 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Ends them. Where `/proc` shows the processes of the host, they end with the pid namespace only.
 pub(super) fn end() {
-    if !super::holdings::proc_is_ours() {
+    if !procfs::is_ours() {
         return;
     }
     let patience = Instant::now() + DYING;
     loop {
-        let guests = find(&procfs::all());
-        if guests.is_empty() || Instant::now() >= patience {
+        let visitors = find(&procfs::all());
+        if visitors.is_empty() || Instant::now() >= patience {
             return;
         }
-        for guest in guests {
-            let _ = kill(Pid::from_raw(guest.pid), Signal::SIGKILL);
+        // Supervisors last: who loses his becomes a child of this process, and is no visitor any more to look at.
+        let (supervisors, theirs): (Vec<Stat>, Vec<Stat>) =
+            visitors.into_iter().partition(|visitor| visitor.parent == 0);
+        for visitor in if theirs.is_empty() { supervisors } else { theirs } {
+            let _ = kill(Pid::from_raw(visitor.pid), Signal::SIGKILL);
         }
         thread::sleep(LOOK);
     }
@@ -34,7 +37,8 @@ pub(super) fn end() {
 /// Who has come in from outside, and whatever they started: their parent has no number in here.
 fn find(all: &[Stat]) -> Vec<Stat> {
     let entered = all.iter().filter(|process| process.parent == 0 && process.pid != 1);
-    let with_theirs = entered.flat_map(|guest| std::iter::once(*guest).chain(procfs::descendants(all, guest.pid)));
+    let with_theirs =
+        entered.flat_map(|visitor| std::iter::once(*visitor).chain(procfs::descendants(all, visitor.pid)));
     with_theirs.filter(Stat::runs).collect()
 }
 
@@ -43,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guests_are_told_from_nodes_by_where_they_come_from() {
+    fn visitors_are_told_from_nodes_by_where_they_come_from() {
         let stat = |pid, parent, state| Stat { pid, state, parent, ticks: 0, started: 0 };
         let all =
             [stat(1, 0, 'S'), stat(2, 1, 'S'), stat(7, 0, 'S'), stat(8, 7, 'S'), stat(9, 8, 'Z'), stat(10, 0, 'Z')];
