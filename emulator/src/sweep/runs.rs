@@ -184,17 +184,14 @@ impl Grid {
         if runner.interrupted().is_some() {
             return Ok(None);
         }
-        let landed = landed(results).map_err(GridError::at(results))?;
-        match (ended.code, ended.summary, landed) {
-            (0 | 1, Some(summary), Some(folder)) => {
-                fs::remove_file(&log).map_err(GridError::at(&log))?;
-                Ok(Some(Made { summary, folder }))
-            }
-            (code, ..) => {
-                let (program, point) = (runner.program().to_owned(), point.to_string());
-                Err(GridError::Run { program, point, seed, code, log })
-            }
+        if let (0 | 1, Some(summary)) = (ended.code, ended.summary)
+            && let Some(folder) = landed(results).map_err(GridError::at(results))?
+        {
+            fs::remove_file(&log).map_err(GridError::at(&log))?;
+            return Ok(Some(Made { summary, folder }));
         }
+        let (program, point) = (runner.program().to_owned(), point.to_string());
+        Err(GridError::Run { program, point, seed, code: ended.code, log })
     }
 }
 
