@@ -6,11 +6,11 @@ use super::chart::bars::{Bars, Part, Row};
 use super::chart::figure::{Figure, Picture, Table};
 use super::chart::plot::{Line, Plot, Style};
 use super::chart::scale::Axis;
-use super::chart::svg::escaped;
 use super::markdown;
 use super::numbers::{counted, significant, time};
 use super::page::sheet;
 use super::terminal::Looks;
+use super::xml::escaped;
 use crate::compare::{Change, Compared, Comparison, Metric, Told, Value};
 
 /// In a terminal.
