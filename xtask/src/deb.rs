@@ -110,8 +110,12 @@ fn lay_out(from: &Path, tree: &Path) -> Result<(), Failed> {
 
     let (doc, source) = (share.join("doc/emu"), root());
     copy_all(&source.join("scenarios"), &doc.join("examples"), &["toml", "json", "csv"])?;
-    copy_all(&source.join("docs"), &doc, &["md"])?;
-    copy(&source.join("README.md"), &doc.join("README.md"))?;
+    // As they lie beside each other here, so that their links hold; Debian's name for the scenarios stands beside ours.
+    std::os::unix::fs::symlink("examples", doc.join("scenarios")).map_err(|error| file(&doc, &error))?;
+    copy_all(&source.join("docs"), &doc.join("docs"), &["md", "svg", "json", "yml"])?;
+    for text in ["README.md", "ARCHITECTURE.md"] {
+        copy(&source.join(text), &doc.join(text))?;
+    }
     put(&doc.join("copyright"), copyright(&source)?.as_bytes())?;
     put(&doc.join("libraries"), libraries()?.as_bytes())?;
     // By Debian's rules, a change log is compressed.
@@ -178,6 +182,9 @@ fn sums(tree: &Path) -> Result<String, Failed> {
 /// Files can be read by all and written by root, whoever builds with whatever umask.
 fn close(tree: &Path) -> Result<(), Failed> {
     fn set(path: &Path) -> io::Result<()> {
+        if path.is_symlink() {
+            return Ok(());
+        }
         let folder = path.is_dir();
         let program = path.parent().is_some_and(|parent| parent.ends_with("usr/bin"));
         fs::set_permissions(path, Permissions::from_mode(if folder || program { 0o755 } else { 0o644 }))?;
@@ -186,10 +193,15 @@ fn close(tree: &Path) -> Result<(), Failed> {
     set(tree).map_err(|error| file(tree, &error))
 }
 
+/// Every file below a folder; links are none.
 fn walk(folder: &Path, each: &mut dyn FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() { walk(&path, each)? } else { each(&path)? }
+        let entry = entry?;
+        match entry.file_type()? {
+            kind if kind.is_dir() => walk(&entry.path(), each)?,
+            kind if kind.is_file() => each(&entry.path())?,
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -204,14 +216,16 @@ fn compress(folder: &Path) -> Result<(), Failed> {
     read(Command::new("gzip").arg("-9n").args(files)).map(drop)
 }
 
+/// Files with these endings, in folders as they are in `from`.
 fn copy_all(from: &Path, to: &Path, endings: &[&str]) -> Result<(), Failed> {
-    for entry in fs::read_dir(from).map_err(|error| file(from, &error))?.flatten() {
-        let path = entry.path();
-        if path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| endings.contains(&ending)) {
-            copy(&path, &to.join(entry.file_name()))?;
-        }
-    }
-    Ok(())
+    let wanted = |path: &Path| path.extension().is_some_and(|ending| endings.iter().any(|wanted| ending == *wanted));
+    let mut files = Vec::new();
+    walk(from, &mut |path| {
+        files.extend(path.strip_prefix(from).ok().filter(|path| wanted(path)).map(Path::to_owned));
+        Ok(())
+    })
+    .map_err(|error| file(from, &error))?;
+    files.iter().try_for_each(|path| copy(&from.join(path), &to.join(path)))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Failed> {

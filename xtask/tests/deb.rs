@@ -15,6 +15,30 @@ fn told(command: &mut Command) -> String {
     text(&output.stdout)
 }
 
+/// Links between the Markdown files below `folder` whose files are not there.
+fn links_that_lead_nowhere(folder: &Path) -> Vec<String> {
+    let mut dead = Vec::new();
+    let (mut folders, mut links) = (vec![folder.to_owned()], 0);
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(&folder).expect("a folder").flatten().map(|entry| entry.path()) {
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "md") {
+                let text = std::fs::read_to_string(&path).expect("a text");
+                for link in text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0)) {
+                    let file = link.split('#').next().unwrap_or_default();
+                    links += 1;
+                    if !link.contains("://") && !folder.join(file).exists() {
+                        dead.push(format!("{}: {link}", path.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(links > 30, "{links} links were found, which are not all");
+    dead
+}
+
 #[test]
 fn the_package_is_read_by_dpkg_and_what_is_in_it_works() {
     let xtask = Path::new(env!("CARGO_BIN_EXE_xtask"));
@@ -51,6 +75,8 @@ fn the_package_is_read_by_dpkg_and_what_is_in_it_works() {
         ("-rw-r--r-- root/root", "./usr/share/doc/emu/libraries"),
         ("-rw-r--r-- root/root", "./usr/share/doc/emu/changelog.gz"),
         ("-rw-r--r-- root/root", "./usr/share/doc/emu/examples/quickstart.toml"),
+        ("-rw-r--r-- root/root", "./usr/share/doc/emu/README.md"),
+        ("-rw-r--r-- root/root", "./usr/share/doc/emu/docs/scenario.md"),
     ] {
         let there = contents.lines().any(|line| line.starts_with(rights) && line.ends_with(&format!(" {file}")));
         assert!(there, "no {rights} {file} in\n{contents}");
@@ -63,6 +89,8 @@ fn the_package_is_read_by_dpkg_and_what_is_in_it_works() {
     let checked = told(Command::new(&emu).arg("check").arg(&example).current_dir(folder.path()));
     assert!(checked.contains("ok: 5 nodes"), "{checked}");
     told(Command::new(root.join("usr/bin/emu-node")).arg("--help"));
+    let texts = links_that_lead_nowhere(&root.join("usr/share/doc/emu"));
+    assert_eq!(texts, Vec::<String>::new());
     let libraries = std::fs::read_to_string(root.join("usr/share/doc/emu/libraries")).expect("a list");
     assert!(libraries.lines().any(|line| line.starts_with("tract-onnx v")), "{libraries}");
     // What dpkg would compare after an installation.

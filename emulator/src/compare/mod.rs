@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::rank::Shift;
 use self::runs::Set;
+use crate::record::arithmetic::median;
 
 /// How sure an interval is to hold the true change.
 pub const CONFIDENCE: f64 = 0.95;
@@ -172,7 +173,7 @@ fn value(set: &Set, latency: &Histogram<u64>, metric: Metric) -> Option<Value> {
     let range = (*samples.first()?, *samples.last()?);
     let value = match metric.share() {
         Some(share) => percentile(latency, share)?,
-        None => samples[(samples.len() - 1) / 2].midpoint(samples[samples.len() / 2]),
+        None => median(&samples)?,
     };
     Some(Value { metric, value, range })
 }

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::record::arithmetic::nearest_rank;
+
 /// So many seconds are kept.
 pub const KEPT: usize = 120;
 /// Buckets for each doubling: what is read is at most 2.2 % from what was put in.
@@ -83,7 +85,7 @@ fn percentile<'a>(seconds: impl IntoIterator<Item = &'a Second>, share: f64) -> 
             total += u64::from(*more);
         }
     }
-    let rank = (share * total as f64).ceil().max(1.0) as u64;
+    let rank = nearest_rank(share, total as usize) as u64;
     let mut below = 0;
     let found = sum.iter().position(|count| {
         below += count;

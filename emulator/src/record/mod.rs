@@ -11,6 +11,7 @@
 //! log; from a tally and the scenario, [`summary::Summary::of`], [`latency`] and [`series`] compute
 //! what people and programs read. [`outputs::write`] does all three.
 
+pub mod arithmetic;
 pub mod env;
 pub mod event;
 pub mod fidelity;

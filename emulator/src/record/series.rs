@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::arithmetic::nearest;
 use super::tally::Tally;
 
 /// The first line.
@@ -27,8 +28,7 @@ impl Bin {
 
     /// The latency that such a share of the results did not exceed (nearest rank), in milliseconds; `None` without results.
     pub fn percentile(&self, share: f64) -> Option<f64> {
-        let rank = ((share * self.latencies.len() as f64).ceil() as usize).max(1);
-        self.latencies.get(rank - 1).map(|nanos| *nanos as f64 / 1e6)
+        nearest(&self.latencies, share).map(|nanos| nanos as f64 / 1e6)
     }
 }
 

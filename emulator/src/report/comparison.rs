@@ -1,16 +1,14 @@
 //! A comparison of sets of runs, for people: in a terminal, in Markdown, as a page.
 
-use comfy_table::{CellAlignment, Table as Grid, presets};
-
 use super::chart::bars::{Bars, Part, Row};
 use super::chart::figure::{Figure, Picture, Table};
 use super::chart::plot::{Line, Plot, Style};
 use super::chart::scale::Axis;
-use super::chart::svg::escaped;
 use super::markdown;
 use super::numbers::{counted, significant, time};
 use super::page::sheet;
-use super::terminal::Looks;
+use super::terminal::{Looks, Writer, indented};
+use super::xml::escaped;
 use crate::compare::{Change, Compared, Comparison, Metric, Told, Value};
 
 /// In a terminal.
@@ -18,27 +16,19 @@ pub fn terminal(comparison: &Comparison, looks: Looks) -> String {
     let mut text = grid("What came out (least and most of the runs in brackets)", &values(comparison), looks);
     text += &grid(&changes_title(comparison), &changes(comparison), looks);
     for warning in &comparison.warnings {
-        text += &format!("\n  ! {warning}");
+        text += &format!("\n  ! {}", Writer { looks }.plain(warning));
     }
     text
 }
 
 /// A table under its title.
 pub(super) fn grid(title: &str, table: &Table, looks: Looks) -> String {
-    let mut grid = Grid::new();
-    grid.load_style(presets::NOTHING).set_header(table.columns.iter().map(|(name, _)| name));
-    if let Some(width) = looks.width {
-        grid.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(width);
-    }
-    grid.add_rows(&table.rows);
-    for (index, (_, number)) in table.columns.iter().enumerate() {
-        if let (true, Some(column)) = (*number, grid.column_mut(index)) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let lines: Vec<String> = grid.lines().map(|line| line.trim_end().to_owned()).collect();
-    let text = format!("\n{title}\n{}\n", lines.join("\n"));
-    if looks.unicode { text } else { text.replace(['–', '−'], "-") }
+    let writer = Writer { looks };
+    let names: Vec<&str> = table.columns.iter().map(|(name, _)| name.as_str()).collect();
+    let numbers: Vec<usize> = (0..names.len()).filter(|index| table.columns[*index].1).collect();
+    let mut grid = writer.table(&names, &numbers);
+    grid.add_rows(table.rows.iter().map(|row| row.iter().map(|cell| writer.plain(cell))));
+    format!("\n{}\n{}\n", writer.title(&writer.plain(title)), indented(&grid))
 }
 
 /// As Markdown.

@@ -1,16 +1,20 @@
 //! What people read of the emulation's own fidelity.
 
 use super::numbers::significant;
+use super::words::fault_name;
 use crate::record::fidelity::{Doubt, Fidelity, Grade};
 use crate::record::summary::Summary;
 
 /// Title of the list of doubts.
 pub(super) const TITLE: &str = "How far the emulation can be trusted";
 
+/// What is said where there is none.
+pub(super) const NO_DOUBT: &str = "nothing was seen that these figures could notice";
+
 /// The verdict in a few words.
 pub(super) fn line(fidelity: &Fidelity) -> String {
     match fidelity.verdict {
-        Grade::Faithful => "faithful: nothing was seen that these figures could notice".to_owned(),
+        Grade::Faithful => format!("faithful: {NO_DOUBT}"),
         Grade::Degraded => "degraded: these figures may be off, see below".to_owned(),
         Grade::Invalid => "invalid: these figures are not the scenario's, see below".to_owned(),
     }
@@ -21,8 +25,7 @@ pub(super) fn doubts(summary: &Summary) -> Vec<String> {
     let Some(fidelity) = &summary.fidelity else { return Vec::new() };
     let mut lines: Vec<String> = fidelity.doubts.iter().map(doubt).collect();
     for of in &fidelity.faults {
-        let fault =
-            summary.faults.get(of.fault).map_or_else(String::new, |fault| format!("{} {}", fault.kind, fault.target));
+        let fault = summary.faults.get(of.fault).map_or_else(String::new, fault_name);
         // What holds for the whole run is said once.
         let own = of.doubts.iter().filter(|doubt| {
             !fidelity.doubts.iter().any(|other| other.signal == doubt.signal && other.grade >= doubt.grade)

@@ -24,6 +24,7 @@ pub mod progress;
 pub mod sweep;
 pub mod terminal;
 mod words;
+mod xml;
 
 pub use expect::{Violation, expect};
 

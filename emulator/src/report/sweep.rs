@@ -8,11 +8,11 @@ use std::fs;
 use super::chart::figure::{Figure, Picture, Table, WIDTHS};
 use super::chart::plot::{Line, Plot, Style, Whisker};
 use super::chart::scale::Axis;
-use super::chart::svg::escaped;
 use super::comparison::{came_out, grid, overlay, values};
 use super::numbers::{counted, significant};
 use super::page::sheet;
-use super::terminal::Looks;
+use super::terminal::{Looks, Writer};
+use super::xml::escaped;
 use crate::compare::Metric;
 use crate::record::outputs::OutputError;
 use crate::sweep::usl::Fit;
@@ -51,7 +51,7 @@ pub fn terminal(swept: &Swept, looks: Looks) -> String {
     let mut text = grid("What came out (least and most of the runs in brackets)", &values(&swept.points), looks);
     for curve in &swept.curves {
         // Writing to a string can't fail.
-        let _ = writeln!(text, "\n{}", says(curve));
+        let _ = writeln!(text, "\n{}", Writer { looks }.plain(&says(curve)));
     }
     if !swept.failed.is_empty() {
         let _ = writeln!(
@@ -62,9 +62,7 @@ pub fn terminal(swept: &Swept, looks: Looks) -> String {
         );
     }
     let note = if swept.interrupted { "interrupted: the same command goes on from here; so far" } else { "files" };
-    let _ =
-        write!(text, "\n{note} in {}/\n  report.html, charts/, sweep.csv, sweep.json, runs/", swept.folder.display());
-    if looks.unicode { text } else { text.replace('λ', "lambda").replace('σ', "sigma").replace('κ', "kappa") }
+    text + &format!("\n{note} in {}/\n  report.html, charts/, sweep.csv, sweep.json, runs/", swept.folder.display())
 }
 
 /// A curve in words.

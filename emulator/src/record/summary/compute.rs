@@ -7,6 +7,7 @@ use planner::plan::{Plan, Stage};
 
 use super::words::{in_words, limit, name, not_fired, repeated};
 use super::*;
+use crate::record::arithmetic::{nearest, rounded};
 use crate::record::event::SIMULATED;
 use crate::record::recovery::arrivals;
 use crate::record::tally::{PlanSeen, Refusal, Request, StageSeen, Tally};
@@ -93,12 +94,6 @@ impl Clock {
     }
 }
 
-/// Shorter to read, and the same wherever it is computed.
-pub(super) fn rounded(value: f64, digits: i32) -> f64 {
-    let scale = 10f64.powi(digits);
-    (value * scale).round() / scale
-}
-
 fn millis(time: Duration) -> f64 {
     rounded(time.as_secs_f64() * 1e3, 3)
 }
@@ -131,18 +126,15 @@ pub(super) fn latency(mut times: Vec<Duration>) -> Option<Latency> {
     times.sort_unstable();
     let count = times.len();
     let largest = times.last()?;
-    let percentile = |share: f64| {
-        let rank = (share * count as f64).ceil() as usize;
-        millis(times[rank.clamp(1, count) - 1])
-    };
+    let percentile = |share: f64| nearest(&times, share).map(millis);
     let mean = times.iter().map(Duration::as_secs_f64).sum::<f64>() / count as f64;
     Some(Latency {
         count: count as u64,
         mean: rounded(mean * 1e3, 3),
-        p50: percentile(0.5),
-        p90: percentile(0.9),
-        p99: percentile(0.99),
-        p999: percentile(0.999),
+        p50: percentile(0.5)?,
+        p90: percentile(0.9)?,
+        p99: percentile(0.99)?,
+        p999: percentile(0.999)?,
         max: millis(*largest),
     })
 }

@@ -3,7 +3,8 @@
 use node::clock::Instant;
 
 use super::FaultSummary;
-use super::compute::{Clock, latency, rounded};
+use super::compute::{Clock, latency};
+use crate::record::arithmetic::rounded;
 use crate::record::fidelity::FaultTime;
 use crate::record::impact::impact;
 use crate::record::rate::Calm;

@@ -2,8 +2,8 @@
 
 use planner::units::Rate;
 
-use super::compute::rounded;
 use super::{ProbeSummary, ProbedPair};
+use crate::record::arithmetic::rounded;
 use crate::record::tally::Tally;
 use crate::scenario::Scenario;
 

@@ -2,8 +2,9 @@
 
 use node::clock::Instant;
 
-use super::compute::{Clock, rounded};
+use super::compute::Clock;
 use super::{Held, ProcessSummary};
+use crate::record::arithmetic::rounded;
 use crate::record::growth::growth;
 use crate::record::tally::Tally;
 

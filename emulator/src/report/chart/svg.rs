@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write};
 
 use super::palette;
+use crate::report::xml::escaped;
 
 const FONT: &str = "system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif";
 /// Mean width of a letter, as a share of its size.
@@ -110,30 +111,12 @@ pub fn text_width(words: &str, size: f64) -> f64 {
     words.chars().count() as f64 * size * LETTER
 }
 
-/// Text as XML, without the control characters that no XML may have.
-pub fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\n' | '\t' => safe.push(character),
-            _ if character.is_control() => safe.push(' '),
-            _ => safe.push(character),
-        }
-    }
-    safe
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_can_not_break_the_picture() {
-        assert_eq!(escaped("a<b>&\"c\"\u{1}"), "a&lt;b&gt;&amp;&quot;c&quot; ");
         let mut svg = Svg::new(10.0, 10.0);
         svg.text("t", 0.0, 0.0, "</text><script>");
         assert!(!svg.alone("</title>").contains("<script>"));

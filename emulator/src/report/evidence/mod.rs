@@ -10,6 +10,7 @@ mod spectrum;
 mod time;
 
 use super::chart::figure::Figure;
+use super::fidelity::NO_DOUBT;
 use super::numbers::{counted, grouped, mebibytes, significant, time};
 use super::words::share;
 use crate::record::env::Env;
@@ -75,8 +76,7 @@ pub fn headline(evidence: Evidence<'_>) -> Vec<(String, String, String)> {
     );
     say("requests completed", grouped(requests.completed), more);
     if let Some(fidelity) = &summary.fidelity {
-        let more =
-            fidelity.doubts.first().map_or("nothing was seen that these figures could notice", |doubt| &doubt.what);
+        let more = fidelity.doubts.first().map_or(NO_DOUBT, |doubt| &doubt.what);
         say("emulation", fidelity.verdict.word().to_owned(), more.to_owned());
     }
     if !summary.faults.is_empty() {

@@ -1,6 +1,7 @@
 //! How latency is spread: HdrHistogram's percentile plot.
 
 use super::Evidence;
+use crate::record::arithmetic::nearest;
 use crate::report::chart::figure::{Figure, Picture, Table};
 use crate::report::chart::plot::{Line, Plot, Style};
 use crate::report::chart::scale::Axis;
@@ -32,7 +33,7 @@ pub fn spectrum(evidence: Evidence<'_>) -> Option<Figure> {
         name: name.to_owned(),
         colour,
         style,
-        points: shares.iter().map(|share| (*share, Some(percentile(millis, *share)))).collect(),
+        points: shares.iter().map(|share| (*share, nearest(millis, *share))).collect(),
     };
     let lines = vec![
         line("from the instant each was due", 1, Style::Solid, &corrected),
@@ -44,7 +45,7 @@ pub fn spectrum(evidence: Evidence<'_>) -> Option<Figure> {
         if most < 4.0 * least { Axis::linear("milliseconds", most) } else { Axis::log("milliseconds", least, most) };
     let mut table = Table::new(&["#share", "#due ms", "#sent ms"]);
     for (share, label) in x.ticks(9).into_iter().chain([(1.0, "100 %".to_owned())]) {
-        let value = |millis: &[f64]| format!("{:.2}", percentile(millis, share));
+        let value = |millis: &[f64]| nearest(millis, share).map_or_else(String::new, |millis| format!("{millis:.2}"));
         table.rows.push(vec![label, value(&corrected), value(&uncorrected)]);
     }
     Some(Figure {
@@ -58,10 +59,4 @@ pub fn spectrum(evidence: Evidence<'_>) -> Option<Figure> {
         picture: Some(Picture::Plot(Plot { x, y, lines, bands: Vec::new(), whiskers: Vec::new() }, HEIGHT)),
         table,
     })
-}
-
-/// Nearest rank.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let rank = (share * sorted.len() as f64 - 1e-9).ceil().max(1.0) as usize;
-    sorted[rank.min(sorted.len()) - 1]
 }

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use super::super::terminal::Looks;
+use super::super::xml::escaped;
 use super::{sentence, terminal, word};
 use crate::gate::decide::Told;
 use crate::gate::{Gated, Measure};
@@ -117,21 +118,4 @@ fn curve(gated: &Gated, open_fails: bool) -> Case {
         ]);
     }
     Case { name: "curve".to_owned(), ending, properties, said: Some(terminal(gated, Looks::PLAIN)) }
-}
-
-/// Text of an element or an attribute. What XML can't hold at all is left out.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' => safe += "&lt;",
-            '>' => safe += "&gt;",
-            '&' => safe += "&amp;",
-            '"' => safe += "&quot;",
-            '\n' | '\t' => safe.push(character),
-            _ if character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}') => {}
-            _ => safe.push(character),
-        }
-    }
-    safe
 }

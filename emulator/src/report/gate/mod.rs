@@ -9,7 +9,7 @@ use super::chart::figure::Table;
 use super::comparison::{grid, percent};
 use super::markdown;
 use super::numbers::{counted, significant};
-use super::terminal::Looks;
+use super::terminal::{Looks, Writer};
 use crate::gate::decide::{Finding, POWER, Told};
 use crate::gate::{Gated, Measure};
 use crate::record::outputs::OutputError;
@@ -31,12 +31,12 @@ pub fn write(gated: &Gated) -> Result<(), OutputError> {
 pub fn terminal(gated: &Gated, looks: Looks) -> String {
     let mut text = grid(&points_title(gated), &points(gated), looks);
     text += &grid(&findings_title(gated), &findings(gated), looks);
-    text += &format!("\n{}: {}\n", word(gated), sentence(gated));
+    let writer = Writer { looks };
+    text += &format!("\n{}: {}\n", word(gated), writer.plain(&sentence(gated)));
     for note in notes(gated) {
-        text += &format!("\n  ! {note}");
+        text += &format!("\n  ! {}", writer.plain(&note));
     }
-    text += &format!("\nfiles in {}/\n  gate.json, gate.md, runs/", gated.folder.display());
-    if looks.unicode { text } else { text.replace(['–', '−'], "-") }
+    text + &format!("\nfiles in {}/\n  gate.json, gate.md, runs/", gated.folder.display())
 }
 
 /// As Markdown.

@@ -7,10 +7,10 @@ use std::fmt::Write;
 
 use self::sheet::{document, section, table};
 use super::chart::figure::{Figure, Table};
-use super::chart::svg::escaped;
 use super::evidence::Evidence;
 use super::numbers::counted;
 use super::words::{Tone, verdict};
+use super::xml::escaped;
 use super::{evidence, fidelity, invariants};
 use crate::record::event::SIMULATED;
 use crate::record::invariant::Judgement;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::report::chart::figure::{Figure, Picture, Table, WIDTHS};
 use crate::report::chart::palette;
-use crate::report::chart::svg::escaped;
+use crate::report::xml::escaped;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("cursor.js");
