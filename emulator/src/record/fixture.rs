@@ -152,7 +152,6 @@ fn sample() -> HostSample {
             rate: Some(50_000_000),
             faulty: false,
             counters,
-            backlog: None,
         }],
         ..HostSample::default()
     }

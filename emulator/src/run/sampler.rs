@@ -158,7 +158,6 @@ impl Sampler {
                         rate: shape.rate.map(|rate| rate.bits_per_second()),
                         faulty: self.shapes.get(direction) != Some(&shape),
                         counters,
-                        backlog: new.vitals.backlog.get(direction).copied(),
                     })
                 })
                 .collect(),

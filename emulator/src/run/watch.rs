@@ -413,7 +413,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Each second, if anybody looks. The record has it at the end: a thousand directions would fill it.
+    /// Each second, if anybody looks. The record has totals at the end; by the second it has only what passed, where anything did.
     fn show_traffic(&mut self, fabric: &Fabric) {
         let now = Instant::now();
         if now < self.next_count || (self.shown.screen.is_none() && self.shown.metrics.is_none()) {

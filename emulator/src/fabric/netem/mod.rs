@@ -217,9 +217,7 @@ impl Carrier for Netem {
             let found = listing
                 .iter()
                 .find(|listed| listed.place.index == leaf.place.index && listed.place.handle == leaf.place.handle);
-            let Statistics { packets, bytes, drops, backlog } =
-                found.map(|listed| listed.statistics).unwrap_or_default();
-            vitals.backlog.insert(*direction, u64::from(backlog));
+            let Statistics { packets, bytes, drops } = found.map(|listed| listed.statistics).unwrap_or_default();
             leaf.ledger.book(drops, &leaf.shape);
             let Ledger { lost, overflowed, .. } = leaf.ledger;
             counters.insert(*direction, Counters { packets, bytes, lost, overflowed, refused: 0 });

@@ -111,7 +111,7 @@ pub struct FaultTime {
 
 /// The verdict on a run; `None` if nobody watched it: it was simulated, ended before its load, or is of an earlier version.
 pub fn judge(scenario: &Scenario, tally: &Tally, faults: &[FaultTime]) -> Option<Fidelity> {
-    let origin = tally.load_started.filter(|_| !tally.samples.is_empty())?;
+    let origin = tally.load_started.filter(|_| !tally.host.seconds.is_empty())?;
     let doubts = |window: Window| {
         let view = View::of(scenario, tally, window, origin);
         let mut doubts: Vec<Doubt> = signals::ALL.iter().filter_map(|signal| signal(&view)).collect();

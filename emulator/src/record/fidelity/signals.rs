@@ -9,7 +9,6 @@ use planner::plan::Plan;
 
 use super::view::View;
 use super::{DEGRADED, Doubt, Grade};
-use crate::fabric::Counters;
 use crate::fabric::lateness::Lateness;
 use crate::record::tally::Hop;
 
@@ -98,7 +97,7 @@ fn share(plan: &Plan, stage: usize) -> f64 {
 /// Packets that left after they should: the software carrier's thread did not get a processor in time.
 fn forwarder(view: &View<'_>) -> Option<Doubt> {
     let all = || {
-        view.samples.iter().filter_map(|(at, sample)| Some((*at, Lateness::of(&sample.forwarder.as_ref()?.lateness))))
+        view.seconds.iter().filter_map(|second| Some((second.at, Lateness::of(second.lateness.as_deref()?))))
     };
     let lateness = all().fold(Lateness::default(), |sum, (_, lateness)| sum.with(&lateness));
     // Each crossing is as late as its last packet, which is as late as any; and one in a hundred is as late as this.
@@ -123,35 +122,52 @@ fn forwarder(view: &View<'_>) -> Option<Doubt> {
 /// Packets that found no room in a link's queue, by far more than TCP needs to find the rate: the queue is too short for it.
 fn queue(view: &View<'_>) -> Option<Doubt> {
     let passed = directions(view);
-    let share =
-        |counters: &Counters| counters.overflowed as f64 / (counters.overflowed + counters.packets).max(1) as f64;
-    let crowded = |counters: &Counters| counters.overflowed >= FEW_OVERFLOWED && share(counters) >= OVERFLOWED;
-    let full: Vec<_> = passed.iter().filter(|(_, (counters, _))| crowded(counters)).collect();
-    let ((from, to), (worst, seen)) = full.iter().max_by(|a, b| share(&a.1.0).total_cmp(&share(&b.1.0)))?;
+    let full: Vec<_> = passed
+        .iter()
+        .filter(|(_, sum)| sum.overflowed >= FEW_OVERFLOWED && sum.share() >= OVERFLOWED)
+        .collect();
+    let ((from, to), worst) = full.iter().max_by(|a, b| a.1.share().total_cmp(&b.1.share()))?;
+    let (from, to) = (view.tally.places.name(*from), view.tally.places.name(*to));
     // What was dropped is sent again, at least.
-    let bias = (share(worst), share(worst));
+    let bias = (worst.share(), worst.share());
     let others = match full.len() {
         1 => String::new(),
         count => format!(" (and {} more directions)", count - 1),
     };
     let what = format!(
         "a queue is too short: from {from} to {to} {:.1} % of the packets ({}) found it full{others}; TCP can't keep the link at its rate",
-        share(worst) * 100.0,
+        worst.share() * 100.0,
         worst.overflowed
     );
-    Some(view.graded("queue", Grade::of(bias.0.max(DEGRADED)), bias, seen.iter().copied(), what))
+    Some(view.graded("queue", Grade::of(bias.0.max(DEGRADED)), bias, worst.seen.iter().copied(), what))
 }
 
-/// What passed in each direction while it had the shape that the scenario gives it, and when packets found no room.
-fn directions<'a>(view: &View<'a>) -> BTreeMap<(&'a str, &'a str), (Counters, Vec<Instant>)> {
-    let mut all: BTreeMap<(&str, &str), (Counters, Vec<Instant>)> = BTreeMap::new();
-    for (at, sample) in &view.samples {
-        for link in sample.links.iter().filter(|link| !link.faulty) {
-            let (sum, seen) = all.entry((&link.from, &link.to)).or_default();
-            sum.packets += link.counters.packets;
-            sum.overflowed += link.counters.overflowed;
-            if link.counters.overflowed > 0 {
-                seen.push(*at);
+/// What passed in a direction while it had the shape that the scenario gives it.
+#[derive(Default)]
+struct Crowd {
+    packets: u64,
+    overflowed: u64,
+    /// When packets found no room.
+    seen: Vec<Instant>,
+}
+
+impl Crowd {
+    /// Of its packets, how many found no room.
+    fn share(&self) -> f64 {
+        self.overflowed as f64 / (self.overflowed + self.packets).max(1) as f64
+    }
+}
+
+/// By sender and receiver.
+fn directions(view: &View<'_>) -> BTreeMap<(u32, u32), Crowd> {
+    let mut all: BTreeMap<(u32, u32), Crowd> = BTreeMap::new();
+    for second in &view.seconds {
+        for link in &second.links {
+            let crowd = all.entry((link.from, link.to)).or_default();
+            crowd.packets += u64::from(link.packets);
+            crowd.overflowed += u64::from(link.overflowed);
+            if link.overflowed > 0 {
+                crowd.seen.push(second.at);
             }
         }
     }
@@ -160,19 +176,15 @@ fn directions<'a>(view: &View<'a>) -> BTreeMap<(&'a str, &'a str), (Counters, Ve
 
 /// Packets that the emulator itself dropped, for want of memory or because it could not read them in time: no link's doing.
 fn drops(view: &View<'_>) -> Option<Doubt> {
-    let of = |sample: &crate::record::sample::HostSample| {
-        let refused: u64 = sample.links.iter().map(|link| link.counters.refused).sum();
-        refused + sample.forwarder.as_ref().map_or(0, |forwarder| forwarder.unread)
-    };
-    let dropped: u64 = view.samples.iter().map(|(_, sample)| of(sample)).sum();
-    let passed: u64 = view.samples.iter().flat_map(|(_, sample)| &sample.links).map(|link| link.counters.packets).sum();
-    let share = dropped as f64 / (dropped + passed).max(1) as f64;
+    let dropped = view.seconds.iter().map(|second| second.dropped).fold(0, u64::saturating_add);
+    let passed = view.seconds.iter().map(|second| second.packets).fold(0, u64::saturating_add);
+    let share = dropped as f64 / dropped.saturating_add(passed).max(1) as f64;
     let grade = match share {
         share if share >= REFUSED[1] => Grade::Invalid,
         share if share >= REFUSED[0] => Grade::Degraded,
         _ => return None,
     };
-    let seen = view.samples.iter().filter(|(_, sample)| of(sample) > 0).map(|(at, _)| *at);
+    let seen = view.seconds.iter().filter(|second| second.dropped > 0).map(|second| second.at);
     let latency = dropped as f64 / view.completed.max(1.0) * RESENT_AFTER / view.median;
     let what = format!(
         "the emulator dropped {dropped} packets itself ({:.2} %): the forwarding thread could not keep up{}",
@@ -184,7 +196,7 @@ fn drops(view: &View<'_>) -> Option<Doubt> {
 
 /// Something else is in force on a link than what was asked.
 fn links(view: &View<'_>) -> Option<Doubt> {
-    let amiss = || view.samples.iter().flat_map(|(at, sample)| sample.amiss.iter().map(|amiss| (*at, amiss)));
+    let amiss = || view.seconds.iter().filter_map(|second| Some((second.at, second.amiss.as_ref()?)));
     let (_, first) = amiss().next()?;
     let what = format!("a link is not as the scenario says: from {} to {}: {}", first.from, first.to, first.what);
     // By how much that matters can't be told: the network is another.
