@@ -332,8 +332,8 @@ impl Tally {
                 seen.computed += finished.since(*started);
                 let (place, epoch, stage) = (self.places.number(teller), *epoch, *stage);
                 let (received, started, finished, sent) = (*received, *started, *finished, *sent);
-                // Four seconds are more than late enough.
-                let late = u32::try_from(late.as_nanos()).unwrap_or(u32::MAX);
+                // An hour is more than late enough.
+                let late = u32::try_from(late.saturating_add(Duration::from_nanos(500)).as_micros()).unwrap_or(u32::MAX);
                 self.hop(*request, Hop::Stage { place, epoch, stage, received, started, finished, sent, late });
             }
             Event::Prepared { resident, .. } => {

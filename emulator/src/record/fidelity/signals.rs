@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use node::clock::Instant;
 use node::config::Load;
-use planner::plan::Plan;
+use planner::plan::{Plan, Prediction};
 
 use super::view::View;
 use super::{DEGRADED, Doubt, Grade};
@@ -45,19 +45,19 @@ fn compute(view: &View<'_>) -> Option<Doubt> {
         if !view.window.contains(finished) || view.is_excused(view.tally.places.name(place), started, finished) {
             continue;
         }
-        let (took, late) = (finished.since(started).as_secs_f64(), f64::from(late) / 1e9);
+        let (took, late) = (finished.since(started).as_secs_f64(), f64::from(late) / 1e6);
         let work = stages.entry((epoch, stage)).or_default();
         (work.count, work.took, work.late, work.node) = (work.count + 1.0, work.took + took, work.late + late, place);
         if late > DEGRADED * (took - late) {
             work.seen.push(finished);
         }
     }
-    let lost = stages.iter().map(|(key, work)| slower(view, *key, work)).fold(0.0, f64::max);
+    let lost = lost(view, &stages);
     let late: f64 = stages.values().map(|work| work.late).sum();
     let most = stages.values().map(|work| work.count).fold(1.0, f64::max);
     let latency = (late / view.completed.max(most).max(1.0) / view.median).max(match view.scenario.load {
         // What waits for the slowest stage waits as much longer as that takes.
-        Load::Closed { .. } => lost / (1.0 - lost),
+        Load::Closed { .. } => lost / (1.0 - lost).max(1e-9),
         Load::Open { .. } => 0.0,
     });
     let ((_, stage), worst) = stages.iter().max_by(|a, b| a.1.late.total_cmp(&b.1.late))?;
@@ -76,17 +76,50 @@ fn compute(view: &View<'_>) -> Option<Doubt> {
     })
 }
 
-/// What a stage that takes longer costs of the throughput: nothing as long as something else is slower still.
-fn slower(view: &View<'_>, (epoch, stage): (u32, u16), work: &Work) -> f64 {
+/// What stages that take longer cost of the throughput. In each epoch that is what its worst stage costs; epochs count by the time that
+/// their results take at that pace, so that a late result of a short one is no more than it is.
+fn lost(view: &View<'_>, stages: &BTreeMap<(u32, u16), Work>) -> f64 {
+    let mut epochs: BTreeMap<u32, Pace> = BTreeMap::new();
+    for (key, work) in stages {
+        let pace = pace(view, *key, work);
+        let worst = epochs.entry(key.0).or_insert(pace);
+        if pace.lost() > worst.lost() {
+            *worst = pace;
+        }
+    }
+    let sum = epochs.values().fold(Pace::default(), |sum, pace| Pace {
+        should: sum.should + pace.should,
+        took: sum.took + pace.took,
+    });
+    sum.lost()
+}
+
+/// How long all results of an epoch take at the pace of a stage, in seconds.
+#[derive(Default, Clone, Copy)]
+struct Pace {
+    should: f64,
+    took: f64,
+}
+
+impl Pace {
+    fn lost(self) -> f64 {
+        if self.took > 0.0 { 1.0 - self.should / self.took } else { 0.0 }
+    }
+}
+
+/// What takes longer costs nothing as long as something else is slower still.
+fn pace(view: &View<'_>, (epoch, stage): (u32, u16), work: &Work) -> Pace {
     let plan = view.tally.plans.get(&epoch).map(|seen| &seen.plan);
-    let limit = plan.map_or(0.0, |plan| plan.prediction.bottleneck.as_secs_f64());
-    let limit = match view.scenario.load {
-        Load::Open { rate_per_s, .. } => limit.max(1.0 / rate_per_s.max(1e-9)),
-        Load::Closed { .. } => limit,
-    };
-    let share = plan.map_or(1.0, |plan| share(plan, usize::from(stage))) / work.count.max(1.0);
-    let (takes, should) = (work.took * share, (work.took - work.late) * share);
-    1.0 - limit.max(should).max(1e-9) / limit.max(takes).max(1e-9)
+    let predicted = |of: fn(&Prediction) -> Duration| plan.map_or(0.0, |plan| of(&plan.prediction).as_secs_f64());
+    let limit = predicted(|plan| plan.bottleneck).max(match view.scenario.load {
+        Load::Open { rate_per_s, .. } => 1.0 / rate_per_s.max(1e-9),
+        // The next one begins when one is done (Little's law).
+        Load::Closed { concurrency } => predicted(|plan| plan.latency) / f64::from(concurrency.max(1)),
+    });
+    let share = plan.map_or(1.0, |plan| share(plan, usize::from(stage))).max(1e-9);
+    let results = work.count / share;
+    let (took, should) = (work.took, work.took - work.late);
+    Pace { should: (results * limit).max(should).max(results * 1e-9), took: (results * limit).max(took).max(results * 1e-9) }
 }
 
 /// Which share of the requests goes through a stage.
