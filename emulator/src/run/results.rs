@@ -232,7 +232,11 @@ impl Results {
             eprintln!("what was recorded is in {}", shown(&place).display());
         }
         let exit = Exit::from_code(summary.exit).unwrap_or(exit);
-        let invalid = summary.fidelity.is_some_and(|fidelity| fidelity.verdict == Grade::Invalid);
+        // A run that nobody looked at is no better than one that is known to be wrong.
+        let invalid = match &summary.fidelity {
+            Some(fidelity) => fidelity.verdict == Grade::Invalid,
+            None => !summary.is_simulated(),
+        };
         match exit {
             // What an emulation that is none breaks is no news.
             Exit::Success | Exit::ExpectFailed if options.strict && invalid => Ok(Exit::Inconclusive),

@@ -84,7 +84,7 @@ pub struct FaultFidelity {
 /// Something that makes the figures doubtful.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// `compute`, `forwarder`, `queue`, `drops`, `links` or `timers`.
+    /// `unwatched`, `compute`, `forwarder`, `queue`, `drops`, `links` or `timers`.
     pub signal: String,
     /// How bad.
     pub grade: Grade,

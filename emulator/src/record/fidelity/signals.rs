@@ -15,7 +15,7 @@ use crate::record::tally::Hop;
 type Signal = fn(&View<'_>) -> Option<Doubt>;
 
 /// All of them.
-pub(super) const ALL: &[Signal] = &[compute, forwarder, queue, drops, links, timers];
+pub(super) const ALL: &[Signal] = &[unwatched, compute, forwarder, queue, drops, links, timers];
 
 /// From this share of a direction's packets on, a full queue is more than what TCP needs to find the rate.
 const OVERFLOWED: f64 = 0.02;
@@ -25,6 +25,25 @@ const FEW_OVERFLOWED: u64 = 20;
 const RESENT_AFTER: f64 = 0.2;
 /// From these shares of all packets on, those that the emulator dropped itself count.
 const REFUSED: [f64; 2] = [0.001, 0.01];
+
+/// A window this short may lie between two samples.
+const SHORT: Duration = Duration::from_secs(2);
+/// From this share of a window on, too little of it was looked at.
+const UNWATCHED: f64 = 0.5;
+
+/// Time in which nobody looked at the host and the links: that nothing was seen then says nothing.
+fn unwatched(view: &View<'_>) -> Option<Doubt> {
+    let length = view.window.length();
+    let watched: Duration = view.seconds.iter().map(|second| view.window.overlap(second.began(), second.at)).sum();
+    let missing = 1.0 - watched.as_secs_f64() / length.as_secs_f64().max(1e-9);
+    if length <= SHORT || missing <= UNWATCHED {
+        return None;
+    }
+    // Without a single sample this may have been anything.
+    let grade = if watched.is_zero() { Grade::Invalid } else { Grade::Degraded };
+    let what = format!("the host and the links were not looked at for {:.0} % of the time", missing * 100.0);
+    Some(view.graded("unwatched", grade, (0.0, 0.0), std::iter::empty(), what))
+}
 
 /// What a stage did.
 #[derive(Default)]

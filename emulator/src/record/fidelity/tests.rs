@@ -37,6 +37,24 @@ fn a_quiet_run_is_faithful_and_one_that_nobody_watched_has_no_verdict() {
     assert_eq!(judge(&run.scenario, &run.tally(), &[]), None);
 }
 
+#[test]
+fn a_run_that_was_hardly_looked_at_is_not_faithful() {
+    let with = |kept: std::ops::Range<u64>| {
+        judged(|run| {
+            let began = run.tally().load_started.unwrap();
+            run.entries.retain(|entry| {
+                let sampled = matches!(entry, Entry::Run { event: RunEvent::Sampled { .. }, .. });
+                !sampled || kept.contains(&entry.at().since(began).as_secs())
+            });
+        })
+    };
+    // The window is from second 5 to 40.
+    assert_eq!(with(0..25).verdict, Grade::Faithful);
+    let doubt = only(with(0..15), "unwatched");
+    assert!(doubt.grade == Grade::Degraded && doubt.what.contains("74 %"), "{doubt:?}");
+    assert_eq!(only(with(0..3), "unwatched").grade, Grade::Invalid);
+}
+
 /// Each stage computes for 18 ms, and a request takes about 350.
 #[test]
 fn results_that_are_late_are_told_by_what_they_add_to_the_latency() {

@@ -7,7 +7,6 @@ use planner::plan::{Plan, Stage};
 
 use super::words::{in_words, limit, name, not_fired, repeated};
 use super::*;
-use crate::record::event::SIMULATED;
 use crate::record::recovery::arrivals;
 use crate::record::tally::{PlanSeen, Refusal, Request, StageSeen, Tally};
 use crate::record::{fidelity, invariant, rate};
