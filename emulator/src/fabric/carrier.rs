@@ -78,14 +78,14 @@ pub trait Carrier: Send {
 pub struct Vitals {
     /// What passed in every direction since the start.
     pub counters: BTreeMap<Direction, Counters>,
-    /// Bytes that wait in each direction, where that can be seen.
-    pub backlog: BTreeMap<Direction, u64>,
     /// How late packets left since the start; `None`: the kernel lets them leave.
     pub lateness: Option<Lateness>,
     /// Packets that were dropped before the carrier could read them, since the start.
     pub unread: u64,
     /// Directions in which something else is in force than what was asked, and what that is.
     pub amiss: Vec<(Direction, String)>,
+    /// Why that could not be seen everywhere, if so.
+    pub unseen: Option<String>,
 }
 
 /// More full-size packets than any super-frame has.

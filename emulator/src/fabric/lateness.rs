@@ -63,7 +63,7 @@ impl Lateness {
 
     /// Both together.
     pub fn with(&self, other: &Lateness) -> Lateness {
-        Lateness(std::array::from_fn(|bucket| self.0[bucket] + other.0[bucket]))
+        Lateness(std::array::from_fn(|bucket| self.0[bucket].saturating_add(other.0[bucket])))
     }
 
     /// The buckets that have any, by number: as they are written down.
@@ -96,7 +96,12 @@ impl Lateness {
 
     /// How many departures there were.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().copied().fold(0, u64::saturating_add)
+    }
+
+    /// [`Lateness::quantile`], as if all of a bucket were in its middle.
+    pub fn typical(&self, share: f64) -> Duration {
+        self.quantile(share).mul_f64(0.75)
     }
 
     /// A time within which this share of the departures left (at most twice the least such time); zero if there were none.
@@ -104,7 +109,7 @@ impl Lateness {
         let wanted = self.total() as f64 * share;
         let mut seen = 0;
         for (time, count) in self.buckets() {
-            seen += count;
+            seen = u64::saturating_add(seen, count);
             if seen as f64 >= wanted {
                 return time;
             }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use planner::units::duration;
 use serde::{Deserialize, Serialize};
 
+use crate::fabric::Counters;
+
 /// One sample. Counts and times are those since the sample before.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct HostSample {
@@ -15,18 +17,23 @@ pub struct HostSample {
     /// The processors.
     pub cpu: Cpu,
     /// How long tasks waited for what; `None` where the kernel doesn't tell (`/proc/pressure`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pressure: Option<Pressure>,
     /// How long the threads of the run's processes were ready and waited for a processor, all together; `None` where the kernel
     /// keeps no such statistics, or tells pressure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_delay_s: Option<f64>,
     /// Page faults of the run's processes for which something had to be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub major_faults: u64,
     /// Times that the kernel left packets for later because it had spent its share of time on them (`softnet_stat`).
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub squeezed: u64,
     /// Nodes that their control groups held back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub throttled: Vec<Throttled>,
     /// The software carrier's thread; `None` with netem.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarder: Option<Forwarder>,
     /// Directions in which anything passed or was dropped.
     pub links: Vec<LinkUse>,
@@ -40,8 +47,8 @@ pub struct HostSample {
 pub struct Cpu {
     /// They did anything.
     pub busy: f64,
-    /// They did it for this run: its nodes and `emu`.
-    pub own: f64,
+    /// They did it for this run: its nodes and `emu`; `None` where `/proc` doesn't show these.
+    pub own: Option<f64>,
     /// The hypervisor gave them to others.
     pub stolen: f64,
 }
@@ -75,6 +82,7 @@ pub struct Forwarder {
     /// How many packets left how late: the bucket `b` is for those less than 2^b ns late.
     pub lateness: Vec<(u8, u64)>,
     /// Packets that were dropped before it could read them.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub unread: u64,
 }
 
@@ -86,15 +94,34 @@ pub struct LinkUse {
     /// The receiver.
     pub to: String,
     /// The rate in force at the end, in bits per second; `None`: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<u64>,
-    /// Whether a fault had given it another shape than the scenario's.
+    /// Whether a fault gave it another shape than the scenario's, for some of the time at least.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub faulty: bool,
     /// What passed.
-    pub counters: crate::fabric::Counters,
-    /// Bytes that waited at the end (netem only).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub backlog: Option<u64>,
+    #[serde(with = "WithoutZeros")]
+    pub counters: Counters,
+}
+
+/// How [`Counters`] are written here, hundreds of them in a second: what is zero is left out.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Counters")]
+struct WithoutZeros {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    packets: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    bytes: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    lost: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    overflowed: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    refused: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A direction in which something else is in force than what was asked.
@@ -106,4 +133,25 @@ pub struct Amiss {
     pub to: String,
     /// What is wrong.
     pub what: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_zero_is_not_written_and_read_as_zero() {
+        let counters = Counters { packets: 7, bytes: 900, ..Counters::default() };
+        let links = vec![LinkUse { from: "a".into(), to: "b".into(), counters, ..LinkUse::default() }];
+        let sample = HostSample { over: Duration::from_secs(1), links, ..HostSample::default() };
+        let written = serde_json::to_string(&sample).unwrap();
+        assert!(
+            written.ends_with(r#""links":[{"from":"a","to":"b","counters":{"packets":7,"bytes":900}}]}"#),
+            "{written}"
+        );
+        assert_eq!(serde_json::from_str::<HostSample>(&written).unwrap(), sample);
+        // As earlier versions wrote it.
+        let earlier = written.replace("900}", r#"900,"lost":0,"overflowed":0,"refused":0},"backlog":5"#);
+        assert_eq!(serde_json::from_str::<HostSample>(&earlier).unwrap(), sample);
+    }
 }

@@ -1,6 +1,7 @@
 //! The event log, folded: what every result is computed from. Entries may come in any order, as those
 //! of different nodes do; only the instants they carry count.
 
+mod host;
 mod request;
 mod window;
 
@@ -14,12 +15,12 @@ use planner::cluster::Path;
 use planner::plan::Plan;
 use planner::units::ByteSize;
 
+pub use host::{HostSeen, Passed, Second, Used};
 pub use request::{Hop, Outcome, Places, Request};
 pub use window::{Sample, Window};
 
 use super::event::{Entry, ExitCause, Holding, RunEvent, SIMULATED};
 use super::log::{LogError, LogReader};
-use super::sample::HostSample;
 use crate::fabric::Counters;
 use crate::scenario::{FaultSpec, Scenario};
 
@@ -67,7 +68,7 @@ pub struct Tally {
     /// What each process held, by its node and id.
     pub held: BTreeMap<(String, i32), Vec<Look>>,
     /// What the host and the links did, about every second of the load.
-    pub samples: Vec<(Instant, HostSample)>,
+    pub host: HostSeen,
     /// How late nodes' timers were: when it was told, where, and the latest since the word before.
     pub timers: Vec<(Instant, String, Duration)>,
     /// Processes that still ran after every node was ended: id and command line.
@@ -76,7 +77,7 @@ pub struct Tally {
     pub loads: Vec<Load>,
     /// Most resident memory of each process after a segment was prepared.
     pub prepared: BTreeMap<String, ByteSize>,
-    /// Names of the nodes that [`Hop`]s tell of, by number.
+    /// Names of the nodes that [`Hop`]s and [`Passed`] tell of, by number.
     pub places: Places,
     /// What passed in each direction by the last count.
     pub traffic: BTreeMap<(String, String), Counters>,
@@ -331,8 +332,9 @@ impl Tally {
                 seen.computed += finished.since(*started);
                 let (place, epoch, stage) = (self.places.number(teller), *epoch, *stage);
                 let (received, started, finished, sent) = (*received, *started, *finished, *sent);
-                // Four seconds are more than late enough.
-                let late = u32::try_from(late.as_nanos()).unwrap_or(u32::MAX);
+                // An hour is more than late enough.
+                let late =
+                    u32::try_from(late.saturating_add(Duration::from_nanos(500)).as_micros()).unwrap_or(u32::MAX);
                 self.hop(*request, Hop::Stage { place, epoch, stage, received, started, finished, sent, late });
             }
             Event::Prepared { resident, .. } => {
@@ -391,7 +393,7 @@ impl Tally {
                     line.push(Look { at, resident: *resident, descriptors: *descriptors });
                 }
             }
-            RunEvent::Sampled { sample } => self.samples.push((at, (**sample).clone())),
+            RunEvent::Sampled { sample } => self.host.take(at, sample, &mut self.places),
             RunEvent::Warning { text } => self.warn(text.clone()),
             RunEvent::Interrupted => self.interrupted = true,
             RunEvent::RunEnded { peak_memory, exit } => {

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::numbers::{counted, grouped, significant};
-use crate::record::event::SIMULATED;
 use crate::record::growth::{DESCRIPTOR_NOISE, MEMORY_NOISE};
 use crate::record::invariant::Judgement;
 use crate::record::summary::{Held, ProcessSummary, Summary};
@@ -84,11 +83,15 @@ pub fn expect(scenario: &Scenario, summary: &Summary) -> Vec<Violation> {
             }
         }
     }
-    if let (Some(worst), Some(fidelity)) = (expect.verdict, &summary.fidelity)
-        && fidelity.verdict > worst
-    {
-        let first = fidelity.doubts.first().map_or("", |doubt| doubt.what.as_str());
-        fail("verdict", format!("{} expected, {} found: {first}", worst.word(), fidelity.verdict.word()));
+    match (expect.verdict, &summary.fidelity) {
+        (Some(worst), Some(fidelity)) if fidelity.verdict > worst => {
+            let first = fidelity.doubts.first().map_or("", |doubt| doubt.what.as_str());
+            fail("verdict", format!("{} expected, {} found: {first}", worst.word(), fidelity.verdict.word()));
+        }
+        (Some(worst), None) if !summary.is_simulated() => {
+            fail("verdict", format!("{} expected, but nobody looked at the host and the links", worst.word()));
+        }
+        _ => {}
     }
     leaks(scenario, summary, &mut fail);
     violations
@@ -96,7 +99,7 @@ pub fn expect(scenario: &Scenario, summary: &Summary) -> Vec<Violation> {
 
 /// Fails for each process that grows faster than it may.
 fn leaks(scenario: &Scenario, summary: &Summary, fail: &mut impl FnMut(&str, String)) {
-    let simulated = summary.carrier.as_deref() == Some(SIMULATED);
+    let simulated = summary.is_simulated();
     let mut judge =
         |key: &str, most: Option<u64>, noise: u64, of: fn(&ProcessSummary) -> Held, say: fn(f64) -> String| {
             let Some(most) = most.filter(|_| !simulated) else { return };

@@ -2,8 +2,9 @@
 
 use super::numbers::significant;
 use super::words::fault_name;
-use crate::record::fidelity::{Doubt, Fidelity, Grade};
+use crate::record::fidelity::{Doubt, Fidelity};
 use crate::record::summary::Summary;
+use crate::scenario::Grade;
 
 /// Title of the list of doubts.
 pub(super) const TITLE: &str = "How far the emulation can be trusted";

@@ -16,7 +16,6 @@ use crate::live::Live;
 use crate::model::Prepared;
 use crate::record::env::{self, Env, ModelId};
 use crate::record::event::{Entry, RunEvent, SIMULATED};
-use crate::record::fidelity::Grade;
 use crate::record::folder::{Folder, FolderError};
 use crate::record::log::{LogError, LogWriter};
 use crate::record::outputs::{self, OutputError, load_began};
@@ -25,7 +24,7 @@ use crate::report::evidence::Evidence;
 use crate::report::progress::Progress;
 use crate::report::{files, terminal};
 use crate::sandbox::Sandbox;
-use crate::scenario::{Loaded, Scenario};
+use crate::scenario::{Grade, Loaded, Scenario};
 use crate::shell::alive::{ALIVE, Alive};
 use crate::shell::visits;
 
@@ -232,7 +231,11 @@ impl Results {
             eprintln!("what was recorded is in {}", shown(&place).display());
         }
         let exit = Exit::from_code(summary.exit).unwrap_or(exit);
-        let invalid = summary.fidelity.is_some_and(|fidelity| fidelity.verdict == Grade::Invalid);
+        // A run that nobody looked at is no better than one that is known to be wrong.
+        let invalid = match &summary.fidelity {
+            Some(fidelity) => fidelity.verdict == Grade::Invalid,
+            None => !summary.is_simulated(),
+        };
         match exit {
             // What an emulation that is none breaks is no news.
             Exit::Success | Exit::ExpectFailed if options.strict && invalid => Ok(Exit::Inconclusive),

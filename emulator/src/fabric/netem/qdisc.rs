@@ -49,8 +49,6 @@ pub(in crate::fabric) struct Statistics {
     pub(in crate::fabric) packets: u64,
     pub(in crate::fabric) bytes: u64,
     pub(in crate::fabric) drops: u32,
-    /// Bytes that wait.
-    pub(in crate::fabric) backlog: u32,
 }
 
 pub(in crate::fabric) fn add(
@@ -154,5 +152,5 @@ fn statistics(nested: &[u8]) -> Option<Statistics> {
     let packets = find(nested, STATS_PACKETS64).and_then(long).or(word(basic, 2).map(u64::from))?;
     // Queue: length, backlog, drops, requeues, overlimits.
     let queue = |index| find(nested, STATS_QUEUE).and_then(|queue| word(queue, index)).unwrap_or_default();
-    Some(Statistics { packets, bytes: long(basic)?, drops: queue(2), backlog: queue(1) })
+    Some(Statistics { packets, bytes: long(basic)?, drops: queue(2) })
 }

@@ -1,14 +1,12 @@
 //! What the host did while load was offered.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::rounded;
-use crate::fabric::lateness::Lateness;
-use crate::record::sample::HostSample;
-use crate::record::tally::Tally;
+use crate::record::sample::Pressure;
+use crate::record::tally::{HostSeen, Second, Tally};
 
 /// What the host did while load was offered; every value is that of about a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,7 +15,7 @@ pub struct HostSummary {
     pub samples: usize,
     /// Share of the host's processors that did anything.
     pub busy: Option<Spread>,
-    /// Share that did it for this run.
+    /// Share that did it for this run; `None` where `/proc` doesn't show its processes.
     pub own: Option<Spread>,
     /// Share that the hypervisor gave to others.
     pub stolen: Option<Spread>,
@@ -69,47 +67,37 @@ pub struct Throttling {
 
 /// `None` without samples.
 pub fn host(tally: &Tally) -> Option<HostSummary> {
-    let samples: Vec<&HostSample> = tally.samples.iter().map(|(_, sample)| sample).collect();
-    if samples.is_empty() {
+    let HostSeen { seconds, lateness, unread, refused, major_faults, squeezed, throttled } = &tally.host;
+    if seconds.is_empty() {
         return None;
     }
-    let of = |value: &dyn Fn(&HostSample) -> Option<f64>| {
-        spread(samples.iter().filter_map(|sample| value(sample)).collect())
-    };
-    let pressure =
-        |value: fn(&crate::record::sample::Pressure) -> f64| of(&|sample| sample.pressure.as_ref().map(value));
-    let forwarders = || samples.iter().filter_map(|sample| sample.forwarder.as_ref());
-    let lateness = forwarders().fold(Lateness::default(), |sum, of| sum.with(&Lateness::of(&of.lateness)));
+    let of = |value: &dyn Fn(&Second) -> Option<f64>| spread(seconds.iter().filter_map(value).collect());
+    let pressure = |value: fn(&Pressure) -> f64| of(&|second| second.pressure.as_ref().map(value));
     let millis = |time: Duration| rounded(time.as_secs_f64() * 1e3);
-    let mut throttled: BTreeMap<&str, (u64, Duration)> = BTreeMap::new();
-    for held in samples.iter().flat_map(|sample| &sample.throttled) {
-        let sum = throttled.entry(&held.node).or_default();
-        *sum = (sum.0 + held.periods, sum.1 + held.time);
-    }
     Some(HostSummary {
-        samples: samples.len(),
-        busy: of(&|sample| Some(sample.cpu.busy)),
-        own: of(&|sample| Some(sample.cpu.own)),
-        stolen: of(&|sample| Some(sample.cpu.stolen)),
+        samples: seconds.len(),
+        busy: of(&|second| Some(second.cpu.busy)),
+        own: of(&|second| second.cpu.own),
+        stolen: of(&|second| Some(second.cpu.stolen)),
         cpu_pressure: pressure(|pressure| pressure.cpu),
         io_pressure: pressure(|pressure| pressure.io),
         memory_pressure: pressure(|pressure| pressure.memory),
-        run_delay_s: of(&|sample| Some(sample.run_delay_s? / sample.over.as_secs_f64().max(1e-3))),
+        run_delay_s: of(&|second| Some(second.run_delay_s? / second.over.as_secs_f64().max(1e-3))),
         lateness_ms: (lateness.total() > 0).then(|| Spread {
             p50: millis(lateness.quantile(0.5)),
             p99: millis(lateness.quantile(0.99)),
             max: millis(lateness.quantile(1.0)),
         }),
-        unread: forwarders().map(|forwarder| forwarder.unread).sum(),
-        refused: samples.iter().flat_map(|sample| &sample.links).map(|link| link.counters.refused).sum(),
-        major_faults: samples.iter().map(|sample| sample.major_faults).sum(),
-        squeezed: samples.iter().map(|sample| sample.squeezed).sum(),
+        unread: *unread,
+        refused: *refused,
+        major_faults: *major_faults,
+        squeezed: *squeezed,
         timer_late_ms: spread(tally.timers.iter().map(|(.., late)| late.as_secs_f64() * 1e3).collect()),
         throttled: throttled
-            .into_iter()
+            .iter()
             .map(|(node, (periods, time))| Throttling {
-                node: node.to_owned(),
-                periods,
+                node: node.clone(),
+                periods: *periods,
                 time_s: rounded(time.as_secs_f64()),
             })
             .collect(),

@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use node::clock::Instant;
 use node::config::Load;
-use planner::plan::Plan;
+use planner::plan::{Plan, Prediction};
 
 use super::view::View;
-use super::{DEGRADED, Doubt, Grade};
-use crate::fabric::Counters;
+use super::{DEGRADED, Doubt, Grade, grade};
 use crate::fabric::lateness::Lateness;
 use crate::record::tally::Hop;
 
 type Signal = fn(&View<'_>) -> Option<Doubt>;
 
 /// All of them.
-pub(super) const ALL: &[Signal] = &[compute, forwarder, queue, drops, links, timers];
+pub(super) const ALL: &[Signal] = &[unwatched, compute, forwarder, queue, drops, links, timers];
 
 /// From this share of a direction's packets on, a full queue is more than what TCP needs to find the rate.
 const OVERFLOWED: f64 = 0.02;
@@ -26,6 +25,25 @@ const FEW_OVERFLOWED: u64 = 20;
 const RESENT_AFTER: f64 = 0.2;
 /// From these shares of all packets on, those that the emulator dropped itself count.
 const REFUSED: [f64; 2] = [0.001, 0.01];
+
+/// A window this short may lie between two samples.
+const SHORT: Duration = Duration::from_secs(2);
+/// From this share of a window on, too little of it was looked at.
+const UNWATCHED: f64 = 0.5;
+
+/// Time in which nobody looked at the host and the links: that nothing was seen then says nothing.
+fn unwatched(view: &View<'_>) -> Option<Doubt> {
+    let length = view.window.length();
+    let watched: Duration = view.seconds.iter().map(|second| view.window.overlap(second.began(), second.at)).sum();
+    let missing = 1.0 - watched.as_secs_f64() / length.as_secs_f64().max(1e-9);
+    if length <= SHORT || missing <= UNWATCHED {
+        return None;
+    }
+    // Without a single sample this may have been anything.
+    let grade = if watched.is_zero() { Grade::Invalid } else { Grade::Degraded };
+    let what = format!("the host and the links were not looked at for {:.0} % of the time", missing * 100.0);
+    Some(view.graded("unwatched", grade, (0.0, 0.0), std::iter::empty(), what))
+}
 
 /// What a stage did.
 #[derive(Default)]
@@ -46,19 +64,19 @@ fn compute(view: &View<'_>) -> Option<Doubt> {
         if !view.window.contains(finished) || view.is_excused(view.tally.places.name(place), started, finished) {
             continue;
         }
-        let (took, late) = (finished.since(started).as_secs_f64(), f64::from(late) / 1e9);
+        let (took, late) = (finished.since(started).as_secs_f64(), f64::from(late) / 1e6);
         let work = stages.entry((epoch, stage)).or_default();
         (work.count, work.took, work.late, work.node) = (work.count + 1.0, work.took + took, work.late + late, place);
         if late > DEGRADED * (took - late) {
             work.seen.push(finished);
         }
     }
-    let lost = stages.iter().map(|(key, work)| slower(view, *key, work)).fold(0.0, f64::max);
+    let lost = lost(view, &stages);
     let late: f64 = stages.values().map(|work| work.late).sum();
     let most = stages.values().map(|work| work.count).fold(1.0, f64::max);
     let latency = (late / view.completed.max(most).max(1.0) / view.median).max(match view.scenario.load {
         // What waits for the slowest stage waits as much longer as that takes.
-        Load::Closed { .. } => lost / (1.0 - lost),
+        Load::Closed { .. } => lost / (1.0 - lost).max(1e-9),
         Load::Open { .. } => 0.0,
     });
     let ((_, stage), worst) = stages.iter().max_by(|a, b| a.1.late.total_cmp(&b.1.late))?;
@@ -77,17 +95,52 @@ fn compute(view: &View<'_>) -> Option<Doubt> {
     })
 }
 
-/// What a stage that takes longer costs of the throughput: nothing as long as something else is slower still.
-fn slower(view: &View<'_>, (epoch, stage): (u32, u16), work: &Work) -> f64 {
+/// What stages that take longer cost of the throughput. In each epoch that is what its worst stage costs; epochs count by the time that
+/// their results take at that pace, so that a late result of a short one is no more than it is.
+fn lost(view: &View<'_>, stages: &BTreeMap<(u32, u16), Work>) -> f64 {
+    let mut epochs: BTreeMap<u32, Pace> = BTreeMap::new();
+    for (key, work) in stages {
+        let pace = pace(view, *key, work);
+        let worst = epochs.entry(key.0).or_insert(pace);
+        if pace.lost() > worst.lost() {
+            *worst = pace;
+        }
+    }
+    let sum = epochs
+        .values()
+        .fold(Pace::default(), |sum, pace| Pace { should: sum.should + pace.should, took: sum.took + pace.took });
+    sum.lost()
+}
+
+/// How long all results of an epoch take at the pace of a stage, in seconds.
+#[derive(Default, Clone, Copy)]
+struct Pace {
+    should: f64,
+    took: f64,
+}
+
+impl Pace {
+    fn lost(self) -> f64 {
+        if self.took > 0.0 { 1.0 - self.should / self.took } else { 0.0 }
+    }
+}
+
+/// What takes longer costs nothing as long as something else is slower still.
+fn pace(view: &View<'_>, (epoch, stage): (u32, u16), work: &Work) -> Pace {
     let plan = view.tally.plans.get(&epoch).map(|seen| &seen.plan);
-    let limit = plan.map_or(0.0, |plan| plan.prediction.bottleneck.as_secs_f64());
-    let limit = match view.scenario.load {
-        Load::Open { rate_per_s, .. } => limit.max(1.0 / rate_per_s.max(1e-9)),
-        Load::Closed { .. } => limit,
-    };
-    let share = plan.map_or(1.0, |plan| share(plan, usize::from(stage))) / work.count.max(1.0);
-    let (takes, should) = (work.took * share, (work.took - work.late) * share);
-    1.0 - limit.max(should).max(1e-9) / limit.max(takes).max(1e-9)
+    let predicted = |of: fn(&Prediction) -> Duration| plan.map_or(0.0, |plan| of(&plan.prediction).as_secs_f64());
+    let limit = predicted(|plan| plan.bottleneck).max(match view.scenario.load {
+        Load::Open { rate_per_s, .. } => 1.0 / rate_per_s.max(1e-9),
+        // The next one begins when one is done (Little's law).
+        Load::Closed { concurrency } => predicted(|plan| plan.latency) / f64::from(concurrency.max(1)),
+    });
+    let share = plan.map_or(1.0, |plan| share(plan, usize::from(stage))).max(1e-9);
+    let results = work.count / share;
+    let (took, should) = (work.took, work.took - work.late);
+    Pace {
+        should: (results * limit).max(should).max(results * 1e-9),
+        took: (results * limit).max(took).max(results * 1e-9),
+    }
 }
 
 /// Which share of the requests goes through a stage.
@@ -97,14 +150,13 @@ fn share(plan: &Plan, stage: usize) -> f64 {
 
 /// Packets that left after they should: the software carrier's thread did not get a processor in time.
 fn forwarder(view: &View<'_>) -> Option<Doubt> {
-    let all = || {
-        view.samples.iter().filter_map(|(at, sample)| Some((*at, Lateness::of(&sample.forwarder.as_ref()?.lateness))))
-    };
+    let all = || view.seconds.iter().filter_map(|second| Some((second.at, Lateness::of(second.lateness.as_deref()?))));
     let lateness = all().fold(Lateness::default(), |sum, (_, lateness)| sum.with(&lateness));
-    // Each crossing is as late as its last packet, which is as late as any; and one in a hundred is as late as this.
+    // Each crossing is as late as its last packet, which is as late as any; and one in a hundred is as late as this. Both are told as if
+    // all packets of a bucket were in its middle.
     let latency = |of: &Lateness| {
         let mean = of.mean().as_secs_f64() * view.crossings;
-        mean.max(of.quantile(0.99).as_secs_f64()) / view.median
+        mean.max(of.typical(0.99).as_secs_f64()) / view.median
     };
     let bias = latency(&lateness);
     let seen = all().filter(|(_, lateness)| latency(lateness) >= DEGRADED).map(|(at, _)| at);
@@ -114,7 +166,7 @@ fn forwarder(view: &View<'_>) -> Option<Doubt> {
         format!(
             "the forwarding thread was late: packets left {} ms late on average, one in a hundred {} ms or more{least}{}",
             ms(lateness.mean()),
-            ms(lateness.quantile(0.99) / 2),
+            ms(lateness.typical(0.99)),
             view.host_in_words()
         )
     })
@@ -123,35 +175,50 @@ fn forwarder(view: &View<'_>) -> Option<Doubt> {
 /// Packets that found no room in a link's queue, by far more than TCP needs to find the rate: the queue is too short for it.
 fn queue(view: &View<'_>) -> Option<Doubt> {
     let passed = directions(view);
-    let share =
-        |counters: &Counters| counters.overflowed as f64 / (counters.overflowed + counters.packets).max(1) as f64;
-    let crowded = |counters: &Counters| counters.overflowed >= FEW_OVERFLOWED && share(counters) >= OVERFLOWED;
-    let full: Vec<_> = passed.iter().filter(|(_, (counters, _))| crowded(counters)).collect();
-    let ((from, to), (worst, seen)) = full.iter().max_by(|a, b| share(&a.1.0).total_cmp(&share(&b.1.0)))?;
+    let full: Vec<_> =
+        passed.iter().filter(|(_, sum)| sum.overflowed >= FEW_OVERFLOWED && sum.share() >= OVERFLOWED).collect();
+    let ((from, to), worst) = full.iter().max_by(|a, b| a.1.share().total_cmp(&b.1.share()))?;
+    let (from, to) = (view.tally.places.name(*from), view.tally.places.name(*to));
     // What was dropped is sent again, at least.
-    let bias = (share(worst), share(worst));
+    let bias = (worst.share(), worst.share());
     let others = match full.len() {
         1 => String::new(),
         count => format!(" (and {} more directions)", count - 1),
     };
     let what = format!(
         "a queue is too short: from {from} to {to} {:.1} % of the packets ({}) found it full{others}; TCP can't keep the link at its rate",
-        share(worst) * 100.0,
+        worst.share() * 100.0,
         worst.overflowed
     );
-    Some(view.graded("queue", Grade::of(bias.0.max(DEGRADED)), bias, seen.iter().copied(), what))
+    Some(view.graded("queue", grade(bias.0.max(DEGRADED)), bias, worst.seen.iter().copied(), what))
 }
 
-/// What passed in each direction while it had the shape that the scenario gives it, and when packets found no room.
-fn directions<'a>(view: &View<'a>) -> BTreeMap<(&'a str, &'a str), (Counters, Vec<Instant>)> {
-    let mut all: BTreeMap<(&str, &str), (Counters, Vec<Instant>)> = BTreeMap::new();
-    for (at, sample) in &view.samples {
-        for link in sample.links.iter().filter(|link| !link.faulty) {
-            let (sum, seen) = all.entry((&link.from, &link.to)).or_default();
-            sum.packets += link.counters.packets;
-            sum.overflowed += link.counters.overflowed;
-            if link.counters.overflowed > 0 {
-                seen.push(*at);
+/// What passed in a direction while it had the shape that the scenario gives it.
+#[derive(Default)]
+struct Crowd {
+    packets: u64,
+    overflowed: u64,
+    /// When packets found no room.
+    seen: Vec<Instant>,
+}
+
+impl Crowd {
+    /// Of its packets, how many found no room.
+    fn share(&self) -> f64 {
+        self.overflowed as f64 / (self.overflowed + self.packets).max(1) as f64
+    }
+}
+
+/// By sender and receiver.
+fn directions(view: &View<'_>) -> BTreeMap<(u32, u32), Crowd> {
+    let mut all: BTreeMap<(u32, u32), Crowd> = BTreeMap::new();
+    for second in &view.seconds {
+        for link in &second.links {
+            let crowd = all.entry((link.from, link.to)).or_default();
+            crowd.packets += u64::from(link.packets);
+            crowd.overflowed += u64::from(link.overflowed);
+            if link.overflowed > 0 {
+                crowd.seen.push(second.at);
             }
         }
     }
@@ -160,19 +227,15 @@ fn directions<'a>(view: &View<'a>) -> BTreeMap<(&'a str, &'a str), (Counters, Ve
 
 /// Packets that the emulator itself dropped, for want of memory or because it could not read them in time: no link's doing.
 fn drops(view: &View<'_>) -> Option<Doubt> {
-    let of = |sample: &crate::record::sample::HostSample| {
-        let refused: u64 = sample.links.iter().map(|link| link.counters.refused).sum();
-        refused + sample.forwarder.as_ref().map_or(0, |forwarder| forwarder.unread)
-    };
-    let dropped: u64 = view.samples.iter().map(|(_, sample)| of(sample)).sum();
-    let passed: u64 = view.samples.iter().flat_map(|(_, sample)| &sample.links).map(|link| link.counters.packets).sum();
-    let share = dropped as f64 / (dropped + passed).max(1) as f64;
+    let dropped = view.seconds.iter().map(|second| second.dropped).fold(0, u64::saturating_add);
+    let passed = view.seconds.iter().map(|second| second.packets).fold(0, u64::saturating_add);
+    let share = dropped as f64 / dropped.saturating_add(passed).max(1) as f64;
     let grade = match share {
         share if share >= REFUSED[1] => Grade::Invalid,
         share if share >= REFUSED[0] => Grade::Degraded,
         _ => return None,
     };
-    let seen = view.samples.iter().filter(|(_, sample)| of(sample) > 0).map(|(at, _)| *at);
+    let seen = view.seconds.iter().filter(|second| second.dropped > 0).map(|second| second.at);
     let latency = dropped as f64 / view.completed.max(1.0) * RESENT_AFTER / view.median;
     let what = format!(
         "the emulator dropped {dropped} packets itself ({:.2} %): the forwarding thread could not keep up{}",
@@ -184,7 +247,7 @@ fn drops(view: &View<'_>) -> Option<Doubt> {
 
 /// Something else is in force on a link than what was asked.
 fn links(view: &View<'_>) -> Option<Doubt> {
-    let amiss = || view.samples.iter().flat_map(|(at, sample)| sample.amiss.iter().map(|amiss| (*at, amiss)));
+    let amiss = || view.seconds.iter().filter_map(|second| Some((second.at, second.amiss.as_ref()?)));
     let (_, first) = amiss().next()?;
     let what = format!("a link is not as the scenario says: from {} to {}: {}", first.from, first.to, first.what);
     // By how much that matters can't be told: the network is another.

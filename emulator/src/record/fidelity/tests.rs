@@ -37,6 +37,24 @@ fn a_quiet_run_is_faithful_and_one_that_nobody_watched_has_no_verdict() {
     assert_eq!(judge(&run.scenario, &run.tally(), &[]), None);
 }
 
+#[test]
+fn a_run_that_was_hardly_looked_at_is_not_faithful() {
+    let with = |kept: std::ops::Range<u64>| {
+        judged(|run| {
+            let began = run.tally().load_started.unwrap();
+            run.entries.retain(|entry| {
+                let sampled = matches!(entry, Entry::Run { event: RunEvent::Sampled { .. }, .. });
+                !sampled || kept.contains(&entry.at().since(began).as_secs())
+            });
+        })
+    };
+    // The window is from second 5 to 40.
+    assert_eq!(with(0..25).verdict, Grade::Faithful);
+    let doubt = only(with(0..15), "unwatched");
+    assert!(doubt.grade == Grade::Degraded && doubt.what.contains("74 %"), "{doubt:?}");
+    assert_eq!(only(with(0..3), "unwatched").grade, Grade::Invalid);
+}
+
 /// Each stage computes for 18 ms, and a request takes about 350.
 #[test]
 fn results_that_are_late_are_told_by_what_they_add_to_the_latency() {
@@ -55,6 +73,61 @@ fn results_that_are_late_are_told_by_what_they_add_to_the_latency() {
     assert!((0.12..0.2).contains(&doubt.latency), "{doubt:?}");
     assert_eq!((doubt.grade, doubt.throughput), (Grade::Degraded, 0.0));
     assert!(doubt.what.contains("15.0 ms late"), "{doubt:?}");
+}
+
+/// A stage of one second that took twenty-five.
+#[test]
+fn a_result_that_is_very_late_is_told_as_late_as_it_was() {
+    let fidelity = judged(|run| {
+        for entry in &mut run.entries {
+            if let Entry::Node { event: Event::Processed { stage: 1, started, finished, late, .. }, .. } = entry {
+                *late = Duration::from_secs(24);
+                *started = Instant(finished.0 - 25_000_000_000);
+            }
+        }
+    });
+    let doubt = only(fidelity, "compute");
+    assert_eq!(doubt.grade, Grade::Invalid);
+    assert!(doubt.throughput > 0.9 && doubt.what.contains("24000.0 ms late"), "{doubt:?}");
+}
+
+/// Something that was computed for the first time, in an epoch that lasted no longer than that.
+#[test]
+fn one_late_result_of_a_short_epoch_does_not_spoil_a_long_run() {
+    let fidelity = judged(|run| {
+        let late = run.entries.iter_mut().find_map(|entry| match entry {
+            Entry::Node {
+                event: Event::Processed { request: 100, stage: 1, epoch, started, finished, late, .. },
+                ..
+            } => Some((epoch, started, finished, late)),
+            _ => None,
+        });
+        let (epoch, started, finished, late) = late.unwrap();
+        (*epoch, *late) = (9, Duration::from_millis(1900));
+        *started = Instant(finished.0 - 2_000_000_000);
+    });
+    assert_eq!(fidelity.verdict, Grade::Faithful, "{fidelity:?}");
+}
+
+/// One request at a time takes 318 ms by the plan: a stage of 100 ms is never waited for.
+#[test]
+fn with_few_requests_under_way_a_late_stage_costs_what_it_adds_to_the_latency_alone() {
+    let with = |concurrency: u32| {
+        judged(|run| {
+            run.scenario.load = node::config::Load::Closed { concurrency };
+            for entry in &mut run.entries {
+                if let Entry::Node { event: Event::Processed { stage: 1, started, finished, late, .. }, .. } = entry {
+                    *late = Duration::from_millis(150);
+                    *started = Instant(finished.0 - 250_000_000);
+                }
+            }
+        })
+    };
+    let (one, eight) = (only(with(1), "compute"), only(with(8), "compute"));
+    assert!((0.3..0.5).contains(&one.latency), "{one:?}");
+    // The slowest path takes 93 ms, and the stage 100 ms: with enough under way, 250 ms set the pace.
+    assert!((eight.throughput - 0.6).abs() < 0.01 && eight.grade == Grade::Invalid, "{eight:?}");
+    assert!(one.throughput < 0.35 && one.grade == Grade::Degraded, "{one:?}");
 }
 
 #[test]

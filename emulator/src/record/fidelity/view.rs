@@ -6,8 +6,7 @@ use node::clock::Instant;
 use node::config::Load;
 
 use super::{Doubt, Grade, rounded, seconds};
-use crate::record::sample::HostSample;
-use crate::record::tally::{Tally, Window};
+use crate::record::tally::{Second, Tally, Window};
 use crate::scenario::{FaultKind, Scenario};
 
 /// One stretch of a run.
@@ -15,8 +14,8 @@ pub(super) struct View<'a> {
     pub scenario: &'a Scenario,
     pub tally: &'a Tally,
     pub window: Window,
-    /// Those of this stretch, in order of time.
-    pub samples: Vec<(Instant, &'a HostSample)>,
+    /// The samples of this stretch, in order of time.
+    pub seconds: Vec<&'a Second>,
     /// Results that arrived in it.
     pub completed: f64,
     /// Their median latency, in seconds; of the run, or of its plan, if there are too few.
@@ -49,7 +48,7 @@ impl<'a> View<'a> {
             scenario,
             tally,
             window,
-            samples: samples(tally, window),
+            seconds: within(tally, window),
             completed: done.filter(|result| window.contains(result.at)).count() as f64,
             median: median.as_secs_f64().max(1e-6),
             crossings: longest as f64 + 3.0,
@@ -81,7 +80,7 @@ impl<'a> View<'a> {
         seen: impl Iterator<Item = Instant>,
         what: impl FnOnce() -> String,
     ) -> Option<Doubt> {
-        let grade = Grade::of(throughput.max(latency));
+        let grade = super::grade(throughput.max(latency));
         (grade > Grade::Faithful).then(|| self.graded(signal, grade, (throughput, latency), seen, what()))
     }
 
@@ -111,23 +110,27 @@ impl<'a> View<'a> {
 
     /// How busy the host was, in words; empty if that isn't known.
     pub fn host_in_words(&self) -> String {
-        let mean = |of: &dyn Fn(&HostSample) -> f64| {
-            let (sum, time) = self.samples.iter().fold((0.0, 0.0), |(sum, time), (_, sample)| {
-                let over = sample.over.as_secs_f64();
-                (sum + of(sample) * over, time + over)
+        let mean = |of: &dyn Fn(&Second) -> f64| {
+            let (sum, time) = self.seconds.iter().fold((0.0, 0.0), |(sum, time), second| {
+                let over = second.over.as_secs_f64();
+                (sum + of(second) * over, time + over)
             });
             100.0 * sum / f64::max(time, 1e-9)
         };
-        if self.samples.is_empty() {
+        if self.seconds.is_empty() {
             return String::new();
         }
-        let (busy, own) = (mean(&|sample| sample.cpu.busy), mean(&|sample| sample.cpu.own));
-        let mut words = format!("; the host was {busy:.0} % busy, {:.0} % with other programs", (busy - own).max(0.0));
-        if self.samples.iter().all(|(_, sample)| sample.pressure.is_some()) {
-            let waited = mean(&|sample| sample.pressure.map_or(0.0, |pressure| pressure.cpu));
+        let busy = mean(&|second| second.cpu.busy);
+        let mut words = format!("; the host was {busy:.0} % busy");
+        if self.seconds.iter().all(|second| second.cpu.own.is_some()) {
+            let own = mean(&|second| second.cpu.own.unwrap_or_default());
+            words += &format!(", {:.0} % with other programs", (busy - own).max(0.0));
+        }
+        if self.seconds.iter().all(|second| second.pressure.is_some()) {
+            let waited = mean(&|second| second.pressure.map_or(0.0, |pressure| pressure.cpu));
             words += &format!(", and something waited for a processor {waited:.0} % of the time");
         }
-        let stolen = mean(&|sample| sample.cpu.stolen);
+        let stolen = mean(&|second| second.cpu.stolen);
         if stolen >= 1.0 {
             words += &format!("; its hypervisor took {stolen:.0} %");
         }
@@ -135,17 +138,16 @@ impl<'a> View<'a> {
     }
 }
 
-/// Those that lie for the most part in a window; of a window that is too short for that, those that touch it.
-fn samples(tally: &Tally, window: Window) -> Vec<(Instant, &HostSample)> {
-    let mut all: Vec<(Instant, &HostSample)> = tally.samples.iter().map(|(at, sample)| (*at, sample)).collect();
-    all.sort_by_key(|(at, _)| *at);
-    let begun = |at: &Instant, sample: &HostSample| Instant(at.0.saturating_sub(sample.over.as_nanos() as u64));
-    let within = all.iter().filter(|(at, sample)| window.contains(Instant(begun(at, sample).0.midpoint(at.0))));
-    let within: Vec<_> = within.copied().collect();
+/// The samples that lie for the most part in a window; of a window that is too short for that, those that touch it.
+fn within(tally: &Tally, window: Window) -> Vec<&Second> {
+    let mut all: Vec<&Second> = tally.host.seconds.iter().collect();
+    all.sort_by_key(|second| second.at);
+    let middle = |second: &Second| Instant(second.began().0.midpoint(second.at.0));
+    let within: Vec<&Second> = all.iter().copied().filter(|second| window.contains(middle(second))).collect();
     if !within.is_empty() {
         return within;
     }
-    all.retain(|(at, sample)| begun(at, sample) < window.to && window.from < *at);
+    all.retain(|second| second.began() < window.to && window.from < second.at);
     all
 }
 

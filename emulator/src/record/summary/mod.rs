@@ -10,7 +10,7 @@ pub(crate) mod words;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::ExitCause;
+use super::event::{ExitCause, SIMULATED};
 use super::fidelity::{Fidelity, HostSummary};
 use super::invariant::Finding;
 use crate::fabric::Counters;
@@ -92,6 +92,13 @@ pub struct Summary {
     pub violations: Vec<String>,
     /// Largest resident memory of `emu` itself, in bytes.
     pub peak_memory_bytes: Option<u64>,
+}
+
+impl Summary {
+    /// Whether nothing was run.
+    pub fn is_simulated(&self) -> bool {
+        self.carrier.as_deref() == Some(SIMULATED)
+    }
 }
 
 /// A time with a beginning and an end.

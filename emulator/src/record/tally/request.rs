@@ -51,7 +51,7 @@ pub enum Hop {
         finished: Instant,
         /// Last byte of the output given to the network.
         sent: Instant,
-        /// How long after its deadline the output was ready, in nanoseconds.
+        /// How long after its deadline the output was ready, in microseconds.
         late: u32,
     },
     /// Its result arrived at the dispatcher.

@@ -19,6 +19,11 @@ impl Window {
         self.from <= at && at < self.to
     }
 
+    /// For how long it and the time between two instants are the same.
+    pub fn overlap(&self, from: Instant, to: Instant) -> Duration {
+        self.to.min(to).since(self.from.max(from))
+    }
+
     /// How long it is.
     pub fn length(&self) -> Duration {
         self.to.since(self.from)
