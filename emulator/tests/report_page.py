@@ -62,9 +62,12 @@ with sync_playwright() as playwright:
         began = time.monotonic()
         page.goto("file://" + page_file)
         took = time.monotonic() - began
+        # Before anything is done to it: a picture of the whole page resizes it.
+        shifts = page.evaluate(SHIFTS)
         page.screenshot(path=f"{folder}/{look}.png", full_page=True)
         here = {
             "interactive_s": took,
+            "shifts": shifts,
             "pictures": page.evaluate(PICTURES),
             "too_wide": page.evaluate("document.scrollingElement.scrollWidth - innerWidth"),
             "violations": [
@@ -83,7 +86,6 @@ with sync_playwright() as playwright:
             here["cursor"].append(told.inner_text())
         page.keyboard.press("Tab")
         here["left"] = told.inner_text()
-        here["shifts"] = page.evaluate(SHIFTS)
         # Every table opens.
         for summary in page.locator("summary").all():
             summary.click()

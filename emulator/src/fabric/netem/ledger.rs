@@ -16,7 +16,7 @@ impl Ledger {
     /// `drops` is what the qdisc has counted since it was made.
     pub fn book(&mut self, drops: u32, shape: &Shape) {
         // Fewer than before: it is another qdisc, and what that dropped is no shape's doing.
-        let new = u64::from(drops.checked_sub(self.seen).unwrap_or_default());
+        let new = u64::from(drops.saturating_sub(self.seen));
         let lossy = match shape.loss {
             Loss::Random(share) => share > 0.0,
             Loss::GilbertElliott { bad, good, .. } => bad > 0.0 || good > 0.0,
