@@ -9,6 +9,7 @@
 mod attributes;
 mod filter;
 mod htb;
+mod ledger;
 pub(super) mod medium;
 mod parameters;
 pub(super) mod qdisc;
@@ -23,6 +24,7 @@ use super::netlink::Socket;
 use super::veth::{self, Mac};
 use super::{Counters, Direction, Shape};
 use crate::scenario::network::Loss;
+use ledger::Ledger;
 use parameters::Parameters;
 use planner::units::Rate;
 use qdisc::{Listed, Place, ROOT, Statistics, id};
@@ -48,28 +50,10 @@ struct Leaf {
     namespace: Arc<Namespace>,
     place: Place,
     shape: Shape,
+    /// What passed when it was counted last.
+    packets: u64,
+    bytes: u64,
     ledger: Ledger,
-}
-
-/// netem counts all drops together. So drops are booked as lost while the shape loses anything at all, and as
-/// overflow while it doesn't.
-#[derive(Debug, Default)]
-struct Ledger {
-    seen: u32,
-    lost: u64,
-    overflowed: u64,
-}
-
-impl Ledger {
-    fn book(&mut self, drops: u32, shape: &Shape) {
-        let new = u64::from(drops.wrapping_sub(self.seen));
-        let lossy = match shape.loss {
-            Loss::Random(share) => share > 0.0,
-            Loss::GilbertElliott { bad, good, .. } => bad > 0.0 || good > 0.0,
-        };
-        *(if lossy { &mut self.lost } else { &mut self.overflowed }) += new;
-        self.seen = drops;
-    }
 }
 
 impl Netem {
@@ -129,7 +113,14 @@ impl Netem {
         for (direction, place, shape) in leaves {
             let (got, _) = compare(&parameters(self.seed, direction, &shape), direction, place, &listed)?;
             self.seeded &= got.seeded() || !shape.is_random();
-            let leaf = Leaf { namespace: Arc::clone(namespace), place, shape, ledger: Ledger::default() };
+            let leaf = Leaf {
+                namespace: Arc::clone(namespace),
+                place,
+                shape,
+                packets: 0,
+                bytes: 0,
+                ledger: Ledger::default(),
+            };
             if self.leaves.insert(direction, leaf).is_some() {
                 return Err(CarrierError::JoinedTwice(direction));
             }
@@ -214,12 +205,17 @@ impl Carrier for Netem {
                     place.insert(listed.map_err(CarrierError::netlink("listing qdiscs"))?)
                 }
             };
-            let found = listing
-                .iter()
-                .find(|listed| listed.place.index == leaf.place.index && listed.place.handle == leaf.place.handle);
-            let Statistics { packets, bytes, drops } = found.map(|listed| listed.statistics).unwrap_or_default();
-            leaf.ledger.book(drops, &leaf.shape);
-            let Ledger { lost, overflowed, .. } = leaf.ledger;
+            let found = listing.iter().find(|listed| {
+                listed.kind == KIND
+                    && listed.place.index == leaf.place.index
+                    && listed.place.handle == leaf.place.handle
+            });
+            // Of one that was taken away, what it counted until it was seen last.
+            if let Some(Statistics { packets, bytes, drops }) = found.map(|listed| listed.statistics) {
+                (leaf.packets, leaf.bytes) = (packets, bytes);
+                leaf.ledger.book(drops, &leaf.shape);
+            }
+            let Leaf { packets, bytes, ledger: Ledger { lost, overflowed, .. }, .. } = *leaf;
             counters.insert(*direction, Counters { packets, bytes, lost, overflowed, refused: 0 });
             let asked = parameters(seed, *direction, &leaf.shape);
             if let Err(error) = compare(&asked, *direction, leaf.place, listing) {
