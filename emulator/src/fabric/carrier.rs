@@ -84,6 +84,8 @@ pub struct Vitals {
     pub unread: u64,
     /// Directions in which something else is in force than what was asked, and what that is.
     pub amiss: Vec<(Direction, String)>,
+    /// Why that could not be seen everywhere, if so.
+    pub unseen: Option<String>,
 }
 
 /// More full-size packets than any super-frame has.

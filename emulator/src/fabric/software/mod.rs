@@ -23,14 +23,13 @@ pub mod shape;
 mod socket;
 mod wait;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use self::control::Shared;
 use self::forwarder::{Destinations, Forwarder, Path, Port};
@@ -45,13 +44,10 @@ const NAME: &str = "software";
 const NAME_PRECISE: &str = "software-precise";
 /// Index of the hub's first interface, above those that kernels put into fresh namespaces by themselves.
 const FIRST_INDEX: u32 = 100;
-/// More of the departures than this share later than [`LATE`] makes a result doubtful.
-const LATE_SHARE: f64 = 0.01;
-/// How many interfaces are looked at in each second.
+/// How many hosts are looked at in each second.
 const AUDITED: usize = 32;
 /// What an interface of a pair has by itself.
 const NONE: [&str; 2] = ["noqueue", ""];
-const LATE: Duration = Duration::from_millis(2);
 
 /// The software carrier.
 pub struct Software {
@@ -63,8 +59,8 @@ pub struct Software {
     ports: Vec<Destinations>,
     indices: BTreeMap<Direction, Planned>,
     monitor: Arc<Monitor>,
-    /// Every interface of a host, with the directions that it sends into.
-    plugs: Vec<Plugged>,
+    /// Each host that has interfaces.
+    plugged: VecDeque<Plugged>,
     running: Option<Running>,
 }
 
@@ -75,11 +71,11 @@ struct Planned {
     shape: Shape,
 }
 
-/// An interface that this carrier made in a host's namespace.
+/// A host's namespace.
 struct Plugged {
     namespace: Arc<Namespace>,
-    index: u32,
-    direction: Direction,
+    /// The interfaces that this carrier made there, by index, with a direction that each sends into.
+    interfaces: BTreeMap<u32, Direction>,
 }
 
 struct Running {
@@ -101,41 +97,12 @@ pub enum Warning {
         /// The kernel's reason.
         reason: String,
     },
-    /// Departures were late.
-    #[error(
-        "{late:.1} % of packets left more than {} ms late (99 % within {:.1} ms): the host is too busy for links in software",
-        LATE.as_millis(), p99.as_secs_f64() * 1e3
-    )]
-    Late {
-        /// Percentage of packets.
-        late: Tenths,
-        /// 99 % of packets left within this time after they should.
-        p99: Duration,
-    },
-    /// Frames came faster than they could be read.
-    #[error(
-        "{frames} packets were dropped before the forwarding thread could read them: the host is too busy, or net.core.rmem_max too small"
-    )]
-    Unread {
-        /// How many frames.
-        frames: u64,
-    },
     /// The forwarding thread has ended, and nothing passes any more.
     #[error("the forwarding thread has ended: {reason}")]
     Ended {
         /// Why.
         reason: String,
     },
-}
-
-/// A number with one decimal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tenths(u64);
-
-impl std::fmt::Display for Tenths {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.0 / 10, self.0 % 10)
-    }
 }
 
 impl Software {
@@ -157,7 +124,7 @@ impl Software {
             ports: Vec::new(),
             indices: BTreeMap::new(),
             monitor: Arc::new(Monitor::new()),
-            plugs: Vec::new(),
+            plugged: VecDeque::new(),
             running: None,
         })
     }
@@ -213,7 +180,13 @@ impl Software {
             destinations[i].sort_unstable();
             if let Some((_, to)) = members.iter().enumerate().find(|(j, _)| *j != i) {
                 let direction = Direction { from: from.host, to: to.host };
-                self.plugs.push(Plugged { namespace: Arc::clone(from.namespace), index: from.index, direction });
+                let known = self.plugged.iter_mut().find(|host| Arc::ptr_eq(&host.namespace, from.namespace));
+                if let Some(host) = known {
+                    host.interfaces.insert(from.index, direction);
+                } else {
+                    let interfaces = BTreeMap::from([(from.index, direction)]);
+                    self.plugged.push_back(Plugged { namespace: Arc::clone(from.namespace), interfaces });
+                }
             }
         }
         for (plug, destinations) in members.iter().zip(destinations) {
@@ -221,25 +194,29 @@ impl Software {
         }
         Ok(())
     }
-}
 
-impl Software {
-    /// Hosts' interfaces on which something waits that this carrier didn't put there: a qdisc that holds packets back
-    /// where it can't see them. A few interfaces at each call, in turn, so that a large network costs no more.
-    fn strangers(&mut self) -> Result<Vec<(Direction, String)>, CarrierError> {
-        let mut found = Vec::new();
-        let count = self.plugs.len().min(AUDITED);
-        for plug in &self.plugs[..count] {
-            let listed = plug.namespace.netlink(qdisc::list_all).map_err(CarrierError::netlink("listing qdiscs"))?;
-            let strange =
-                listed.iter().find(|listed| listed.place.index == plug.index && !NONE.contains(&&*listed.kind));
-            if let Some(strange) = strange {
-                let kind = &strange.kind;
-                found.push((plug.direction, format!("the sender's interface has a qdisc {kind}, which is not emu's")));
+    /// Hosts' interfaces on which something waits that this carrier didn't put there: a qdisc that holds packets back where
+    /// it can't see them; and why a host could not be looked at. Some hosts at each call, in turn, so that a large network costs no more.
+    fn strangers(&mut self) -> (Vec<(Direction, String)>, Option<String>) {
+        let (mut found, mut unseen) = (Vec::new(), None);
+        let count = self.plugged.len().min(AUDITED);
+        for Plugged { namespace, interfaces } in self.plugged.iter().take(count) {
+            let listed = match namespace.netlink(qdisc::list_all) {
+                Ok(listed) => listed,
+                Err(error) => {
+                    unseen = Some(format!("listing qdiscs: {error}"));
+                    continue;
+                }
+            };
+            for strange in listed.iter().filter(|listed| !NONE.contains(&&*listed.kind)) {
+                if let Some(direction) = interfaces.get(&strange.place.index) {
+                    let kind = &strange.kind;
+                    found.push((*direction, format!("the sender's interface has a qdisc {kind}, which is not emu's")));
+                }
             }
         }
-        self.plugs.rotate_left(count);
-        Ok(found)
+        self.plugged.rotate_left(count);
+        (found, unseen)
     }
 }
 
@@ -314,12 +291,13 @@ impl Carrier for Software {
     }
 
     fn vitals(&mut self) -> Result<Vitals, CarrierError> {
+        let (amiss, unseen) = self.strangers();
         Ok(Vitals {
             counters: self.counters()?,
             lateness: Some(self.monitor.lateness()),
             unread: self.running.as_ref().map_or(0, Running::unread),
-            amiss: self.strangers()?,
-            ..Vitals::default()
+            amiss,
+            unseen,
         })
     }
 
@@ -348,17 +326,6 @@ impl Running {
         }
         if let Some(reason) = self.shared.priority_refused() {
             warnings.push(Warning::NoPriority { reason });
-        }
-        let lateness = self.shared.monitor.lateness();
-        // A bucket ends at twice where it begins.
-        let late: u64 = lateness.buckets().filter(|(time, _)| *time >= 2 * LATE).map(|(_, count)| count).sum();
-        let share = late as f64 / lateness.total().max(1) as f64;
-        if share > LATE_SHARE {
-            warnings.push(Warning::Late { late: Tenths((share * 1000.0) as u64), p99: lateness.quantile(0.99) });
-        }
-        let frames = self.unread();
-        if frames > 0 {
-            warnings.push(Warning::Unread { frames });
         }
         warnings
     }
