@@ -1,6 +1,6 @@
 //! Making an emulated network, and changing it while it runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -49,6 +49,8 @@ pub struct Fabric {
 struct State {
     carrier: Box<dyn Carrier>,
     shapes: BTreeMap<Direction, Shape>,
+    /// Directions that were given another shape since it was asked last.
+    reshaped: BTreeSet<Direction>,
     /// How often each ordered pair was blocked and not yet unblocked.
     blocked: BTreeMap<Direction, u32>,
     /// What each sending interface has been told about super-frames, by its first direction.
@@ -113,7 +115,8 @@ impl Fabric {
         carrier.start()?;
         let carrier_name = carrier.name();
         let shapes = network.directions().map(|(direction, shape)| (direction, shape.clone())).collect();
-        let state = State { carrier, shapes, blocked: BTreeMap::new(), segments: BTreeMap::new() };
+        let state =
+            State { carrier, shapes, reshaped: BTreeSet::new(), blocked: BTreeMap::new(), segments: BTreeMap::new() };
         let fabric = Fabric { state: Mutex::new(state), hosts, next_hops: next_hops.to_vec(), carrier_name };
         fabric.limit_super_frames(&mut fabric.state())?;
         Ok(fabric)
@@ -171,8 +174,17 @@ impl Fabric {
         }
         let in_force = state.carrier.set_shape(direction, shape)?;
         state.shapes.insert(direction, shape.clone());
+        state.reshaped.insert(direction);
         self.limit_super_frames(&mut state)?;
         Ok(in_force)
+    }
+
+    /// Directions that were given another shape since this was asked last, each with the one in force now: what was changed and changed
+    /// back in between is among them.
+    pub fn reshaped(&self) -> BTreeMap<Direction, Shape> {
+        let mut state = self.state();
+        let reshaped = std::mem::take(&mut state.reshaped);
+        reshaped.into_iter().filter_map(|direction| Some((direction, state.shapes.get(&direction)?.clone()))).collect()
     }
 
     /// What passed in every direction since the start.

@@ -44,3 +44,25 @@ pub struct Counters {
     #[serde(default)]
     pub refused: u64,
 }
+
+impl Counters {
+    /// Both together; no further than the largest number, which only a damaged log comes to.
+    pub fn with(&self, other: &Counters) -> Counters {
+        self.each(other, u64::saturating_add)
+    }
+
+    /// What came since `earlier`.
+    pub fn since(&self, earlier: &Counters) -> Counters {
+        self.each(earlier, u64::saturating_sub)
+    }
+
+    fn each(&self, other: &Counters, of: fn(u64, u64) -> u64) -> Counters {
+        Counters {
+            packets: of(self.packets, other.packets),
+            bytes: of(self.bytes, other.bytes),
+            lost: of(self.lost, other.lost),
+            overflowed: of(self.overflowed, other.overflowed),
+            refused: of(self.refused, other.refused),
+        }
+    }
+}

@@ -189,3 +189,18 @@ fn netem_works_here_or_the_kernels_reason_is_told() {
         Err(error) => panic!("{error}"),
     });
 }
+
+#[test]
+fn a_shape_that_was_changed_and_changed_back_is_told_once() {
+    isolated(|| {
+        let (network, next_hops) = over_a_switch();
+        let fabric = build(&network, &next_hops);
+        assert!(fabric.reshaped().is_empty());
+        let direction = Direction { from: 0, to: 2 };
+        let before = fabric.shape(direction).unwrap();
+        fabric.set_shape(direction, &before.severed()).unwrap();
+        fabric.set_shape(direction, &before).unwrap();
+        assert_eq!(fabric.reshaped().into_iter().collect::<Vec<_>>(), [(direction, before)]);
+        assert!(fabric.reshaped().is_empty());
+    });
+}
