@@ -47,8 +47,8 @@ pub struct HostSample {
 pub struct Cpu {
     /// They did anything.
     pub busy: f64,
-    /// They did it for this run: its nodes and `emu`.
-    pub own: f64,
+    /// They did it for this run: its nodes and `emu`; `None` where `/proc` doesn't show these.
+    pub own: Option<f64>,
     /// The hypervisor gave them to others.
     pub stolen: f64,
 }
@@ -96,7 +96,7 @@ pub struct LinkUse {
     /// The rate in force at the end, in bits per second; `None`: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<u64>,
-    /// Whether a fault had given it another shape than the scenario's.
+    /// Whether a fault gave it another shape than the scenario's, for some of the time at least.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub faulty: bool,
     /// What passed.
@@ -133,4 +133,25 @@ pub struct Amiss {
     pub to: String,
     /// What is wrong.
     pub what: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_zero_is_not_written_and_read_as_zero() {
+        let counters = Counters { packets: 7, bytes: 900, ..Counters::default() };
+        let links = vec![LinkUse { from: "a".into(), to: "b".into(), counters, ..LinkUse::default() }];
+        let sample = HostSample { over: Duration::from_secs(1), links, ..HostSample::default() };
+        let written = serde_json::to_string(&sample).unwrap();
+        assert!(
+            written.ends_with(r#""links":[{"from":"a","to":"b","counters":{"packets":7,"bytes":900}}]}"#),
+            "{written}"
+        );
+        assert_eq!(serde_json::from_str::<HostSample>(&written).unwrap(), sample);
+        // As earlier versions wrote it.
+        let earlier = written.replace("900}", r#"900,"lost":0,"overflowed":0,"refused":0},"backlog":5"#);
+        assert_eq!(serde_json::from_str::<HostSample>(&earlier).unwrap(), sample);
+    }
 }

@@ -1,7 +1,7 @@
 //! What the host and the links do, once a second: read from `/proc`, the control groups and the carrier, so that nothing of it
 //! crosses the emulated network and no node is asked. A look at 22 nodes takes about a millisecond.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use node::clock::Instant;
 
 use crate::fabric::{Counters, Direction, Fabric, FabricError, Shape};
 use crate::fleet::Fleet;
+use crate::procfs::Stat;
 use crate::record::event::RunEvent;
 use crate::record::sample::{Amiss, Cpu, Forwarder, HostSample, LinkUse, Pressure, Throttled};
 use crate::scenario::Scenario;
@@ -21,8 +22,8 @@ pub(super) const EVERY: Duration = Duration::from_secs(1);
 struct Reading {
     at: Instant,
     host: HostTicks,
-    /// By process id: clock ticks on processors, and major faults.
-    processes: BTreeMap<i32, (u64, u64)>,
+    /// By process id.
+    processes: BTreeMap<i32, Stat>,
     pressure: Option<[u64; 3]>,
     run_delay: BTreeMap<i32, u64>,
     squeezed: u64,
@@ -41,8 +42,15 @@ struct HostTicks {
 /// Takes samples.
 pub(super) struct Sampler {
     names: Vec<String>,
+    /// As the scenario has them.
     shapes: BTreeMap<Direction, Shape>,
+    /// Those in force that are others.
+    other: BTreeMap<Direction, Shape>,
+    /// Directions whose shape was changed since the sample before.
+    reshaped: BTreeSet<Direction>,
     last: Option<Reading>,
+    /// When the next sample is due.
+    next: Instant,
     /// Whether `/proc` shows the run's processes.
     sees_processes: bool,
 }
@@ -52,14 +60,17 @@ impl Sampler {
         Sampler {
             names: scenario.host_names(),
             shapes: scenario.network.directions().map(|(direction, shape)| (direction, shape.clone())).collect(),
+            other: BTreeMap::new(),
+            reshaped: BTreeSet::new(),
             last: None,
+            next: Instant::now(),
             sees_processes: super::holdings::proc_is_ours(),
         }
     }
 
-    /// When the next sample is due.
+    /// Whether a sample is due.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.last.as_ref().is_none_or(|last| now.since(last.at) >= EVERY)
+        now >= self.next
     }
 
     /// What happened since it was called before; the first time nothing has.
@@ -67,10 +78,30 @@ impl Sampler {
     /// # Errors
     /// When the carrier can't be asked. Everything else that can't be read is left out.
     pub(super) fn sample(&mut self, fleet: &Fleet<'_>, fabric: &Fabric) -> Result<Option<RunEvent>, FabricError> {
+        // Whatever comes of it: what can't be read must not be tried at every turn.
+        self.next = Instant::now() + EVERY;
         let new = self.read(fleet, fabric)?;
-        let sample = self.last.as_ref().map(|old| self.between(old, &new, fabric));
+        for (direction, shape) in fabric.reshaped() {
+            self.reshaped.insert(direction);
+            match self.shapes.get(&direction) == Some(&shape) {
+                true => self.other.remove(&direction),
+                false => self.other.insert(direction, shape),
+            };
+        }
+        let sample = self.last.as_ref().map(|old| self.between(old, &new));
         self.last = Some(new);
+        self.reshaped.clear();
         Ok(sample.map(|sample| RunEvent::Sampled { sample: Box::new(sample) }))
+    }
+
+    /// Why it could not be seen of all links whether they are as they were asked, if so.
+    pub(super) fn unseen(&self) -> Option<&str> {
+        self.last.as_ref()?.vitals.unseen.as_deref()
+    }
+
+    /// What had passed in every direction when the last sample was taken.
+    pub(super) fn counters(&self) -> Option<&BTreeMap<Direction, Counters>> {
+        Some(&self.last.as_ref()?.vitals.counters)
     }
 
     fn read(&self, fleet: &Fleet<'_>, fabric: &Fabric) -> Result<Reading, FabricError> {
@@ -87,10 +118,7 @@ impl Sampler {
         };
         Ok(Reading {
             host: text("/proc/stat").and_then(|stat| host_ticks(&stat)).unwrap_or_default(),
-            processes: pids
-                .iter()
-                .filter_map(|pid| Some((*pid, process(&text(&format!("/proc/{pid}/stat"))?)?)))
-                .collect(),
+            processes: pids.iter().filter_map(|pid| Some((*pid, Stat::of(*pid)?))).collect(),
             pressure,
             run_delay,
             squeezed: text("/proc/net/softnet_stat").map_or(0, |stat| squeezed(&stat)),
@@ -100,15 +128,15 @@ impl Sampler {
         })
     }
 
-    fn between(&self, old: &Reading, new: &Reading, fabric: &Fabric) -> HostSample {
+    fn between(&self, old: &Reading, new: &Reading) -> HostSample {
         let over = new.at.since(old.at);
         // `/proc/stat` and `/proc/PID/stat` count in the same unit (proc(5)).
         let ticks = new.host.all.saturating_sub(old.host.all).max(1) as f64;
         let of_host = |new: u64, old: u64| rounded(new.saturating_sub(old) as f64 / ticks);
         // Of a process that began since then, everything; of one that has ended, what it did last is not known.
-        let grown = |of: fn(&(u64, u64)) -> u64| -> u64 {
+        let grown = |of: fn(&Stat) -> u64| -> u64 {
             let before = |pid: &i32| old.processes.get(pid).map_or(0, of);
-            new.processes.iter().map(|(pid, counts)| of(counts).saturating_sub(before(pid))).sum()
+            new.processes.iter().map(|(pid, stat)| of(stat).saturating_sub(before(pid))).sum()
         };
         let micros = |of: usize| {
             let (new, old) = new.pressure.zip(old.pressure)?;
@@ -129,12 +157,12 @@ impl Sampler {
             over,
             cpu: Cpu {
                 busy: of_host(new.host.busy, old.host.busy),
-                own: rounded(grown(|counts| counts.0) as f64 / ticks),
+                own: self.sees_processes.then(|| rounded(grown(|stat| stat.ticks) as f64 / ticks)),
                 stolen: of_host(new.host.stolen, old.host.stolen),
             },
             pressure: micros(0).zip(micros(1)).zip(micros(2)).map(|((cpu, io), memory)| Pressure { cpu, io, memory }),
             run_delay_s: if new.run_delay.is_empty() { None } else { Some(rounded(delay.sum())) },
-            major_faults: grown(|counts| counts.1),
+            major_faults: grown(|stat| stat.major_faults),
             squeezed: new.squeezed.saturating_sub(old.squeezed),
             throttled: new
                 .throttled
@@ -150,29 +178,20 @@ impl Sampler {
                 .counters
                 .iter()
                 .filter_map(|(direction, now)| {
-                    let counters = since(now, old.vitals.counters.get(direction)?);
-                    let shape = fabric.shape(*direction).unwrap_or_default();
+                    let counters = now.since(old.vitals.counters.get(direction)?);
+                    let other = self.other.get(direction);
+                    let rate = other.or(self.shapes.get(direction)).and_then(|shape| shape.rate);
                     (counters != Counters::default()).then(|| LinkUse {
                         from: name(direction.from),
                         to: name(direction.to),
-                        rate: shape.rate.map(|rate| rate.bits_per_second()),
-                        faulty: self.shapes.get(direction) != Some(&shape),
+                        rate: rate.map(|rate| rate.bits_per_second()),
+                        faulty: other.is_some() || self.reshaped.contains(direction),
                         counters,
                     })
                 })
                 .collect(),
             amiss: amiss.collect(),
         }
-    }
-}
-
-fn since(now: &Counters, then: &Counters) -> Counters {
-    Counters {
-        packets: now.packets.saturating_sub(then.packets),
-        bytes: now.bytes.saturating_sub(then.bytes),
-        lost: now.lost.saturating_sub(then.lost),
-        overflowed: now.overflowed.saturating_sub(then.overflowed),
-        refused: now.refused.saturating_sub(then.refused),
     }
 }
 
@@ -198,14 +217,6 @@ fn host_ticks(stat: &str) -> Option<HostTicks> {
     let [user, nice, system, idle, iowait, irq, softirq, stolen] = ticks[..] else { return None };
     let busy = user + nice + system + irq + softirq;
     Some(HostTicks { all: busy + idle + iowait + stolen, busy, stolen })
-}
-
-/// Of `/proc/PID/stat`: clock ticks on processors, and major faults.
-fn process(stat: &str) -> Option<(u64, u64)> {
-    // The second field is the program's name in brackets and may contain anything.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let field = |number: usize| rest.split_whitespace().nth(number - 3)?.parse::<u64>().ok();
-    Some((field(14)? + field(15)?, field(12)?))
 }
 
 /// How long the threads of a process were ready and did not run, in nanoseconds.
@@ -236,11 +247,9 @@ mod tests {
     fn the_kernels_files_are_read_as_they_are_written() {
         let host = host_ticks("cpu  750 950 390 2370 50 3 56 12 0 0\ncpu0 1 2 3\n").unwrap();
         assert_eq!((host.all, host.busy, host.stolen), (4581, 2149, 12));
-        let stat = "7 (a) b) c) S 1 7 7 0 -1 4194560 900 0 41 0 120 30 0 0 20 0 1 0 5 1 1 1";
-        assert_eq!(process(stat), Some((150, 41)));
         let pressure = "some avg10=36.45 avg60=52.02 avg300=26.76 total=5027656622\nfull avg10=0.00 total=0\n";
         assert_eq!(some_total(pressure), Some(5_027_656_622));
         assert_eq!(squeezed("02e64a48 00000000 0000000b 0\n02c584d1 00000000 0000000d 0\n"), 24);
-        assert!(host_ticks("cpu 1 2").is_none() && process("7 (a").is_none() && some_total("").is_none());
+        assert!(host_ticks("cpu 1 2").is_none() && some_total("").is_none());
     }
 }

@@ -2,6 +2,7 @@
 
 mod keep;
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::roster::Roster;
 use super::sampler::Sampler;
 use super::{FAREWELL, PATIENCE, RunError, guests, holdings, leftover};
 use crate::exit::Exit;
-use crate::fabric::{Direction, Fabric, FabricError};
+use crate::fabric::{Counters, Direction, Fabric};
 use crate::fault::name;
 use crate::fault::timeline::Timeline;
 use crate::fleet::{Fleet, FleetError, Heard};
@@ -33,8 +34,6 @@ use crate::scenario::{FaultSpec, Role, Scenario};
 
 /// How often progress is shown and the record goes to the disk.
 const BEAT: Duration = Duration::from_millis(100);
-/// How often the live view is told what has passed the links.
-const COUNT: Duration = Duration::from_secs(1);
 
 /// What goes on, and who is told.
 pub(super) struct Watch<'a> {
@@ -56,7 +55,6 @@ pub(super) struct Watch<'a> {
     live: &'a Live,
     shown: &'a Shown,
     next_beat: Instant,
-    next_count: Instant,
     /// When it is looked next what processes hold; never, where that can't be seen.
     next_look: Option<Instant>,
     sampler: Sampler,
@@ -87,7 +85,6 @@ impl<'a> Watch<'a> {
             live,
             shown,
             next_beat: Instant::now(),
-            next_count: Instant::now(),
             next_look: holdings::proc_is_ours().then(Instant::now),
             sampler: Sampler::new(scenario),
         }
@@ -218,7 +215,6 @@ impl<'a> Watch<'a> {
         }
         if let Some(fabric) = fabric {
             self.break_things(fleet, fabric);
-            self.show_traffic(fabric);
             if self.sampler.is_due(Instant::now()) {
                 self.sample(fleet, fabric);
             }
@@ -233,6 +229,11 @@ impl<'a> Watch<'a> {
         match self.sampler.sample(fleet, fabric) {
             Ok(sample) => sample.into_iter().for_each(|event| self.results.happened(event)),
             Err(error) => self.results.warn(format_args!("how the links do can't be read: {error}")),
+        }
+        self.show_traffic();
+        if let Some(reason) = self.sampler.unseen() {
+            self.results
+                .warn(format_args!("whether the links are as they were asked can't be seen everywhere: {reason}"));
         }
     }
 
@@ -414,15 +415,12 @@ impl<'a> Watch<'a> {
     }
 
     /// Each second, if anybody looks. The record has totals at the end; by the second it has only what passed, where anything did.
-    fn show_traffic(&mut self, fabric: &Fabric) {
-        let now = Instant::now();
-        if now < self.next_count || (self.shown.screen.is_none() && self.shown.metrics.is_none()) {
+    fn show_traffic(&self) {
+        if self.shown.screen.is_none() && self.shown.metrics.is_none() {
             return;
         }
-        self.next_count = now + COUNT;
-        // What can't be read is told at the end.
-        for event in traffic(self.scenario, fabric).unwrap_or_default() {
-            self.results.show(event);
+        if let Some(counters) = self.sampler.counters() {
+            traffic(self.scenario, counters).into_iter().for_each(|event| self.results.show(event));
         }
     }
 
@@ -430,8 +428,10 @@ impl<'a> Watch<'a> {
     fn count_traffic(&mut self, fabric: &Fabric) {
         // Shapes that faults brought may have been more than the carrier can do.
         fabric.warnings().iter().for_each(|warning| self.results.warn(warning));
-        match traffic(self.scenario, fabric) {
-            Ok(events) => events.into_iter().for_each(|event| self.results.happened(event)),
+        match fabric.counters() {
+            Ok(counters) => {
+                traffic(self.scenario, &counters).into_iter().for_each(|event| self.results.happened(event));
+            }
             Err(error) => self.results.warn(format_args!("what passed the links can't be read: {error}")),
         }
     }
@@ -442,14 +442,14 @@ impl<'a> Watch<'a> {
 }
 
 /// What passed in each direction through which something did.
-fn traffic(scenario: &Scenario, fabric: &Fabric) -> Result<Vec<RunEvent>, FabricError> {
+fn traffic(scenario: &Scenario, counters: &BTreeMap<Direction, Counters>) -> Vec<RunEvent> {
     let names = scenario.host_names();
-    let passed = fabric.counters()?.into_iter().filter(|(_, counters)| *counters != Default::default());
-    let event = |(way, counters): (Direction, _)| {
+    let passed = counters.iter().filter(|(_, counters)| **counters != Counters::default());
+    let event = |(way, counters): (&Direction, &Counters)| {
         let (from, to) = (names[way.from].clone(), names[way.to].clone());
-        RunEvent::Traffic { from, to, counters }
+        RunEvent::Traffic { from, to, counters: *counters }
     };
-    Ok(passed.map(event).collect())
+    passed.map(event).collect()
 }
 
 /// Whether a node says that it misses others, after all were asked to end: whichever ends before it looks dead.

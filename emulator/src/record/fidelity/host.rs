@@ -15,7 +15,7 @@ pub struct HostSummary {
     pub samples: usize,
     /// Share of the host's processors that did anything.
     pub busy: Option<Spread>,
-    /// Share that did it for this run.
+    /// Share that did it for this run; `None` where `/proc` doesn't show its processes.
     pub own: Option<Spread>,
     /// Share that the hypervisor gave to others.
     pub stolen: Option<Spread>,
@@ -77,7 +77,7 @@ pub fn host(tally: &Tally) -> Option<HostSummary> {
     Some(HostSummary {
         samples: seconds.len(),
         busy: of(&|second| Some(second.cpu.busy)),
-        own: of(&|second| Some(second.cpu.own)),
+        own: of(&|second| second.cpu.own),
         stolen: of(&|second| Some(second.cpu.stolen)),
         cpu_pressure: pressure(|pressure| pressure.cpu),
         io_pressure: pressure(|pressure| pressure.io),

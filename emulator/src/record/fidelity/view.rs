@@ -80,7 +80,7 @@ impl<'a> View<'a> {
         seen: impl Iterator<Item = Instant>,
         what: impl FnOnce() -> String,
     ) -> Option<Doubt> {
-        let grade = Grade::of(throughput.max(latency));
+        let grade = super::grade(throughput.max(latency));
         (grade > Grade::Faithful).then(|| self.graded(signal, grade, (throughput, latency), seen, what()))
     }
 
@@ -120,8 +120,12 @@ impl<'a> View<'a> {
         if self.seconds.is_empty() {
             return String::new();
         }
-        let (busy, own) = (mean(&|second| second.cpu.busy), mean(&|second| second.cpu.own));
-        let mut words = format!("; the host was {busy:.0} % busy, {:.0} % with other programs", (busy - own).max(0.0));
+        let busy = mean(&|second| second.cpu.busy);
+        let mut words = format!("; the host was {busy:.0} % busy");
+        if self.seconds.iter().all(|second| second.cpu.own.is_some()) {
+            let own = mean(&|second| second.cpu.own.unwrap_or_default());
+            words += &format!(", {:.0} % with other programs", (busy - own).max(0.0));
+        }
         if self.seconds.iter().all(|second| second.pressure.is_some()) {
             let waited = mean(&|second| second.pressure.map_or(0.0, |pressure| pressure.cpu));
             words += &format!(", and something waited for a processor {waited:.0} % of the time");

@@ -79,7 +79,7 @@ pub fn processors(evidence: Evidence<'_>) -> Option<Figure> {
         |_, _| Axis::exactly("per cent", 0.0, 100.0),
         &[
             ("busy %", 6, Style::Filled, &|second| Some((second.cpu.busy * 100.0).min(100.0))),
-            ("this run %", 1, Style::Solid, &|second| Some((second.cpu.own * 100.0).min(100.0))),
+            ("this run %", 1, Style::Solid, &|second| Some((second.cpu.own? * 100.0).min(100.0))),
             ("waiting %", 2, Style::Solid, &|second| Some((second.pressure?.cpu * 100.0).min(100.0))),
             ("waiting for the disk %", 4, Style::Dashed, &|second| Some((second.pressure?.io * 100.0).min(100.0))),
         ],
