@@ -28,8 +28,7 @@ impl Summary {
         if tally.digests.is_empty() && !arrivals.is_empty() && !simulated {
             warnings.push("outputs were not compared with the unsplit model's".to_owned());
         }
-        let faults = super::faults::summaries(scenario, tally, &arrivals, clock);
-        let times = super::faults::times(scenario, tally, &arrivals);
+        let (faults, times) = super::faults::summaries(scenario, tally, &arrivals, clock);
         let complete = tally.ended && !tally.interrupted && tally.load_ended.is_some();
         warnings.extend(faults.iter().filter_map(|fault| not_fired(fault, complete)));
         warnings.extend(died.iter().map(|death| format!("{} died: {}", death.node, in_words(death.cause))));
@@ -59,13 +58,7 @@ impl Summary {
             faults,
             fidelity: fidelity::judge(scenario, tally, &times),
             host: fidelity::host(tally),
-            traffic: tally.traffic.values().fold(Counters::default(), |sum, counters| Counters {
-                packets: sum.packets + counters.packets,
-                bytes: sum.bytes + counters.bytes,
-                lost: sum.lost + counters.lost,
-                overflowed: sum.overflowed + counters.overflowed,
-                refused: sum.refused + counters.refused,
-            }),
+            traffic: tally.traffic.values().fold(Counters::default(), |sum, counters| sum.with(counters)),
             died,
             processes: super::processes::summaries(tally, clock),
             phases: tally

@@ -11,19 +11,14 @@ use crate::record::recovery::{Arrivals, recovery};
 use crate::record::tally::{Tally, Window};
 use crate::scenario::Scenario;
 
-/// The time of each fault that was fired while load was offered.
-pub(super) fn times(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals) -> Vec<FaultTime> {
-    let calm = Calm::of(scenario, tally, arrivals).ok();
-    let time = |fault: usize| {
-        let recovery = recovery(scenario, tally, arrivals, fault);
-        let impact = impact(scenario, tally, arrivals, calm, fault, &recovery)?;
-        Some(FaultTime { fault, time: impact.during })
-    };
-    (0..scenario.faults.len()).filter_map(time).collect()
-}
-
-/// A summary of each fault, in the order of the scenario; then those by hand.
-pub(super) fn summaries(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, clock: Clock) -> Vec<FaultSummary> {
+/// A summary of each fault, in the order of the scenario; then those by hand. And the time of each that was fired while load was
+/// offered.
+pub(super) fn summaries(
+    scenario: &Scenario,
+    tally: &Tally,
+    arrivals: &Arrivals,
+    clock: Clock,
+) -> (Vec<FaultSummary>, Vec<FaultTime>) {
     let calm = Calm::of(scenario, tally, arrivals).ok();
     let latency_in = |window: Window| latency(tally.samples(window).map(|sample| sample.latency).collect());
     let seconds = |at: Option<Instant>| at.map(|at| clock.seconds(at));
@@ -33,7 +28,8 @@ pub(super) fn summaries(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals,
         let recovery = recovery(scenario, tally, arrivals, index);
         let impact = impact(scenario, tally, arrivals, calm, index, &recovery);
         let (kind, asked) = (crate::fault::name(&spec.kind), crate::fault::asked(&spec.kind));
-        FaultSummary {
+        let time = impact.as_ref().map(|impact| FaultTime { fault: index, time: impact.during });
+        let summary = FaultSummary {
             kind: kind.to_owned(),
             target: seen.fired.as_ref().map_or(asked.clone(), |(_, target, _)| target.clone()),
             asked,
@@ -55,7 +51,9 @@ pub(super) fn summaries(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals,
             healed_s: seconds(seen.healed),
             failed: seen.failed,
             by_hand: tally.injected.contains_key(&index),
-        }
+        };
+        (summary, time)
     };
-    (0..scenario.faults.len()).map(summary).collect()
+    let (summaries, times): (Vec<_>, Vec<_>) = (0..scenario.faults.len()).map(summary).unzip();
+    (summaries, times.into_iter().flatten().collect())
 }
