@@ -99,6 +99,11 @@ impl Lateness {
         self.0.iter().copied().fold(0, u64::saturating_add)
     }
 
+    /// [`Lateness::quantile`], as if all of a bucket were in its middle.
+    pub fn typical(&self, share: f64) -> Duration {
+        self.quantile(share).mul_f64(0.75)
+    }
+
     /// A time within which this share of the departures left (at most twice the least such time); zero if there were none.
     pub fn quantile(&self, share: f64) -> Duration {
         let wanted = self.total() as f64 * share;

@@ -1,8 +1,9 @@
 //! What people read of the emulation's own fidelity.
 
 use super::numbers::significant;
-use crate::record::fidelity::{Doubt, Fidelity, Grade};
+use crate::record::fidelity::{Doubt, Fidelity};
 use crate::record::summary::Summary;
+use crate::scenario::Grade;
 
 /// Title of the list of doubts.
 pub(super) const TITLE: &str = "How far the emulation can be trusted";

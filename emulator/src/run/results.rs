@@ -16,7 +16,6 @@ use crate::live::Live;
 use crate::model::Prepared;
 use crate::record::env::{self, Env, ModelId};
 use crate::record::event::{Entry, RunEvent, SIMULATED};
-use crate::record::fidelity::Grade;
 use crate::record::folder::{Folder, FolderError};
 use crate::record::log::{LogError, LogWriter};
 use crate::record::outputs::{self, OutputError, load_began};
@@ -25,7 +24,7 @@ use crate::report::evidence::Evidence;
 use crate::report::progress::Progress;
 use crate::report::{files, terminal};
 use crate::sandbox::Sandbox;
-use crate::scenario::{Loaded, Scenario};
+use crate::scenario::{Grade, Loaded, Scenario};
 use crate::shell::alive::{ALIVE, Alive};
 use crate::shell::visits;
 

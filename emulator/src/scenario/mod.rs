@@ -4,6 +4,7 @@
 mod cluster;
 pub mod error;
 mod fault;
+mod grade;
 mod load;
 pub mod network;
 pub mod overrides;
@@ -23,11 +24,11 @@ use planner::strategy::{Objective, Replicas, Spares, StrategyKind};
 use planner::units::{ByteSize, duration};
 use serde::{Deserialize, Serialize};
 
-use crate::record::fidelity::Grade;
 use network::Network;
 
 pub use error::ScenarioErrors;
 pub use fault::{DiskPace, FaultKind, FaultSpec, NodeTarget, PairTarget, RateStep, ShapeChange};
+pub use grade::Grade;
 pub use load::{Loaded, load, read};
 pub use overrides::Overrides;
 pub use parse::choice::Aim;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use host::{HostSummary, Spread, Throttling, host};
 
 use super::tally::{Tally, Window};
+pub use crate::scenario::Grade;
 use crate::scenario::Scenario;
 use view::View;
 
@@ -23,37 +24,6 @@ use view::View;
 pub const DEGRADED: f64 = 0.1;
 /// A figure that may be off by this much or more says nothing.
 pub const INVALID: f64 = 0.5;
-
-/// How far the figures can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Grade {
-    /// Nothing was seen that could be noticed in them.
-    Faithful,
-    /// Something may have biased them; by how much is estimated.
-    Degraded,
-    /// They are not those of the scenario.
-    Invalid,
-}
-
-impl Grade {
-    /// As it is written in scenarios and summaries.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Grade::Faithful => "faithful",
-            Grade::Degraded => "degraded",
-            Grade::Invalid => "invalid",
-        }
-    }
-
-    fn of(bias: f64) -> Grade {
-        match bias {
-            bias if bias >= INVALID => Grade::Invalid,
-            bias if bias >= DEGRADED => Grade::Degraded,
-            _ => Grade::Faithful,
-        }
-    }
-}
 
 /// The verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,6 +101,14 @@ impl Doubt {
     /// The larger of the two estimates.
     pub fn bias(&self) -> f64 {
         self.throughput.max(self.latency)
+    }
+}
+
+fn grade(bias: f64) -> Grade {
+    match bias {
+        bias if bias >= INVALID => Grade::Invalid,
+        bias if bias >= DEGRADED => Grade::Degraded,
+        _ => Grade::Faithful,
     }
 }
 

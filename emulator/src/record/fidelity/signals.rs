@@ -8,7 +8,7 @@ use node::config::Load;
 use planner::plan::{Plan, Prediction};
 
 use super::view::View;
-use super::{DEGRADED, Doubt, Grade};
+use super::{DEGRADED, Doubt, Grade, grade};
 use crate::fabric::lateness::Lateness;
 use crate::record::tally::Hop;
 
@@ -106,10 +106,9 @@ fn lost(view: &View<'_>, stages: &BTreeMap<(u32, u16), Work>) -> f64 {
             *worst = pace;
         }
     }
-    let sum = epochs.values().fold(Pace::default(), |sum, pace| Pace {
-        should: sum.should + pace.should,
-        took: sum.took + pace.took,
-    });
+    let sum = epochs
+        .values()
+        .fold(Pace::default(), |sum, pace| Pace { should: sum.should + pace.should, took: sum.took + pace.took });
     sum.lost()
 }
 
@@ -138,7 +137,10 @@ fn pace(view: &View<'_>, (epoch, stage): (u32, u16), work: &Work) -> Pace {
     let share = plan.map_or(1.0, |plan| share(plan, usize::from(stage))).max(1e-9);
     let results = work.count / share;
     let (took, should) = (work.took, work.took - work.late);
-    Pace { should: (results * limit).max(should).max(results * 1e-9), took: (results * limit).max(took).max(results * 1e-9) }
+    Pace {
+        should: (results * limit).max(should).max(results * 1e-9),
+        took: (results * limit).max(took).max(results * 1e-9),
+    }
 }
 
 /// Which share of the requests goes through a stage.
@@ -148,14 +150,13 @@ fn share(plan: &Plan, stage: usize) -> f64 {
 
 /// Packets that left after they should: the software carrier's thread did not get a processor in time.
 fn forwarder(view: &View<'_>) -> Option<Doubt> {
-    let all = || {
-        view.seconds.iter().filter_map(|second| Some((second.at, Lateness::of(second.lateness.as_deref()?))))
-    };
+    let all = || view.seconds.iter().filter_map(|second| Some((second.at, Lateness::of(second.lateness.as_deref()?))));
     let lateness = all().fold(Lateness::default(), |sum, (_, lateness)| sum.with(&lateness));
-    // Each crossing is as late as its last packet, which is as late as any; and one in a hundred is as late as this.
+    // Each crossing is as late as its last packet, which is as late as any; and one in a hundred is as late as this. Both are told as if
+    // all packets of a bucket were in its middle.
     let latency = |of: &Lateness| {
         let mean = of.mean().as_secs_f64() * view.crossings;
-        mean.max(of.quantile(0.99).as_secs_f64()) / view.median
+        mean.max(of.typical(0.99).as_secs_f64()) / view.median
     };
     let bias = latency(&lateness);
     let seen = all().filter(|(_, lateness)| latency(lateness) >= DEGRADED).map(|(at, _)| at);
@@ -165,7 +166,7 @@ fn forwarder(view: &View<'_>) -> Option<Doubt> {
         format!(
             "the forwarding thread was late: packets left {} ms late on average, one in a hundred {} ms or more{least}{}",
             ms(lateness.mean()),
-            ms(lateness.quantile(0.99) / 2),
+            ms(lateness.typical(0.99)),
             view.host_in_words()
         )
     })
@@ -174,10 +175,8 @@ fn forwarder(view: &View<'_>) -> Option<Doubt> {
 /// Packets that found no room in a link's queue, by far more than TCP needs to find the rate: the queue is too short for it.
 fn queue(view: &View<'_>) -> Option<Doubt> {
     let passed = directions(view);
-    let full: Vec<_> = passed
-        .iter()
-        .filter(|(_, sum)| sum.overflowed >= FEW_OVERFLOWED && sum.share() >= OVERFLOWED)
-        .collect();
+    let full: Vec<_> =
+        passed.iter().filter(|(_, sum)| sum.overflowed >= FEW_OVERFLOWED && sum.share() >= OVERFLOWED).collect();
     let ((from, to), worst) = full.iter().max_by(|a, b| a.1.share().total_cmp(&b.1.share()))?;
     let (from, to) = (view.tally.places.name(*from), view.tally.places.name(*to));
     // What was dropped is sent again, at least.
@@ -191,7 +190,7 @@ fn queue(view: &View<'_>) -> Option<Doubt> {
         worst.share() * 100.0,
         worst.overflowed
     );
-    Some(view.graded("queue", Grade::of(bias.0.max(DEGRADED)), bias, worst.seen.iter().copied(), what))
+    Some(view.graded("queue", grade(bias.0.max(DEGRADED)), bias, worst.seen.iter().copied(), what))
 }
 
 /// What passed in a direction while it had the shape that the scenario gives it.

@@ -96,9 +96,10 @@ fn a_result_that_is_very_late_is_told_as_late_as_it_was() {
 fn one_late_result_of_a_short_epoch_does_not_spoil_a_long_run() {
     let fidelity = judged(|run| {
         let late = run.entries.iter_mut().find_map(|entry| match entry {
-            Entry::Node { event: Event::Processed { request: 100, stage: 1, epoch, started, finished, late, .. }, .. } => {
-                Some((epoch, started, finished, late))
-            }
+            Entry::Node {
+                event: Event::Processed { request: 100, stage: 1, epoch, started, finished, late, .. },
+                ..
+            } => Some((epoch, started, finished, late)),
             _ => None,
         });
         let (epoch, started, finished, late) = late.unwrap();

@@ -9,10 +9,9 @@ use super::leaf::{Whole, leaf_schema};
 use super::mistake::Mistake;
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
-use crate::record::fidelity::Grade;
 use crate::sandbox::layer::Access;
 use crate::scenario::network::{Airtime, Distribution};
-use crate::scenario::{Role, Store};
+use crate::scenario::{Grade, Role, Store};
 
 /// More chains than this have no use: a cluster has 500 nodes at most.
 const MOST_CHAINS: u64 = 500;
