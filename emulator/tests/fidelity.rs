@@ -141,6 +141,14 @@ fn an_overloaded_host_is_named_and_strictly_it_is_exit_7() {
     let again = user.run(&["report", "results/quiet/latest", "--json"]).expect(1);
     assert_eq!(again.json()["fidelity"], summary["fidelity"]);
     assert!(again.stderr.contains("verdict: degraded expected, invalid found"), "{}", again.stderr);
+    // A record of which nobody looked at the host is no better.
+    let events = user.read("results/quiet/latest/events.jsonl");
+    let blind: String =
+        events.lines().filter(|line| !line.contains("sampled")).map(|line| format!("{line}\n")).collect();
+    assert_ne!(blind.len(), events.len());
+    user.write("results/quiet/latest/events.jsonl", &blind);
+    let again = user.run(&["report", "results/quiet/latest", "--json"]).expect(1);
+    assert!(again.stderr.contains("verdict: degraded expected, but nobody looked"), "{}", again.stderr);
 }
 
 /// The thread alone is put behind everything else on a processor that others burn: computing goes on as it should.

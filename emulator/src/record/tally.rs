@@ -333,7 +333,8 @@ impl Tally {
                 let (place, epoch, stage) = (self.places.number(teller), *epoch, *stage);
                 let (received, started, finished, sent) = (*received, *started, *finished, *sent);
                 // An hour is more than late enough.
-                let late = u32::try_from(late.saturating_add(Duration::from_nanos(500)).as_micros()).unwrap_or(u32::MAX);
+                let late =
+                    u32::try_from(late.saturating_add(Duration::from_nanos(500)).as_micros()).unwrap_or(u32::MAX);
                 self.hop(*request, Hop::Stage { place, epoch, stage, received, started, finished, sent, late });
             }
             Event::Prepared { resident, .. } => {
