@@ -81,20 +81,28 @@ pub struct FaultTime {
 
 /// The verdict on a run; `None` if nobody watched it: it was simulated, ended before its load, or is of an earlier version.
 pub fn judge(scenario: &Scenario, tally: &Tally, faults: &[FaultTime]) -> Option<Fidelity> {
-    let origin = tally.load_started.filter(|_| !tally.host.seconds.is_empty())?;
-    let doubts = |window: Window| {
-        let view = View::of(scenario, tally, window, origin);
-        let mut doubts: Vec<Doubt> = signals::ALL.iter().filter_map(|signal| signal(&view)).collect();
-        doubts.sort_by(|a, b| b.grade.cmp(&a.grade).then(b.bias().total_cmp(&a.bias())));
-        (worst(&doubts), doubts)
-    };
-    let (verdict, whole) = doubts(tally.window(scenario));
+    let origin = origin(tally)?;
+    let doubts = doubts(scenario, tally, tally.window(scenario));
     let of_fault = |of: &FaultTime| {
-        let (verdict, doubts) = doubts(of.time);
+        let doubts = self::doubts(scenario, tally, of.time);
         let (from_s, to_s) = (seconds(origin, of.time.from), seconds(origin, of.time.to));
-        FaultFidelity { fault: of.fault, from_s, to_s, verdict, doubts }
+        FaultFidelity { fault: of.fault, from_s, to_s, verdict: worst(&doubts), doubts }
     };
-    Some(Fidelity { verdict, doubts: whole, faults: faults.iter().map(of_fault).collect() })
+    Some(Fidelity { verdict: worst(&doubts), doubts, faults: faults.iter().map(of_fault).collect() })
+}
+
+/// What makes the figures of a window doubtful, the worst first; nothing if nobody watched.
+pub fn doubts(scenario: &Scenario, tally: &Tally, window: Window) -> Vec<Doubt> {
+    let Some(origin) = origin(tally) else { return Vec::new() };
+    let view = View::of(scenario, tally, window, origin);
+    let mut doubts: Vec<Doubt> = signals::ALL.iter().filter_map(|signal| signal(&view)).collect();
+    doubts.sort_by(|a, b| b.grade.cmp(&a.grade).then(b.bias().total_cmp(&a.bias())));
+    doubts
+}
+
+/// When the load began of a run that was watched.
+fn origin(tally: &Tally) -> Option<Instant> {
+    tally.load_started.filter(|_| !tally.host.seconds.is_empty())
 }
 
 impl Doubt {

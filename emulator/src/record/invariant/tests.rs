@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use node::clock::Instant;
 use node::telemetry::Event;
 use planner::units::ByteSize;
 
@@ -51,6 +52,19 @@ fn two_faults() -> Run {
         )
     });
     run
+}
+
+/// When it is too late to show.
+fn two_of_three_come_too_late(run: &mut Run) {
+    let late = run.entries.last().unwrap().at() + Duration::from_millis(1);
+    for entry in &mut run.entries {
+        if let Entry::Node { at, event: Event::Completed { request, .. }, .. } = entry
+            && *request >= 200
+            && !request.is_multiple_of(3)
+        {
+            *at = late;
+        }
+    }
 }
 
 #[test]
@@ -125,18 +139,7 @@ fn each_way_to_break_one_is_found_by_it_and_by_no_other_that_does_not_have_to() 
             let at = run.entries.last().unwrap().at();
             run.entries.push(Entry::Run { at, event: RunEvent::LeftRunning { pid: 57, command: "sleep 600".into() } });
         }),
-        (&["throughput_returns"], "after the last fault throughput came to", |run| {
-            // Two of three results come when it is too late to show.
-            let late = run.entries.last().unwrap().at() + Duration::from_millis(1);
-            for entry in &mut run.entries {
-                if let Entry::Node { at, event: Event::Completed { request, .. }, .. } = entry
-                    && *request >= 200
-                    && !request.is_multiple_of(3)
-                {
-                    *at = late;
-                }
-            }
-        }),
+        (&["throughput_returns"], "after the last fault throughput came to", two_of_three_come_too_late),
     ];
     for (names, text, change) in breaks {
         let mut run = two_faults();
@@ -163,6 +166,29 @@ fn what_a_killed_process_had_no_time_to_tell_is_not_held_against_its_node() {
     // It was in n4 shortly before that was killed.
     of_request(&mut run, 93, |entry| !matches!(event(entry), Event::Processed { stage: 1, .. }));
     assert_eq!(finding(&run, "own_epoch").judgement, Judgement::Held);
+}
+
+#[test]
+fn what_the_host_was_too_slow_for_is_not_held_against_the_system() {
+    let with = |slower: u64| {
+        let mut run = two_faults();
+        two_of_three_come_too_late(&mut run);
+        for entry in &mut run.entries {
+            if let Entry::Node {
+                event: Event::Processed { stage: 1, request: 200.., started, finished, late, .. },
+                ..
+            } = entry
+            {
+                *late = finished.since(*started) * u32::try_from(slower).unwrap();
+                *started = Instant(started.0 - late.as_nanos() as u64);
+            }
+        }
+        finding(&run, "throughput_returns")
+    };
+    assert_eq!(with(0).judgement, Judgement::Broken);
+    let forgiven = with(40);
+    assert_eq!(forgiven.judgement, Judgement::NotJudged);
+    assert!(forgiven.reason.unwrap().contains("the host computed too slowly"));
 }
 
 #[test]

@@ -3,13 +3,15 @@
 //!
 //! Judged if enough time was left: [`SETTLE`] for the system to find itself again, and one such stretch. A node that is
 //! killed and not started again is planned around, so its fault is over when it has had its effect; any other fault that is
-//! never healed leaves the plan's promise void.
+//! never healed leaves the plan's promise void. So does a host that could not compute or carry what the scenario asks for
+//! ([`fidelity`]): what it may have cost in that time is granted before anything is held against the system under test.
 
 use std::time::Duration;
 
 use node::clock::Instant;
 
 use super::{Breach, Verdict, cut_short};
+use crate::record::fidelity;
 use crate::record::rate::{Calm, FULL, rates, window};
 use crate::record::recovery::arrivals;
 use crate::record::tally::{Tally, Window};
@@ -44,9 +46,16 @@ fn judge(scenario: &Scenario, tally: &Tally) -> Result<Option<String>, String> {
         let needed = (SETTLE + window).as_secs_f64();
         return Err(format!("less than {needed:.1} s of load were left after the last fault"));
     }
-    let best = rates(&arrivals, Window { from: healed, to: end }, window).map(|(_, rate)| rate).fold(0.0, f64::max);
+    let since = Window { from: healed, to: end };
+    let best = rates(&arrivals, since, window).map(|(_, rate)| rate).fold(0.0, f64::max);
     if best >= FULL * expected {
         return Ok(None);
+    }
+    let doubts = fidelity::doubts(scenario, tally, since);
+    if let Some(doubt) = doubts.iter().max_by(|a, b| a.throughput.total_cmp(&b.throughput))
+        && best >= FULL * expected * (1.0 - doubt.throughput)
+    {
+        return Err(format!("throughput stayed low, and that may be this host's doing: {}", doubt.what));
     }
     Ok(Some(format!(
         "in {:.1} s after the last fault throughput came to {best:.2} per second at most, and {expected:.2} were to be expected",
