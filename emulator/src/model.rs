@@ -21,6 +21,9 @@ use crate::scenario::ModelSource;
 /// Seed of the weights of zoo models: the same everywhere, so that figures can be compared.
 const ZOO_SEED: u64 = 1;
 
+/// The variable that names the cache folder.
+const CACHE: &str = "EMU_CACHE";
+
 /// Everything a run needs to know of its model.
 #[derive(Debug, Clone)]
 pub struct Prepared {
@@ -83,7 +86,7 @@ pub enum ModelError {
 pub fn cache_folder() -> Result<PathBuf, ModelError> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let candidates = [
-        variable("EMU_CACHE"),
+        variable(CACHE),
         variable("XDG_CACHE_HOME").map(|folder| folder.join("emu")),
         variable("HOME").map(|folder| folder.join(".cache/emu")),
         // For accounts without a home, such as `nobody`.
@@ -106,7 +109,15 @@ pub fn cached_profile(source: &ModelSource) -> Option<ModelProfile> {
 /// # Errors
 /// When the model can't be read, made, cut, profiled or run, or the cache can't be used.
 pub fn prepare(program: &Path, source: &ModelSource, inputs: Inputs) -> Result<Prepared, ModelError> {
-    let entry = Entry::of(&cache_folder()?, source)?;
+    prepare_in(&cache_folder()?, program, source, inputs)
+}
+
+/// As [`prepare`], with another cache than the user's.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_in(cache: &Path, program: &Path, source: &ModelSource, inputs: Inputs) -> Result<Prepared, ModelError> {
+    let entry = Entry::of(cache, source)?;
     if let Some(prepared) = entry.read(inputs)? {
         return Ok(prepared);
     }
@@ -119,6 +130,7 @@ pub fn prepare(program: &Path, source: &ModelSource, inputs: Inputs) -> Result<P
                 vec!["--file".into(), "--shape".into(), joined(shape, ",").into(), path.into()]
             }
         })
+        .env(CACHE, cache)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -172,6 +184,29 @@ pub fn prepare_here(source: &ModelSource, inputs: Inputs) -> Result<Prepared, Mo
         write_json(&entry.reference_path(inputs), &digests)?;
     }
     entry.read(inputs)?.ok_or_else(|| ModelError::Child("the cache lost what was just written to it".to_owned()))
+}
+
+/// Where a model lies, so that it can be taken elsewhere.
+#[derive(Debug)]
+pub struct Files {
+    /// The model's file.
+    pub model: PathBuf,
+    /// Where it is looked for, relative to a cache folder; the user's own files are not kept in one.
+    pub kept: Option<PathBuf>,
+    /// The profile of this version of `emu`, relative to a cache folder.
+    pub profile: PathBuf,
+}
+
+/// Where a model lies that was prepared before.
+///
+/// # Errors
+/// When it can't be read.
+pub fn files(source: &ModelSource) -> Result<Files, ModelError> {
+    let cache = cache_folder()?;
+    let entry = Entry::of(&cache, source)?;
+    let inside = |path: &Path| path.strip_prefix(&cache).unwrap_or(path).to_owned();
+    let kept = matches!(source, ModelSource::Zoo(_)).then(|| inside(&entry.model));
+    Ok(Files { profile: inside(&entry.profile_path()), kept, model: entry.model })
 }
 
 /// One model's place in the cache.

@@ -69,6 +69,8 @@ pub struct Repeated {
     pub run: String,
     /// Its model.
     pub model: ModelId,
+    /// The cache that the model came in, if not the user's own.
+    pub cache: Option<PathBuf>,
 }
 
 /// Why a run ended before its time.
@@ -303,15 +305,18 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
     progress.phase("model");
     let clock = Instant::now();
     let inputs = Inputs { count: scenario.inputs, seed: scenario.seed };
-    let model = model::prepare(host.program, &scenario.model.source, inputs)?;
+    let model = match options.repeated.as_ref().and_then(|repeated| repeated.cache.as_ref()) {
+        Some(cache) => model::prepare_in(cache, host.program, &scenario.model.source, inputs)?,
+        None => model::prepare(host.program, &scenario.model.source, inputs)?,
+    };
     loaded.check_capacity(&model.profile)?;
-    if let Some(Repeated { run, model: was }) = &options.repeated
+    if let Some(Repeated { run, model: was, .. }) = &options.repeated
         && was.digest != model.profile.digest
     {
         let (run, was, now) = (run.clone(), was.clone(), model.profile.digest.clone());
         return Err(RunError::OtherModel { run, was, now });
     }
-    results.model(&model);
+    results.model(&model)?;
     results.phase_done("model", clock, progress);
 
     progress.phase("network");

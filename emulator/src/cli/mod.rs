@@ -2,6 +2,7 @@
 //!
 //! What is for people goes to standard error, what is for programs to standard output.
 
+pub mod bundle;
 pub mod chaos;
 pub mod check;
 pub mod compare;
@@ -98,6 +99,8 @@ enum Command {
     Top(top::TopArgs),
     /// Runs what a run had resolved to once more: the same scenario, the same seed.
     Replay(replay::ReplayArgs),
+    /// Packs a run with its model into one archive, from which `emu replay` runs it on any host.
+    Bundle(bundle::BundleArgs),
     /// Prints the JSON Schema of scenarios.
     Schema(schema::SchemaArgs),
     /// Writes a commented scenario to begin with.
@@ -137,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Simulate(arguments) => simulate::run(arguments),
         Command::Chaos(arguments) => chaos::run(arguments),

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
 use node::digest::digest;
@@ -103,9 +103,22 @@ impl Folder {
     ///
     /// # Errors
     /// [`FolderError::Write`].
-    pub fn write(&self, file: &str, content: impl AsRef<[u8]>) -> Result<(), FolderError> {
+    pub fn write(&self, file: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<(), FolderError> {
         let path = self.partial.join(file);
         fs::write(&path, content).map_err(|source| FolderError::Write { path, source })
+    }
+
+    /// Writes a file into a folder of the run, under the name that a scenario has for it, less what of that leads elsewhere.
+    ///
+    /// # Errors
+    /// [`FolderError::Create`], [`FolderError::Write`].
+    pub fn write_inside(&self, folder: &str, name: &str, content: &str) -> Result<(), FolderError> {
+        let plain = |part: Component<'_>| matches!(part, Component::Normal(_)).then(|| part.as_os_str().to_owned());
+        let file = Path::new(folder).join(Path::new(name).components().filter_map(plain).collect::<PathBuf>());
+        let path = self.partial.join(&file);
+        let around = path.parent().unwrap_or(&self.partial);
+        fs::create_dir_all(around).map_err(|source| FolderError::Create { path: around.to_owned(), source })?;
+        self.write(file, content)
     }
 
     /// Gives the folder its name and points `latest` beside it at it; returns where it is.

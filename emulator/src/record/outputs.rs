@@ -28,6 +28,10 @@ pub const ENV: &str = "env.json";
 pub const SCENARIO: &str = "scenario.toml";
 /// The scenario as it was resolved.
 pub const RESOLVED: &str = "resolved.json";
+/// What the model's parts cost: its profile, as the run planned with it.
+pub const PROFILE: &str = "profile.json";
+/// The folder of the files that the scenario names.
+pub const FILES: &str = "files";
 
 /// Why a file can't be written.
 #[derive(Debug, thiserror::Error)]

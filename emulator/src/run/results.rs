@@ -71,6 +71,9 @@ impl Results {
         let folder = Folder::create(results, &format!("{}{kind}", scenario.name), now)?;
         folder.write(outputs::SCENARIO, &loaded.text)?;
         folder.write(outputs::RESOLVED, serde_json::to_vec_pretty(&scenario)?)?;
+        for companion in loaded.companions() {
+            folder.write_inside(outputs::FILES, &companion.name, &companion.text)?;
+        }
         let log = LogWriter::create(&folder.path().join(outputs::EVENTS))?;
         let env = Env::gather(now, scenario.seed, std::env::args().collect());
         let (warned, live, failed) = (BTreeSet::new(), None, None);
@@ -146,8 +149,9 @@ impl Results {
     }
 
     /// The model is there.
-    pub(crate) fn model(&mut self, model: &Prepared) {
+    pub(crate) fn model(&mut self, model: &Prepared) -> Result<(), ResultsError> {
         let profile = &model.profile;
+        self.folder.write(outputs::PROFILE, serde_json::to_vec(profile)?)?;
         self.env.model = Some(ModelId { name: profile.model.clone(), digest: profile.digest.clone() });
         let tensors = profile.cuts.iter().map(Cut::name).collect();
         self.happened(RunEvent::Model { tensors });
@@ -159,6 +163,7 @@ impl Results {
                 "the codec {codec} changes values, so outputs are not compared with the unsplit model's"
             ));
         }
+        Ok(())
     }
 
     /// The network is there: what it and its surroundings can't do is known.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::{Mistake, Problem, ScenarioErrors};
 use super::overrides::Overrides;
 use super::resolve::capacity::check_capacity;
-use super::source::{Place, Sources};
+use super::source::{Companion, Place, Sources};
 use super::{Scenario, parse, resolve};
 
 /// A scenario and the texts it was made from.
@@ -32,6 +32,11 @@ impl Loaded {
     /// The faults that `[chaos]` drew, as they would be written; empty without any.
     pub fn drawn(&self) -> &str {
         self.sources.iter().find(|source| source.name == resolve::chaos::DRAWN).map_or("", |source| &source.text)
+    }
+
+    /// The files that the scenario names, but for its model.
+    pub fn companions(&self) -> &[Companion] {
+        self.sources.companions()
     }
 
     /// Checks that the model can fit into the workers' memory at all.

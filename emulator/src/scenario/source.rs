@@ -47,17 +47,42 @@ pub struct Source {
     base: usize,
 }
 
+/// A file that a scenario names, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    /// Its name, as the scenario has it.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
 /// The texts that make up a scenario; the first is the file.
 #[derive(Debug, Clone, Default)]
-pub struct Sources(Vec<Source>);
+pub struct Sources {
+    texts: Vec<Source>,
+    companions: Vec<Companion>,
+}
 
 impl Sources {
     /// Adds a text and tells where its offsets begin.
     pub fn add(&mut self, name: &str, text: &str) -> usize {
         // One more than the length, so that the end of a text is not the beginning of the next.
-        let base = self.0.last().map_or(0, |last| last.base + last.text.len() + 1);
-        self.0.push(Source { name: name.to_owned(), text: text.into(), base });
+        let base = self.texts.last().map_or(0, |last| last.base + last.text.len() + 1);
+        self.texts.push(Source { name: name.to_owned(), text: text.into(), base });
         base
+    }
+
+    /// Keeps the text of a file that the scenario names.
+    pub fn keep(&mut self, name: &str, text: &str) {
+        let companion = Companion { name: name.to_owned(), text: text.to_owned() };
+        if !self.companions.contains(&companion) {
+            self.companions.push(companion);
+        }
+    }
+
+    /// The files that the scenario names.
+    pub fn companions(&self) -> &[Companion] {
+        &self.companions
     }
 
     /// The text that a place is in, its number, and the piece of it.
@@ -65,7 +90,7 @@ impl Sources {
         if !place.is_written() {
             return None;
         }
-        let (index, source) = self.0.iter().enumerate().rev().find(|(_, source)| source.base <= place.start)?;
+        let (index, source) = self.texts.iter().enumerate().rev().find(|(_, source)| source.base <= place.start)?;
         let piece = |offset: usize| floor_boundary(&source.text, offset.saturating_sub(source.base));
         Some((index, source, piece(place.start)..piece(place.end)))
     }
@@ -77,12 +102,12 @@ impl Sources {
 
     /// The texts, in the order they were added.
     pub fn iter(&self) -> impl Iterator<Item = &Source> {
-        self.0.iter()
+        self.texts.iter()
     }
 
     /// The name of the file.
     pub fn file(&self) -> &str {
-        self.0.first().map_or("", |source| &source.name)
+        self.texts.first().map_or("", |source| &source.name)
     }
 }
 

@@ -60,7 +60,10 @@ pub fn read(name: &str, place: Place, files: &mut Files<'_>, problems: &mut Vec<
         }
     };
     match parse(&text) {
-        Ok(record) => Some(record),
+        Ok(record) => {
+            files.sources.keep(name, &text);
+            Some(record)
+        }
         Err(error) => {
             let base = files.sources.add(&path.display().to_string(), &text);
             let number = match error {
