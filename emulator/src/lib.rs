@@ -32,6 +32,7 @@ macro_rules! println {
     }};
 }
 
+pub mod bench;
 pub mod bundle;
 pub mod chaos;
 pub mod child;

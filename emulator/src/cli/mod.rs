@@ -2,6 +2,7 @@
 //!
 //! What is for people goes to standard error, what is for programs to standard output.
 
+pub mod bench;
 pub mod bundle;
 pub mod chaos;
 pub mod check;
@@ -101,6 +102,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Packs a run with its model into one archive, from which `emu replay` runs it on any host.
     Bundle(bundle::BundleArgs),
+    /// Measures the emulator itself on this host: its links, its set-up.
+    Bench(bench::BenchArgs),
     /// Prints the JSON Schema of scenarios.
     Schema(schema::SchemaArgs),
     /// Writes a commented scenario to begin with.
@@ -140,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Simulate(arguments) => simulate::run(arguments),

@@ -1,0 +1,194 @@
+//! How exactly links keep to what was asked, and how much they carry.
+//!
+//! What should be: the goodput of a TCP connection is rate × 1448 / 1514 (payload and wire bytes of a full-size packet with timestamps), and an
+//! idle round trip takes twice the delay and the transmission of both packets.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use planner::units::{ByteSize, Rate};
+use serde::Serialize;
+
+use super::traffic::{HEADERS, PING, datagrams, flows, round_trips};
+use super::{BenchError, build, pair, quantile};
+use crate::fabric::{CarrierChoice, Fabric, Network, Shape};
+use crate::scenario::network::{Airtime, Medium};
+
+/// Payload and wire bytes of a full-size TCP packet with timestamps.
+const GOODPUT: f64 = 1448.0 / 1514.0;
+/// Between round trips.
+const PAUSE: Duration = Duration::from_millis(3);
+
+/// A distribution, in microseconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Spread {
+    /// Half are below.
+    pub p50_us: f64,
+    /// Ninety per cent are below.
+    pub p90_us: f64,
+    /// Ninety-nine per cent are below.
+    pub p99_us: f64,
+}
+
+/// What one link did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LinkFigures {
+    /// What carried it.
+    pub carrier: String,
+    /// The rate that was asked for, in megabits per second; `None`: no rate.
+    pub rate_mbits: Option<f64>,
+    /// The delay that was asked for, in milliseconds.
+    pub delay_ms: f64,
+    /// Payload of one TCP connection, in megabits per second.
+    pub goodput_mbits: f64,
+    /// That, as a share of what the rate allows.
+    pub ratio: Option<f64>,
+    /// By how much longer than it should an idle round trip takes.
+    pub rtt_error: Spread,
+    /// Processors that the forwarding thread kept busy; `None`: the kernel forwards.
+    pub forwarder_cores: Option<f64>,
+}
+
+/// What a link without a shape carries.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ceiling {
+    /// What carried it.
+    pub carrier: String,
+    /// Payload of one TCP connection, in megabits per second.
+    pub tcp_mbits: f64,
+    /// Datagrams of 64 bytes per second.
+    pub datagrams_per_s: f64,
+}
+
+/// What a medium of many nodes did, of which each sends to the next.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HubFigures {
+    /// What carried it.
+    pub carrier: String,
+    /// How many nodes.
+    pub nodes: usize,
+    /// Goodput as a share of what the rate allows, of the flow that got least.
+    pub ratio_min: f64,
+    /// Of all.
+    pub ratio_mean: f64,
+    /// By how much longer than it should a round trip takes, beside all flows, where no flow is.
+    pub rtt_error: Spread,
+    /// Processors that the forwarding thread kept busy.
+    pub forwarder_cores: Option<f64>,
+}
+
+/// All of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    /// Links of different shapes.
+    pub links: Vec<LinkFigures>,
+    /// A link without a shape.
+    pub unshaped: Ceiling,
+    /// A medium.
+    pub hub: HubFigures,
+}
+
+/// The links: megabits per second and milliseconds.
+const CLASSES: [(f64, u64); 4] = [(1.0, 10), (10.0, 20), (100.0, 5), (1000.0, 1)];
+/// The medium: as above, and its nodes.
+const HUB: (f64, u64, usize) = (10.0, 10, 20);
+
+/// Measures, each flow for `time`; `tell` is told what is done next.
+///
+/// # Errors
+/// When a network can't be built or used.
+pub fn measure(choice: CarrierChoice, time: Duration, mut tell: impl FnMut(&str)) -> Result<Figures, BenchError> {
+    let mut links = Vec::new();
+    for (mbits, millis) in CLASSES {
+        tell(&format!("a link of {mbits} Mbit/s and {millis} ms"));
+        links.push(link(mbits, millis, choice, time)?);
+    }
+    tell("a link without a shape");
+    let fabric = build(&pair(&Shape::default()), choice)?;
+    let (goodput, ()) = flows(&fabric, &[(0, 1)], time, || Ok(()))?;
+    let unshaped = Ceiling {
+        carrier: fabric.carrier_name().to_owned(),
+        tcp_mbits: goodput[0],
+        datagrams_per_s: datagrams(&fabric, 0, 1, time)?,
+    };
+    drop(fabric);
+    tell(&format!("a medium of {} nodes", HUB.2));
+    Ok(Figures { links, unshaped, hub: hub(choice, time)? })
+}
+
+fn shape(mbits: f64, millis: u64) -> Shape {
+    let rate = Some(Rate::from_mbits_per_second(mbits));
+    Shape { rate, delay: Duration::from_millis(millis), ..Shape::default() }
+}
+
+fn link(mbits: f64, millis: u64, choice: CarrierChoice, time: Duration) -> Result<LinkFigures, BenchError> {
+    let shape = shape(mbits, millis);
+    let fabric = build(&pair(&shape), choice)?;
+    let rtt_error = errors(&fabric, &shape, (0, 1), time)?;
+    let wait = || {
+        std::thread::sleep(time.mul_f64(0.8));
+        Ok(())
+    };
+    let (goodput, ((), forwarder_cores)) = flows(&fabric, &[(0, 1)], time, || busy_while(wait))?;
+    Ok(LinkFigures {
+        carrier: fabric.carrier_name().to_owned(),
+        rate_mbits: Some(mbits),
+        delay_ms: millis as f64,
+        goodput_mbits: goodput[0],
+        ratio: Some(goodput[0] / (mbits * GOODPUT)),
+        rtt_error,
+        forwarder_cores,
+    })
+}
+
+fn hub(choice: CarrierChoice, time: Duration) -> Result<HubFigures, BenchError> {
+    let (mbits, millis, nodes) = HUB;
+    let shape = shape(mbits, millis);
+    let (members, shapes) = ((0..nodes).collect(), vec![vec![shape.clone(); nodes]; nodes]);
+    let medium = Medium { name: "hub".to_owned(), members, shapes, airtime: Airtime::Independent };
+    let fabric = build(&Network { nodes, media: vec![medium], ..Network::default() }, choice)?;
+    let pairs: Vec<(usize, usize)> = (0..nodes).map(|node| (node, (node + 1) % nodes)).collect();
+    // Acknowledgements go back by (1, 0): from 0 to 2 and back nothing else is sent.
+    let (mut ratios, (rtt_error, forwarder_cores)) =
+        flows(&fabric, &pairs, time.mul_f64(1.2), || busy_while(|| errors(&fabric, &shape, (0, 2), time)))?;
+    ratios.iter_mut().for_each(|goodput| *goodput /= mbits * GOODPUT);
+    ratios.sort_by(f64::total_cmp);
+    Ok(HubFigures {
+        carrier: fabric.carrier_name().to_owned(),
+        nodes,
+        ratio_min: ratios[0],
+        ratio_mean: ratios.iter().sum::<f64>() / nodes as f64,
+        rtt_error,
+        forwarder_cores,
+    })
+}
+
+/// How much longer than they should round trips take: as many as `time` has room for.
+fn errors(fabric: &Fabric, shape: &Shape, (from, to): (usize, usize), time: Duration) -> Result<Spread, BenchError> {
+    let transmission = shape.rate.map_or(Duration::ZERO, |rate| rate.time_for(ByteSize::from_bytes(PING + HEADERS)));
+    let should = 2.0 * (shape.delay + transmission).as_secs_f64();
+    let count = (time.as_secs_f64() / (should + PAUSE.as_secs_f64())) as usize;
+    let trips = round_trips(fabric, from, to, count.max(10), PAUSE)?;
+    let mut errors: Vec<f64> = trips.iter().map(|took| (took.as_secs_f64() - should) * 1e6).collect();
+    errors.sort_by(f64::total_cmp);
+    let [p50_us, p90_us, p99_us] = [0.5, 0.9, 0.99].map(|share| quantile(&errors, share));
+    Ok(Spread { p50_us, p90_us, p99_us })
+}
+
+/// What `work` returns, and how many processors the forwarding thread keeps busy meanwhile.
+fn busy_while<T>(work: impl FnOnce() -> Result<T, BenchError>) -> Result<(T, Option<f64>), BenchError> {
+    let (before, began) = (forwarder_time(), Instant::now());
+    let done = work()?;
+    let cores = forwarder_time().zip(before).map(|(now, before)| (now - before) / began.elapsed().as_secs_f64());
+    Ok((done, cores))
+}
+
+/// Seconds that the forwarding thread has run; `None` if there is none.
+fn forwarder_time() -> Option<f64> {
+    let tasks = fs::read_dir("/proc/self/task").ok()?;
+    let mut folders = tasks.flatten().map(|task| task.path());
+    let forwards =
+        |path: &std::path::PathBuf| fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "forwarder");
+    let times = fs::read_to_string(folders.find(forwards)?.join("schedstat")).ok()?;
+    Some(times.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
+}

@@ -1,0 +1,63 @@
+//! Benchmarks of the emulator itself, on the host at hand: how exactly links keep to what was asked and how much they
+//! carry ([`links`]), how fast networks are set up ([`setup`]), each in a sandbox of its own and beside what people
+//! would use instead, where that is installed.
+//!
+//! ```text
+//! traffic ─> links
+//!            setup
+//! ```
+
+pub mod links;
+pub mod setup;
+mod traffic;
+
+use std::io;
+
+use crate::fabric::namespace::NamespaceError;
+use crate::fabric::{CarrierChoice, Fabric, FabricError, Network};
+use crate::scenario::network::Link;
+
+/// Why a benchmark has no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The network.
+    #[error("the network can't be built")]
+    Fabric(#[from] FabricError),
+    /// A namespace.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// A socket or a thread.
+    #[error("{action}: {source}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+fn io(action: &'static str) -> impl FnOnce(io::Error) -> BenchError {
+    move |source| BenchError::Io { action, source }
+}
+
+/// Builds a network in which everybody is everybody's neighbour or a switch's.
+fn build(network: &Network, choice: CarrierChoice) -> Result<Fabric, BenchError> {
+    let names: Vec<String> =
+        (0..network.nodes).map(|node| format!("n{node}")).chain(network.switches.iter().cloned()).collect();
+    Ok(Fabric::build(network, &names, &network.routes().next_hop, choice, SEED)?)
+}
+
+/// Two nodes and what is between them.
+fn pair(shape: &crate::fabric::Shape) -> Network {
+    let link = Link { a: 0, b: 1, a_to_b: shape.clone(), b_to_a: shape.clone() };
+    Network { nodes: 2, links: vec![link], ..Network::default() }
+}
+
+/// Of everything random: the same in each run.
+const SEED: u64 = 1;
+
+/// The value below which so much of the sorted values lies; `NaN` without any.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let index = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
+    sorted.get(index).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,143 @@
+//! Traffic through an emulated network, and what comes of it.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{BenchError, io};
+use crate::fabric::Fabric;
+
+/// Of connections and of datagrams; each pair of nodes has its own.
+const PORT: u16 = 7000;
+/// Until a connection has found its rate, at most; in short measurements as long as these.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// Longer than any round trip that is measured.
+const LOST: Duration = Duration::from_secs(1);
+/// Payload of a datagram of a round trip, and what it has in front of it on the wire.
+pub const PING: u64 = 64;
+pub const HEADERS: u64 = 42;
+
+/// Megabits per second that each of these pairs (from, to) gets through one TCP connection, all at once, and what `meanwhile` returns.
+pub fn flows<T>(
+    fabric: &Fabric,
+    pairs: &[(usize, usize)],
+    time: Duration,
+    meanwhile: impl FnOnce() -> Result<T, BenchError>,
+) -> Result<(Vec<f64>, T), BenchError> {
+    let over = &AtomicBool::new(false);
+    thread::scope(|scope| {
+        let measure = || {
+            let mut receivers = Vec::new();
+            for &(from, to) in pairs {
+                let there = SocketAddr::new(fabric.address(to), PORT);
+                let listener = fabric.namespace(to)?.enter(|| TcpListener::bind(there))?.map_err(io("listening"))?;
+                let stream = fabric.namespace(from)?.enter(|| TcpStream::connect(there))?.map_err(io("connecting"))?;
+                let (receiving, _) = listener.accept().map_err(io("accepting"))?;
+                scope.spawn(move || send(stream, over));
+                receivers.push(scope.spawn(move || receive(receiving, time)));
+            }
+            thread::sleep(time.min(WARM_UP));
+            let meanwhile = meanwhile();
+            let mut goodput = Vec::new();
+            for receiver in receivers {
+                goodput.push(receiver.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            }
+            Ok((goodput, meanwhile?))
+        };
+        let measured = measure();
+        over.store(true, Ordering::Relaxed);
+        measured
+    })
+}
+
+fn send(mut stream: TcpStream, over: &AtomicBool) {
+    let bytes = vec![0x55; 256 << 10];
+    while !over.load(Ordering::Relaxed) && stream.write_all(&bytes).is_ok() {}
+}
+
+fn receive(mut stream: TcpStream, time: Duration) -> Result<f64, BenchError> {
+    let mut bytes = vec![0; 1 << 20];
+    let began = Instant::now();
+    while began.elapsed() < time.min(WARM_UP) {
+        stream.read(&mut bytes).map_err(io("receiving"))?;
+    }
+    let (mut received, began) = (0, Instant::now());
+    let mut last = began;
+    while last - began < time {
+        received += stream.read(&mut bytes).map_err(io("receiving"))?;
+        last = Instant::now();
+    }
+    Ok(received as f64 * 8.0 / 1e6 / (last - began).as_secs_f64())
+}
+
+/// How long each of `count` round trips took, one after the other with `pause` between them; those that are lost are left out.
+pub fn round_trips(
+    fabric: &Fabric,
+    from: usize,
+    to: usize,
+    count: usize,
+    pause: Duration,
+) -> Result<Vec<Duration>, BenchError> {
+    let there = SocketAddr::new(fabric.address(to), PORT);
+    let echo = fabric.namespace(to)?.enter(|| UdpSocket::bind(there))?.map_err(io("binding"))?;
+    let here = SocketAddr::new(fabric.address(from), PORT);
+    let ping = fabric.namespace(from)?.enter(|| UdpSocket::bind(here))?.map_err(io("binding"))?;
+    echo.set_read_timeout(Some(LOST)).and(ping.set_read_timeout(Some(LOST))).map_err(io("setting a limit"))?;
+    let over = AtomicBool::new(false);
+    let mut took = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut bytes = [0; PING as usize];
+            while !over.load(Ordering::Relaxed) {
+                if let Ok((length, back)) = echo.recv_from(&mut bytes) {
+                    let _ = echo.send_to(&bytes[..length], back);
+                }
+            }
+        });
+        let mut trip = |number: usize| -> std::io::Result<()> {
+            let mut bytes = [0; PING as usize];
+            bytes[..8].copy_from_slice(&(number as u64).to_le_bytes());
+            let sent = (bytes, Instant::now());
+            ping.send_to(&sent.0, there)?;
+            // What comes late is another one's.
+            while ping.recv(&mut bytes).is_ok() {
+                if bytes == sent.0 {
+                    took.push(sent.1.elapsed());
+                    break;
+                }
+            }
+            thread::sleep(pause);
+            Ok(())
+        };
+        let sent = (0..count).try_for_each(&mut trip);
+        over.store(true, Ordering::Relaxed);
+        sent.map_err(io("sending"))
+    })?;
+    Ok(took)
+}
+
+/// Datagrams of 64 bytes per second that arrive when as many are sent as can be.
+pub fn datagrams(fabric: &Fabric, from: usize, to: usize, time: Duration) -> Result<f64, BenchError> {
+    let there = SocketAddr::new(fabric.address(to), PORT);
+    let sink = fabric.namespace(to)?.enter(|| UdpSocket::bind(there))?.map_err(io("binding"))?;
+    let here = SocketAddr::new(fabric.address(from), PORT);
+    let source = fabric.namespace(from)?.enter(|| UdpSocket::bind(here))?.map_err(io("binding"))?;
+    sink.set_read_timeout(Some(LOST / 10)).map_err(io("setting a limit"))?;
+    let began = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let bytes = [0x55; PING as usize];
+            while began.elapsed() < time {
+                // A full queue is what is wanted.
+                let _ = source.send_to(&bytes, there);
+            }
+        });
+        let (mut count, mut bytes) = (0u64, [0; PING as usize]);
+        while began.elapsed() < time {
+            count += u64::from(sink.recv(&mut bytes).is_ok());
+        }
+        Ok(count as f64 / began.elapsed().as_secs_f64())
+    })
+}

@@ -1,0 +1,165 @@
+//! `emu bench links` and `emu bench setup`
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use crate::bench::BenchError;
+use crate::bench::links::{self, Figures, Spread};
+use crate::bench::setup::{self, SetupFigures};
+use crate::exit::Exit;
+use crate::fabric::CarrierChoice;
+use crate::report::columns::columns;
+use crate::sandbox;
+
+/// Arguments of `emu bench`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emu bench links
+  emu bench setup --nodes 20,100")]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchCommand {
+    /// How exactly links keep to what was asked, and how much they carry.
+    #[command(after_help = "\
+Examples:
+  emu bench links
+  emu bench links --links precise --seconds 10
+  emu bench links --busy --json | jq .hub.rtt_error")]
+    Links {
+        /// How long each flow is measured, in seconds.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        seconds: u64,
+        /// What carries the links: the kernel's netem, software, or whichever works (auto).
+        #[arg(long, value_enum, default_value_t)]
+        links: CarrierChoice,
+        /// Keeps every processor busy meanwhile.
+        #[arg(long)]
+        busy: bool,
+        /// Prints the figures as JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// How long networks take to set up, beside Mininet's where that is installed.
+    #[command(after_help = "\
+Examples:
+  emu bench setup
+  emu bench setup --nodes 20,100 --rounds 5 --json")]
+    Setup {
+        /// How many nodes, on one switch.
+        #[arg(long, value_delimiter = ',', default_values_t = [20, 100, 500], value_parser = clap::value_parser!(u16).range(2..=1000))]
+        nodes: Vec<u16>,
+        /// How often each is set up; the fastest counts.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// What carries the links: the kernel's netem, software, or whichever works (auto).
+        #[arg(long, value_enum, default_value_t)]
+        links: CarrierChoice,
+        /// Prints the figures as JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Measures, in a sandbox.
+pub fn run(arguments: BenchArgs) -> Exit {
+    let ended = sandbox::run(|_| match measured(&arguments.command) {
+        Ok(()) => Exit::Success.code(),
+        Err(error) => {
+            super::complain(&error);
+            Exit::SetupFailed.code()
+        }
+    });
+    match ended {
+        Ok(code) => Exit::from_code(code).unwrap_or(Exit::SetupFailed),
+        Err(error) => {
+            super::complain(&error);
+            Exit::from_code(error.exit_code()).unwrap_or(Exit::SetupFailed)
+        }
+    }
+}
+
+fn measured(command: &BenchCommand) -> Result<(), BenchError> {
+    match *command {
+        BenchCommand::Links { seconds, links, busy, json } => {
+            if busy {
+                for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+                    std::thread::spawn(|| {
+                        loop {
+                            std::hint::spin_loop();
+                        }
+                    });
+                }
+            }
+            let figures = links::measure(links, Duration::from_secs(seconds), |next| eprintln!("{next} …"))?;
+            if json { super::print_json(&figures) } else { super::print_text(&of_links(&figures)) }
+        }
+        BenchCommand::Setup { ref nodes, rounds, links, json } => {
+            let mininet = setup::has_mininet();
+            if !mininet {
+                eprintln!("Mininet is not installed, so it is not measured beside (on Debian: apt install mininet)");
+            }
+            let mut figures = Vec::new();
+            for &nodes in nodes {
+                eprintln!("{nodes} nodes …");
+                figures.push(setup::measure(nodes.into(), rounds, mininet, links)?);
+            }
+            if json { super::print_json(&figures) } else { super::print_text(&of_setups(&figures)) }
+        }
+    }
+    Ok(())
+}
+
+fn of_links(figures: &Figures) -> String {
+    let spread = |of: &Spread| format!("{:.0} / {:.0} / {:.0}", of.p50_us, of.p90_us, of.p99_us);
+    let cores = |cores: Option<f64>| cores.map_or("-".to_owned(), |cores| format!("{cores:.3}"));
+    let header = ["LINK", "CARRIER", "GOODPUT MBIT/S", "OF POSSIBLE", "RTT ERROR US (P50/P90/P99)", "FORWARDER CORES"];
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for link in &figures.links {
+        rows.push(vec![
+            format!("{} Mbit/s, {} ms", link.rate_mbits.unwrap_or_default(), link.delay_ms),
+            link.carrier.clone(),
+            format!("{:.3}", link.goodput_mbits),
+            link.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.4}")),
+            spread(&link.rtt_error),
+            cores(link.forwarder_cores),
+        ]);
+    }
+    let hub = &figures.hub;
+    rows.push(vec![
+        format!("{} flows on a medium", hub.nodes),
+        hub.carrier.clone(),
+        "-".to_owned(),
+        format!("{:.4} (least {:.4})", hub.ratio_mean, hub.ratio_min),
+        spread(&hub.rtt_error),
+        cores(hub.forwarder_cores),
+    ]);
+    let unshaped = &figures.unshaped;
+    columns(&header, &rows, &[2, 3, 4, 5])
+        + &format!(
+            "without a shape: {:.2} Gbit/s through one TCP connection, {:.0} thousand datagrams of 64 bytes per second\n",
+            unshaped.tcp_mbits / 1e3,
+            unshaped.datagrams_per_s / 1e3
+        )
+}
+
+fn of_setups(figures: &[SetupFigures]) -> String {
+    let millis = |seconds: f64| format!("{:.1}", seconds * 1e3);
+    let row = |of: &SetupFigures| {
+        vec![
+            of.nodes.to_string(),
+            of.carrier.clone(),
+            millis(of.setup_s),
+            millis(of.teardown_s),
+            of.mininet_s.map_or("-".to_owned(), millis),
+            of.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.1}")),
+        ]
+    };
+    let rows: Vec<Vec<String>> = figures.iter().map(row).collect();
+    columns(&["NODES", "CARRIER", "SET-UP MS", "TEARDOWN MS", "MININET MS", "RATIO"], &rows, &[0, 2, 3, 4, 5])
+}
