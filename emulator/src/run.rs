@@ -1,5 +1,6 @@
 //! One run, from the scenario to the record: the story that the rest of the crate makes possible.
 
+mod capacity;
 mod ground;
 mod holdings;
 mod launch;
@@ -16,8 +17,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use node::clock::Instant;
+use planner::plan::Plan;
 use planner::units::ByteSize;
 
+use crate::bench;
 use crate::exit::Exit;
 use crate::fabric::{CarrierChoice, CarrierError, Fabric, FabricError};
 use crate::fault::catalogue::Need;
@@ -27,7 +30,7 @@ use crate::live::Live;
 use crate::live::metrics::MetricsError;
 use crate::live::screen::ScreenError;
 use crate::model::{self, Inputs, ModelError};
-use crate::record::env::ModelId;
+use crate::record::env::{self, ModelId};
 use crate::report::progress::Progress;
 use crate::report::terminal::Looks;
 use crate::sandbox::probe::Capability;
@@ -144,6 +147,9 @@ pub enum RunError {
     /// The dispatcher finds no plan.
     #[error("the cluster can't run this model: {0}")]
     Unplannable(String),
+    /// The host is too small, and figures that are not the scenario's are not wanted.
+    #[error("{0}")]
+    TooLittle(String),
     /// A node ended while the cluster was being set up.
     #[error("node {node} ended during set-up: {how}; what it said is in {} there", log.display())]
     NodeEnded {
@@ -179,6 +185,7 @@ impl RunError {
             }),
             RunError::Store { .. } => Some("give the node more `storage`, or leave `model.store` away"),
             RunError::OtherModel { .. } => Some("put that model's file back, or run the scenario anew with `emu run`"),
+            RunError::TooLittle(_) => Some("ask for less, or leave --strict away: then it is a warning"),
             RunError::FaultNeeds { need, .. } => need.capability().map(Capability::fix),
             _ => None,
         }
@@ -204,6 +211,7 @@ impl RunError {
             | RunError::FaultNeeds { .. } => Exit::HostLacks,
             RunError::Capacity(_) | RunError::Store { .. } | RunError::OtherModel { .. } => Exit::Usage,
             RunError::Screen(ScreenError::NoTerminal(_)) => Exit::Usage,
+            RunError::TooLittle(_) => Exit::Inconclusive,
             RunError::Interrupted(exit) => *exit,
             _ => Exit::SetupFailed,
         }
@@ -318,6 +326,15 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
     }
     results.model(&model)?;
     results.phase_done("model", clock, progress);
+    let told = |results: &mut Results, shortage: Option<capacity::Shortage>| match shortage {
+        Some(shortage) if options.strict => Err(RunError::TooLittle(shortage.to_string())),
+        Some(shortage) => {
+            results.warn(shortage);
+            Ok(())
+        }
+        None => Ok(()),
+    };
+    told(results, capacity::of_memory(scenario, &model.profile))?;
 
     progress.phase("network");
     let clock = Instant::now();
@@ -335,6 +352,10 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
         let clock = Instant::now();
         watch.until_deployed(&mut fleet)?;
         watch.phase_done("plan and load", clock);
+        let known = bench::host::known();
+        let few = |plan: &Plan| capacity::of_processors(scenario, plan, &model.profile, env::cores(), known.as_ref());
+        let shortage = watch.plan().and_then(few);
+        told(watch.results(), shortage)?;
         watch.load(&mut fleet, &fabric)
     });
     if let Err(RunError::Interrupted(how)) = exit {

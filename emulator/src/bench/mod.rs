@@ -1,12 +1,13 @@
 //! Benchmarks of the emulator itself, on the host at hand: how exactly links keep to what was asked and how much they
-//! carry ([`links`]), how fast networks are set up ([`setup`]), each in a sandbox of its own and beside what people
-//! would use instead, where that is installed.
+//! carry ([`links`]), how fast networks are set up ([`setup`]), beside what people would use instead where that is
+//! installed, and what the host has to give ([`host`]), which runs are held against.
 //!
 //! ```text
-//! traffic ─> links
+//! traffic ─> links ─> host
 //!            setup
 //! ```
 
+pub mod host;
 pub mod links;
 pub mod setup;
 mod traffic;

@@ -1,10 +1,11 @@
-//! `emu bench links` and `emu bench setup`
+//! `emu bench links`, `emu bench setup` and `emu bench host`
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use crate::bench::BenchError;
+use crate::bench::host::{self, HostFigures};
 use crate::bench::links::{self, Figures, Spread};
 use crate::bench::setup::{self, SetupFigures};
 use crate::exit::Exit;
@@ -16,6 +17,7 @@ use crate::sandbox;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  emu bench host
   emu bench links
   emu bench setup --nodes 20,100")]
 pub struct BenchArgs {
@@ -25,6 +27,16 @@ pub struct BenchArgs {
 
 #[derive(Debug, Subcommand)]
 enum BenchCommand {
+    /// What this host has to give. Kept, and held against what scenarios ask for.
+    #[command(after_help = "\
+Examples:
+  emu bench host
+  emu bench host --json")]
+    Host {
+        /// Prints the figures as JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
     /// How exactly links keep to what was asked, and how much they carry.
     #[command(after_help = "\
 Examples:
@@ -86,6 +98,10 @@ pub fn run(arguments: BenchArgs) -> Exit {
 
 fn measured(command: &BenchCommand) -> Result<(), BenchError> {
     match *command {
+        BenchCommand::Host { json } => {
+            let figures = host::measure(Duration::from_secs(1))?;
+            if json { super::print_json(&figures) } else { super::print_text(&of_host(&figures)) }
+        }
         BenchCommand::Links { seconds, links, busy, json } => {
             if busy {
                 for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -113,6 +129,21 @@ fn measured(command: &BenchCommand) -> Result<(), BenchError> {
         }
     }
     Ok(())
+}
+
+fn of_host(figures: &HostFigures) -> String {
+    let [half, most] = figures.wake_up_us;
+    format!(
+        "processors   {:.2} in {} cores ({})\n\
+         forwarding   {:.2} Gbit/s of TCP over software links, for which {:.2} processors forward; {:.0} thousand datagrams of 64 bytes per second\n\
+         waking up    {half:.0} us late; one in a hundred {most:.0} us or more\n",
+        figures.processors,
+        figures.cores,
+        figures.cpu,
+        figures.tcp_mbits / 1e3,
+        figures.forwarder_cores,
+        figures.datagrams_per_s / 1e3,
+    )
 }
 
 fn of_links(figures: &Figures) -> String {

@@ -26,30 +26,36 @@ const SHORTEST: Duration = Duration::from_secs(2);
 
 /// What the throughput can be at most under a plan, per second, and what sets it, in words.
 pub fn bound(scenario: &Scenario, tally: &Tally, plan: &Plan) -> (f64, String) {
-    let mut bounds = vec![(plan.prediction.throughput_per_s(), limit(scenario, plan))];
-    match scenario.load {
-        Load::Open { rate_per_s, .. } => bounds.push((rate_per_s, "the offered load".to_owned())),
+    let asked = asked(scenario, plan);
+    let Some(cores) = tally.cores else { return asked };
+    let carried = f64::from(cores) / computing(scenario, plan).max(1e-9);
+    if carried < asked.0 { (carried, format!("this machine's {cores} cores")) } else { asked }
+}
+
+/// The same on a machine that computes for all nodes at once: what the plan and the load allow.
+pub fn asked(scenario: &Scenario, plan: &Plan) -> (f64, String) {
+    let planned = (plan.prediction.throughput_per_s(), limit(scenario, plan));
+    let offered = match scenario.load {
+        Load::Open { rate_per_s, .. } => (rate_per_s, "the offered load".to_owned()),
         Load::Closed { concurrency } => {
             // Little's law: no more can be done than is outstanding, divided by the time each takes.
             let latency = plan.prediction.latency.as_secs_f64().max(1e-9);
-            let limit = format!("the offered load, {concurrency} at once");
-            bounds.push((f64::from(concurrency) / latency, limit));
+            (f64::from(concurrency) / latency, format!("the offered load, {concurrency} at once"))
         }
-    }
-    if let Some(cores) = tally.cores {
-        // A slower device waits; the host computes only for as long as it takes the host.
-        let slowdown = |node: usize| scenario.nodes.get(node).map_or(1.0, |node| node.slowdown.max(1.0));
-        // A request takes one of the chains.
-        let of_chain = |chain: &Chain| {
-            let stages = chain.stages.iter().filter_map(|index| plan.stages.get(*index));
-            chain.share * stages.map(|stage| stage.compute.as_secs_f64() / slowdown(stage.node)).sum::<f64>()
-        };
-        let busy: f64 = plan.chains.iter().map(of_chain).sum();
-        let limit = format!("this machine's {cores} cores");
-        bounds.push((f64::from(cores) / busy.max(1e-9), limit));
-    }
-    let least = bounds.into_iter().min_by(|(a, _), (b, _)| a.total_cmp(b));
-    least.unwrap_or((f64::INFINITY, String::new()))
+    };
+    if offered.0 < planned.0 { offered } else { planned }
+}
+
+/// Seconds for which this machine computes for each request.
+pub fn computing(scenario: &Scenario, plan: &Plan) -> f64 {
+    // A slower device waits; the host computes only for as long as it takes the host.
+    let slowdown = |node: usize| scenario.nodes.get(node).map_or(1.0, |node| node.slowdown.max(1.0));
+    // A request takes one of the chains.
+    let of_chain = |chain: &Chain| {
+        let stages = chain.stages.iter().filter_map(|index| plan.stages.get(*index));
+        chain.share * stages.map(|stage| stage.compute.as_secs_f64() / slowdown(stage.node)).sum::<f64>()
+    };
+    plan.chains.iter().map(of_chain).sum()
 }
 
 /// What a run reached of its first plan's bound before anything broke; at most all of it.

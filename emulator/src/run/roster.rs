@@ -35,6 +35,11 @@ impl Roster {
         self.deployed
     }
 
+    /// The newest plan.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
     /// A node said something.
     pub fn hear(&mut self, event: &Event) {
         match event {

@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 use node::clock::Instant;
 use node::config::{Bandwidth, PROBE_LIMIT};
 use node::telemetry::{Command, Detection, Event, Stamped};
+use planner::plan::Plan;
 
 use super::ground::Testbed;
 use super::outlets::Shown;
@@ -93,6 +94,16 @@ impl<'a> Watch<'a> {
 
     pub(super) fn phase_done(&mut self, phase: &str, clock: Instant) {
         self.results.phase_done(phase, clock, self.progress);
+    }
+
+    /// The plan that was deployed.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.roster.plan()
+    }
+
+    /// What is recorded.
+    pub(super) fn results(&mut self) -> &mut Results {
+        self.results
     }
 
     /// Until every process is up and listens.
