@@ -6,8 +6,8 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::fabric::CarrierChoice;
-use crate::run::{self, Options, RunError};
-use crate::scenario::{self, Overrides};
+use crate::run::{self, Options, Repeated};
+use crate::scenario::{self, Loaded, Overrides};
 
 /// Arguments of `emu run`.
 #[derive(Debug, Args)]
@@ -28,12 +28,19 @@ pub struct RunArgs {
     /// Replaces the scenario's seed.
     #[arg(long)]
     seed: Option<u64>,
-    /// What carries the links: the kernel's netem, software, or whichever works (auto).
-    #[arg(long, value_enum, default_value_t)]
-    links: CarrierChoice,
     /// Folder that results are put into.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
+    #[command(flatten)]
+    way: WayArgs,
+}
+
+/// How a scenario is run: what `emu run` and `emu replay` share.
+#[derive(Debug, Args)]
+pub(super) struct WayArgs {
+    /// What carries the links: the kernel's netem, software, or whichever works (auto).
+    #[arg(long, value_enum, default_value_t)]
+    links: CarrierChoice,
     /// Ends with exit code 7 if the emulation was not what the scenario describes: a verdict of `invalid`.
     #[arg(long)]
     strict: bool,
@@ -61,19 +68,21 @@ pub fn run(arguments: RunArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let looks = super::looks();
-    let RunArgs { links, results, json, strict, keep, ui, metrics, .. } = arguments;
-    let options = Options { links, results, json, strict, looks, keep, repeated: None, ui, metrics };
-    end(run::run(&loaded, &options))
+    arguments.way.run(&loaded, arguments.results, None)
 }
 
-/// Says why a run could not be begun, if so.
-pub(super) fn end(result: Result<Exit, RunError>) -> Exit {
-    match result {
-        Ok(exit) => exit,
-        Err(error) => {
-            error.tell();
-            error.exit()
+impl WayArgs {
+    /// Runs a scenario this way.
+    pub(super) fn run(self, loaded: &Loaded, results: PathBuf, repeated: Option<Repeated>) -> Exit {
+        let WayArgs { links, strict, json, keep, ui, metrics } = self;
+        let looks = super::looks();
+        let options = Options { links, results, json, strict, looks, keep, repeated, ui, metrics };
+        match run::run(loaded, &options) {
+            Ok(exit) => exit,
+            Err(error) => {
+                error.tell();
+                error.exit()
+            }
         }
     }
 }
