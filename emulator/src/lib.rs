@@ -32,6 +32,7 @@ macro_rules! println {
     }};
 }
 
+pub mod capture;
 pub mod chaos;
 pub mod child;
 pub mod cli;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::capture::Target;
 use crate::exit::Exit;
 use crate::fabric::CarrierChoice;
 use crate::run::{self, Options, Repeated};
@@ -18,7 +19,8 @@ Examples:
   emu run scenarios/scaling.toml --set topology.nodes=15 --set load.concurrency=8 --json
   emu run scenarios/quickstart.toml --keep                look around afterwards: emu shell latest n02
   emu run scenarios/20node_fail.toml --ui                 watch it, and break things by hand
-  emu run scenarios/soak.toml --metrics 127.0.0.1:9464    and let Prometheus watch it")]
+  emu run scenarios/soak.toml --metrics 127.0.0.1:9464    and let Prometheus watch it
+  emu run scenarios/20node_fail.toml --pcap n03 --pcap n01-n02    packets, for Wireshark")]
 pub struct RunArgs {
     /// The scenario file.
     scenario: PathBuf,
@@ -56,6 +58,10 @@ pub(super) struct WayArgs {
     /// Serves figures for Prometheus at this address while the run lasts, for example 127.0.0.1:9464.
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<String>,
+    /// Captures what passes a node's interfaces (n03), or the first one's end of a link or pair (n03-n07), as pcapng in the
+    /// results' folder `capture`. May be repeated.
+    #[arg(long, value_name = "NODE|LINK")]
+    pcap: Vec<String>,
 }
 
 /// Runs it.
@@ -74,9 +80,16 @@ pub fn run(arguments: RunArgs) -> Exit {
 impl WayArgs {
     /// Runs a scenario this way.
     pub(super) fn run(self, loaded: &Loaded, results: PathBuf, repeated: Option<Repeated>) -> Exit {
-        let WayArgs { links, strict, json, keep, ui, metrics } = self;
+        let WayArgs { links, strict, json, keep, ui, metrics, pcap } = self;
+        let captures = match Target::find_all(&pcap, &loaded.scenario) {
+            Ok(captures) => captures,
+            Err(error) => {
+                super::complain(&error);
+                return Exit::Usage;
+            }
+        };
         let looks = super::looks();
-        let options = Options { links, results, json, strict, looks, keep, repeated, ui, metrics };
+        let options = Options { links, results, json, strict, looks, keep, repeated, ui, metrics, captures };
         match run::run(loaded, &options) {
             Ok(exit) => exit,
             Err(error) => {
