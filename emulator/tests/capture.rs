@@ -2,7 +2,7 @@
 
 mod story;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -95,10 +95,9 @@ fn what_a_node_and_a_link_carried_and_when_it_was_broken_is_read_by_tshark() {
 
     // The run tells it, since that takes time of the same cores.
     let warnings: Vec<&str> = summary["warnings"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    for file in ["n01", "n01-n00", "n00-n01"] {
-        let told = warnings.iter().filter(|warning| warning.contains(&format!("(capture/{file}.pcapng)")));
-        assert_eq!(told.count(), 1, "{warnings:#?}");
-    }
+    let told: Vec<_> = warnings.iter().filter(|warning| warning.contains("packets were captured")).collect();
+    let named = ["n01", "n01-n00", "n00-n01"].map(|name| format!(" in capture/{name}.pcapng"));
+    assert!(told.len() == 1 && named.iter().all(|file| told[0].matches(file).count() == 1), "{warnings:#?}");
     if !is_readable() {
         return;
     }
@@ -128,21 +127,19 @@ fn what_a_node_and_a_link_carried_and_when_it_was_broken_is_read_by_tshark() {
         |from: &Frame, to: &Frame| packets.iter().filter(|packet| from.at < packet.at && packet.at < to.at).count();
     assert!(between(began, fired) > 100 && between(fired, healed) > 10, "{} packets", packets.len());
 
-    // Packets: in order, from and to this node, as many bytes as the links have counted.
-    assert!(packets.windows(2).all(|pair| pair[0].at <= pair[1].at), "packets are out of order");
+    // Packets: in order, but for what passed on two processors at once, from and to this node, as many bytes as the links have counted.
+    let disordered = packets.windows(2).filter(|pair| pair[0].at > pair[1].at).count();
+    assert!(disordered <= packets.len() / 100, "{disordered} of {} packets are out of order", packets.len());
     let own = "10.0.0.2";
     assert!(packets.iter().all(|packet| if packet.way == 1 { packet.to == own } else { packet.from == own }));
-    let interfaces: Vec<&str> = packets.iter().map(|packet| packet.interface.as_str()).collect();
-    assert!(["eth0", "eth1", "eth2", "eth3"].iter().all(|name| interfaces.contains(name)));
-    // What passed is counted when load has ended, and without what went on then.
-    let ended = at("load_started") as f64 / 1e9 + apart(began, "load_started");
+    assert!(packets.iter().all(|packet| packet.interface == "eth0"));
     let counted = |from: &str| traffic(&events, from, "n01");
     for (other, from) in [("n00", "10.0.0.1"), ("n03", "10.0.0.4")] {
         let captured: u64 =
             packets.iter().filter(|packet| packet.way == 1 && packet.from == from).map(|packet| packet.length).sum();
         let share = captured as f64 / counted(other) as f64;
-        // Super-frames have one header where the links count many.
-        assert!((0.9..1.1).contains(&share), "{other}: {captured} captured, {} counted ({ended})", counted(other));
+        // Super-frames have one header where links count many, and links are read when load has ended.
+        assert!((0.9..1.1).contains(&share), "{other}: {captured} captured, {} counted", counted(other));
     }
 
     // Both ends of a link: one's packets out are the other's packets in; nobody else's are there.
@@ -172,6 +169,30 @@ fn traffic(events: &str, from: &str, to: &str) -> u64 {
     let of_way = |entry: &Value| entry["event"] == "traffic" && entry["from"] == from && entry["to"] == to;
     let found = entries.filter(of_way).last().unwrap_or_else(|| panic!("nothing passed from {from} to {to}"));
     found["counters"]["bytes"].as_u64().expect("a number")
+}
+
+#[test]
+fn an_ordinary_user_sees_each_packet_come_into_a_switch_and_go_out_again() {
+    let user = User::unprivileged().unwrap_or_else(User::new);
+    let scenario = user.write("story.toml", &fs::read_to_string(shipped("quickstart")).expect("a scenario"));
+    let star =
+        ["--set", "topology.kind=star", "--set", "fault=[]", "--set", "duration=2 s", "--set", "expect.completed=1"];
+    let asked = ["--pcap", "hub", "--pcap", "hub-n02"];
+    user.run(&[&["run", scenario.to_str().unwrap()][..], &star, &asked].concat()).expect(0);
+    if !is_readable() {
+        return;
+    }
+    let file = |name: &str| user.path().join(format!("results/quickstart/latest/capture/{name}.pcapng"));
+    let of_hub = frames(&file("hub"), true);
+    let passed: Vec<&Frame> = of_hub.iter().filter(|frame| frame.way != 0).collect();
+    let interfaces: BTreeSet<&str> = passed.iter().map(|frame| frame.interface.as_str()).collect();
+    assert_eq!(interfaces, BTreeSet::from(["eth0", "eth1", "eth2", "eth3", "eth4"]));
+    let bytes = |way: u32| passed.iter().filter(|frame| frame.way == way).map(|frame| frame.length).sum::<u64>() as f64;
+    assert!((bytes(1) / bytes(2) - 1.0).abs() < 0.02, "{} in, {} out", bytes(1), bytes(2));
+    // One link of it is the part of that which passed its interface.
+    let of_link = frames(&file("hub-n02"), true).into_iter().filter(|frame| frame.way != 0).count();
+    let same = passed.iter().filter(|frame| frame.interface == "eth2").count();
+    assert!(of_link > 100 && of_link.abs_diff(same) <= same / 100, "{of_link} of the link, {same} there");
 }
 
 #[test]

@@ -54,7 +54,8 @@ impl Marks {
         let Entry::Run { at, event } = entry else { return };
         let told = &mut *self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(what) = told.take_in(*at, event) {
-            let since = told.load_began.map(|began| seconds(at.since(began))).unwrap_or_default();
+            let since = told.load_began.filter(|began| began != at).map(|began| seconds(at.since(began)));
+            let since = since.unwrap_or_default();
             let text = format!("{what}{since}; at {} in events.jsonl", at.0);
             told.marks.push(Mark { at: wall(*at), text });
         }

@@ -23,7 +23,7 @@ use std::thread::{self, JoinHandle};
 use node::clock::Instant;
 
 use crate::fabric::{Fabric, FabricError, Port};
-use crate::report::numbers::{counted, grouped};
+use crate::report::numbers::counted;
 use crate::scenario::Scenario;
 
 use pcapng::{Blocks, LinkType};
@@ -74,8 +74,7 @@ pub struct Captures {
 #[derive(Debug)]
 struct Running {
     target: Target,
-    /// `None` once its end was waited for.
-    thread: Option<JoinHandle<Yield>>,
+    thread: JoinHandle<Yield>,
 }
 
 impl Captures {
@@ -94,7 +93,7 @@ impl Captures {
             let recorder = recorder(target, scenario, fabric, results, captures.marks.clone())?;
             let spawned = thread::Builder::new().name(format!("pcap {}", target.name)).spawn(move || recorder.run());
             let thread = spawned.map_err(|source| CaptureError::Socket { target: target.name.clone(), source })?;
-            captures.running.push(Running { target: target.clone(), thread: Some(thread) });
+            captures.running.push(Running { target: target.clone(), thread });
         }
         Ok(captures)
     }
@@ -104,17 +103,17 @@ impl Captures {
         self.marks.clone()
     }
 
-    /// Ends them. Returns what there is to tell of each.
+    /// Ends them. Returns what there is to tell of them.
     pub fn finish(mut self) -> Vec<String> {
-        self.end()
+        tell(&self.end())
     }
 
-    fn end(&mut self) -> Vec<String> {
+    fn end(&mut self) -> Vec<(Target, Yield)> {
         self.marks.end();
-        let ended = self.running.iter_mut().filter_map(|running| {
-            let came = running.thread.take()?.join();
+        let ended = self.running.drain(..).map(|Running { target, thread }| {
+            let came = thread.join();
             let came = came.unwrap_or_else(|_| Yield { cut: Some("a mistake in emu".to_owned()), ..Yield::default() });
-            Some(tell(&running.target, &came))
+            (target, came)
         });
         ended.collect()
     }
@@ -126,21 +125,29 @@ impl Drop for Captures {
     }
 }
 
-/// What a capture may have changed, and what is missing of it.
-fn tell(target: &Target, came: &Yield) -> String {
-    let Yield { packets, dropped, cut } = came;
-    let name = &target.name;
-    let mut text = format!(
-        "{} of {name} were captured ({FOLDER}/{name}.pcapng), which takes time of this host: figures may differ from those without",
-        counted(*packets, "packet")
-    );
-    if *dropped > 0 {
-        text += &format!("; {} more came too fast and are missing there", grouped(*dropped));
+/// What captures may have changed, and what is missing of them: each a sentence.
+fn tell(came: &[(Target, Yield)]) -> Vec<String> {
+    if came.is_empty() {
+        return Vec::new();
     }
-    if let Some(reason) = cut {
-        text += &format!("; it ends before the run does: {reason}");
+    let files: Vec<String> = came
+        .iter()
+        .map(|(target, came)| format!("{} in {FOLDER}/{}.pcapng", counted(came.packets, "packet"), target.name))
+        .collect();
+    let mut told = vec![format!(
+        "packets were captured, which takes time of this host: figures may differ from those of a run without ({})",
+        files.join(", ")
+    )];
+    for (Target { name, .. }, Yield { dropped, cut, .. }) in came {
+        if *dropped > 0 {
+            let missing = counted(*dropped, "packet");
+            told.push(format!("{missing} came too fast to be captured and are missing in {FOLDER}/{name}.pcapng"));
+        }
+        if let Some(reason) = cut {
+            told.push(format!("{FOLDER}/{name}.pcapng ends before the run does: {reason}"));
+        }
     }
-    text
+    told
 }
 
 /// Opens all that a capture needs. Frames wait in its ring until it runs.
@@ -204,4 +211,26 @@ fn ends(to: [u8; 6], from: [u8; 6]) -> [u8; 12] {
     ends[..6].copy_from_slice(&to);
     ends[6..].copy_from_slice(&from);
     ends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told_beside_what_was_captured() {
+        let target = |name: &str| Target { host: 0, peer: None, name: name.to_owned() };
+        let whole = Yield { packets: 1234, ..Yield::default() };
+        let cut = Yield { packets: 1, dropped: 2, cut: Some("full".to_owned()) };
+        assert_eq!(
+            tell(&[(target("n01"), whole), (target("n01-n02"), cut)]),
+            [
+                "packets were captured, which takes time of this host: figures may differ from those of a run without \
+                 (1,234 packets in capture/n01.pcapng, 1 packet in capture/n01-n02.pcapng)",
+                "2 packets came too fast to be captured and are missing in capture/n01-n02.pcapng",
+                "capture/n01-n02.pcapng ends before the run does: full",
+            ]
+        );
+        assert_eq!(tell(&[]), [""; 0]);
+    }
 }
