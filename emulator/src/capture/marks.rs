@@ -168,7 +168,11 @@ mod tests {
             run.entries.iter().filter(of_run).map(|entry| entry.at().0).collect::<Vec<_>>()
         };
         let fired = recorded(|event| matches!(event, RunEvent::FaultFired { .. }));
-        let first = of("fault 0 fires: kill n3; ");
+        let hit = run.entries.iter().find_map(|entry| match entry {
+            Entry::Run { event: RunEvent::FaultFired { fault: 0, target, .. }, .. } => Some(target.as_str()),
+            _ => None,
+        });
+        let first = of(&format!("fault 0 fires: kill {}; ", hit.unwrap()));
         assert_eq!(first.len(), 1, "{told:#?}");
         assert!(first[0].text.ends_with(&format!(" s after load began; at {} in events.jsonl", fired[0])));
         // Whatever the clocks are: both go at the same pace.

@@ -56,8 +56,9 @@ pub struct Tape {
     /// Marks that are not written yet, and how many there were.
     waiting: VecDeque<Mark>,
     heard: usize,
-    /// By interface.
+    /// Packets by interface; and those of them that are in the file for certain.
     packets: Vec<u64>,
+    kept: Vec<u64>,
     began: u64,
 }
 
@@ -66,11 +67,11 @@ impl Recorder {
     pub fn run(mut self) -> Yield {
         let cut = self.record().err();
         let dropped = self.ring.dropped().unwrap_or_default();
-        let packets = self.tape.packets.iter().sum();
         let ended = match &cut {
             None => self.tape.close(dropped),
             Some(reason) => self.tape.cut(reason),
         };
+        let packets = self.tape.kept.iter().sum();
         Yield { packets, dropped, cut: cut.or(ended.err()) }
     }
 
@@ -102,7 +103,8 @@ impl Tape {
     pub fn begin(file: File, blocks: Blocks, interfaces: u32) -> Result<Tape, String> {
         let marks = interfaces - 1;
         let (waiting, packets) = (VecDeque::new(), vec![0; marks as usize]);
-        let mut tape = Tape { file, blocks, length: 0, marks, waiting, heard: 0, packets, began: now() };
+        let kept = packets.clone();
+        let mut tape = Tape { file, blocks, length: 0, marks, waiting, heard: 0, packets, kept, began: now() };
         tape.flush(0)?;
         Ok(tape)
     }
@@ -155,7 +157,9 @@ impl Tape {
         };
         if written.is_ok() {
             self.length += self.blocks.bytes().len() as u64;
+            self.kept.clone_from(&self.packets);
         } else {
+            self.packets.clone_from(&self.kept);
             // Half a block would be a damaged file. What can't be cut off stays, and readers say so.
             let _ = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
         }
@@ -215,6 +219,7 @@ mod tests {
         assert!(reason.contains("left on the disk"), "{reason}");
         assert_eq!(file.path().metadata().unwrap().len(), begun);
         tape.cut(&reason).unwrap();
+        assert_eq!(tape.kept, [0], "what is not in the file is not counted");
         let written = std::fs::read(file.path()).unwrap();
         assert_eq!(written.len() as u64, tape.length);
         assert!(String::from_utf8_lossy(&written[begun as usize..]).contains("the capture ends here"));
