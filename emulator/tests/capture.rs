@@ -167,7 +167,7 @@ fn what_a_node_and_a_link_carried_and_when_it_was_broken_is_read_by_tshark() {
 fn traffic(events: &str, from: &str, to: &str) -> u64 {
     let entries = events.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event"));
     let of_way = |entry: &Value| entry["event"] == "traffic" && entry["from"] == from && entry["to"] == to;
-    let found = entries.filter(of_way).last().unwrap_or_else(|| panic!("nothing passed from {from} to {to}"));
+    let found = entries.filter(of_way).next_back().unwrap_or_else(|| panic!("nothing passed from {from} to {to}"));
     found["counters"]["bytes"].as_u64().expect("a number")
 }
 
