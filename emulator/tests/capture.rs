@@ -150,7 +150,7 @@ fn what_a_node_and_a_link_carried_and_when_it_was_broken_is_read_by_tshark() {
     };
     for (out, into) in [(0, 1), (1, 0)] {
         let (sent, received) = (bytes(&ends[out], 2) as f64, bytes(&ends[into], 1) as f64);
-        assert!(sent > 0.0 && (sent / received - 1.0).abs() < 0.02, "{sent} sent, {received} received");
+        assert!(sent > 0.0 && (sent / received - 1.0).abs() < 0.1, "{sent} sent, {received} received");
     }
     let strangers = ends.iter().flatten().filter(|frame| frame.way != 0);
     assert!(
@@ -165,9 +165,9 @@ fn what_a_node_and_a_link_carried_and_when_it_was_broken_is_read_by_tshark() {
 
 /// Bytes that the record has for a direction.
 fn traffic(events: &str, from: &str, to: &str) -> u64 {
-    let entries = events.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event"));
+    let mut entries = events.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event"));
     let of_way = |entry: &Value| entry["event"] == "traffic" && entry["from"] == from && entry["to"] == to;
-    let found = entries.filter(of_way).next_back().unwrap_or_else(|| panic!("nothing passed from {from} to {to}"));
+    let found = entries.rfind(of_way).unwrap_or_else(|| panic!("nothing passed from {from} to {to}"));
     found["counters"]["bytes"].as_u64().expect("a number")
 }
 
@@ -188,7 +188,7 @@ fn an_ordinary_user_sees_each_packet_come_into_a_switch_and_go_out_again() {
     let interfaces: BTreeSet<&str> = passed.iter().map(|frame| frame.interface.as_str()).collect();
     assert_eq!(interfaces, BTreeSet::from(["eth0", "eth1", "eth2", "eth3", "eth4"]));
     let bytes = |way: u32| passed.iter().filter(|frame| frame.way == way).map(|frame| frame.length).sum::<u64>() as f64;
-    assert!((bytes(1) / bytes(2) - 1.0).abs() < 0.02, "{} in, {} out", bytes(1), bytes(2));
+    assert!((bytes(1) / bytes(2) - 1.0).abs() < 0.1, "{} in, {} out", bytes(1), bytes(2));
     // One link of it is the part of that which passed its interface.
     let of_link = frames(&file("hub-n02"), true).into_iter().filter(|frame| frame.way != 0).count();
     let same = passed.iter().filter(|frame| frame.interface == "eth2").count();
