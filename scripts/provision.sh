@@ -6,7 +6,7 @@ set -eu
 
 packages="gcc libc6-dev python3-venv user-mode-linux kmod iproute2"
 # Not in every release's archive; tests that need it say so when it is missing.
-optional="vagrant chromium fonts-dejavu-core prometheus"
+optional="vagrant chromium fonts-dejavu-core prometheus tshark"
 
 missing=""
 for package in $packages; do

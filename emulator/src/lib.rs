@@ -34,6 +34,7 @@ macro_rules! println {
 
 pub mod bench;
 pub mod bundle;
+pub mod capture;
 pub mod chaos;
 pub mod child;
 pub mod cli;

@@ -21,6 +21,7 @@ use planner::plan::Plan;
 use planner::units::ByteSize;
 
 use crate::bench;
+use crate::capture::{CaptureError, Captures, Target};
 use crate::exit::Exit;
 use crate::fabric::{CarrierChoice, CarrierError, Fabric, FabricError};
 use crate::fault::catalogue::Need;
@@ -63,6 +64,8 @@ pub struct Options {
     pub ui: bool,
     /// Where its figures are served meanwhile.
     pub metrics: Option<String>,
+    /// Where packets are captured.
+    pub captures: Vec<Target>,
 }
 
 /// What a run must have in common with the one that it repeats, besides the scenario.
@@ -126,6 +129,9 @@ pub enum RunError {
     /// The network.
     #[error("the network can't be built")]
     Fabric(#[from] FabricError),
+    /// What passes it.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
     /// The processes.
     #[error(transparent)]
     Fleet(#[from] FleetError),
@@ -341,6 +347,8 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
     let (names, routes) = (scenario.host_names(), scenario.network.routes());
     let fabric = Fabric::build(&scenario.network, &names, &routes.next_hop, options.links, scenario.seed)?;
     results.host(&fabric, host.sandbox, host.groups);
+    let captures = Captures::start(&options.captures, scenario, &fabric, results.folder())?;
+    results.mark_on(captures.marks());
     results.phase_done("network", clock, progress);
 
     progress.phase("processes");
@@ -370,6 +378,7 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
     let errors = watch.teardown(fleet);
     watch.look_around();
     watch.phase_done("teardown", clock);
+    captures.finish().iter().for_each(|told| results.warn(told));
     match exit {
         Ok(Exit::Success) if !errors.is_empty() => Ok(Exit::LeftBehind),
         exit => exit,

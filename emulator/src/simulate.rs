@@ -192,6 +192,17 @@ const DRAINING: Duration = Duration::from_millis(10);
 
 fn close_with(options: &Options) -> run::Options {
     let Options { results, json, looks, .. } = options.clone();
-    let (strict, keep, repeated, ui, metrics) = (false, false, None, false, None);
-    run::Options { links: CarrierChoice::default(), results, json, strict, looks, keep, repeated, ui, metrics }
+    let (strict, keep, repeated, ui, metrics, captures) = (false, false, None, false, None, Vec::new());
+    run::Options {
+        links: CarrierChoice::default(),
+        results,
+        json,
+        strict,
+        looks,
+        keep,
+        repeated,
+        ui,
+        metrics,
+        captures,
+    }
 }

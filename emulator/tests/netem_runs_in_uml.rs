@@ -165,11 +165,16 @@ fn memory_goes_by_control_groups_of_version_2_and_rates_follow_a_trace_over_nete
     user.write("many.toml", &(scenario.expect("a scenario") + &faults.concat()));
     // A stage or two, so that somebody is left without one.
     let few = ["--set", "plan.objective=\"nodes\"", "--set", "plan.floor=\"2 /s\""];
-    let outcome = user.run(&[&["run", "many.toml", "--links", "netem", "--json"][..], &few].concat()).expect(0);
+    let asked = ["run", "many.toml", "--links", "netem", "--json", "--pcap", "n01"];
+    let outcome = user.run(&[&asked[..], &few].concat()).expect(0);
     println!("{}", outcome.stderr);
     let summary = outcome.json();
     nothing_lost_twice_or_wrong(&summary);
     summary["faults"].as_array().expect("faults").iter().for_each(took_effect_and_healed);
     let events = user.read("results/faults/latest/events.jsonl");
     assert!(events.contains("\"cause\":\"starved\""), "the kernel ended it");
+    // Packets are captured from this kernel, too, past its qdiscs.
+    let captured = fs::read(user.path().join("results/faults/latest/capture/n01.pcapng")).expect("a capture");
+    let marked = String::from_utf8_lossy(&captured).contains("is healed: oom ");
+    assert!(marked && captured.len() > 100_000, "{} bytes are captured", captured.len());
 }

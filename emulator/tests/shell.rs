@@ -227,7 +227,8 @@ fn a_killed_run_is_listed_as_killed_and_can_be_run_again() {
     let first = again.json();
     assert_eq!(first["seed"], 11);
     // And that once more: the same scenario, seed and plan.
-    let second = user.run(&["replay", "latest", "--json"]).expect(0).json();
+    let second = user.run(&["replay", "latest", "--json", "--pcap", "n01"]).expect(0).json();
+    assert!(user.path().join("results/quickstart/latest/capture/n01.pcapng").is_file());
     let plan = |summary: &Value| {
         summary["plan"]["stages"].as_array().expect("stages").iter().map(|s| s["node"].clone()).collect::<Vec<_>>()
     };

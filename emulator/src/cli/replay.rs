@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::run::WayArgs;
 use crate::bundle::{self, Unpacked};
 use crate::exit::Exit;
-use crate::fabric::CarrierChoice;
 use crate::record::env::Env;
 use crate::record::event::SIMULATED;
 use crate::record::outputs::{ENV, RESOLVED, SCENARIO};
-use crate::run::{self, Options, Repeated};
+use crate::run::Repeated;
 use crate::scenario::{Loaded, Scenario};
 use crate::shell::runs;
 
@@ -21,22 +21,16 @@ use crate::shell::runs;
 Examples:
   emu replay latest                        the same scenario and seed again
   emu replay results/quickstart/latest --keep
+  emu replay latest --ui                   and watch it this time
   emu replay paper-figure-3.tar.gz         what emu bundle packed, here or elsewhere")]
 pub struct ReplayArgs {
     /// The run: `latest`, its folder, a part of its name that no other has (see `emu ls`), or an archive of `emu bundle`.
     run: String,
-    /// What carries the links: the kernel's netem, software, or whichever works (auto).
-    #[arg(long, value_enum, default_value_t)]
-    links: CarrierChoice,
     /// Folder of results: the run is looked for there, and its repetition put there.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
-    /// Prints the summary as JSON on standard output.
-    #[arg(long)]
-    json: bool,
-    /// Leaves the cluster up when the load is over, until Enter or Ctrl-C.
-    #[arg(long)]
-    keep: bool,
+    #[command(flatten)]
+    way: WayArgs,
 }
 
 /// Runs what that run resolved to once more.
@@ -48,10 +42,7 @@ pub fn run(arguments: ReplayArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let ReplayArgs { links, results, json, keep, .. } = arguments;
-    let (strict, ui, metrics, looks) = (false, false, None, super::looks());
-    let options = Options { links, results, json, strict, looks, keep, repeated, ui, metrics };
-    super::run::end(run::run(&loaded, &options))
+    arguments.way.run(&loaded, arguments.results, repeated)
 }
 
 /// What is to be repeated.

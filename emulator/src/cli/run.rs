@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::capture::Target;
 use crate::exit::Exit;
 use crate::fabric::CarrierChoice;
-use crate::run::{self, Options, RunError};
-use crate::scenario::{self, Overrides};
+use crate::run::{self, Options, Repeated};
+use crate::scenario::{self, Loaded, Overrides};
 
 /// Arguments of `emu run`.
 #[derive(Debug, Args)]
@@ -18,7 +19,8 @@ Examples:
   emu run scenarios/scaling.toml --set topology.nodes=15 --set load.concurrency=8 --json
   emu run scenarios/quickstart.toml --keep                look around afterwards: emu shell latest n02
   emu run scenarios/20node_fail.toml --ui                 watch it, and break things by hand
-  emu run scenarios/soak.toml --metrics 127.0.0.1:9464    and let Prometheus watch it")]
+  emu run scenarios/soak.toml --metrics 127.0.0.1:9464    and let Prometheus watch it
+  emu run scenarios/20node_fail.toml --pcap n03 --pcap n01-n02    packets, for Wireshark")]
 pub struct RunArgs {
     /// The scenario file.
     scenario: PathBuf,
@@ -28,12 +30,19 @@ pub struct RunArgs {
     /// Replaces the scenario's seed.
     #[arg(long)]
     seed: Option<u64>,
-    /// What carries the links: the kernel's netem, software, or whichever works (auto).
-    #[arg(long, value_enum, default_value_t)]
-    links: CarrierChoice,
     /// Folder that results are put into.
     #[arg(long, value_name = "FOLDER", default_value = "results")]
     results: PathBuf,
+    #[command(flatten)]
+    way: WayArgs,
+}
+
+/// How a scenario is run: what `emu run` and `emu replay` share.
+#[derive(Debug, Args)]
+pub(super) struct WayArgs {
+    /// What carries the links: the kernel's netem, software, or whichever works (auto).
+    #[arg(long, value_enum, default_value_t)]
+    links: CarrierChoice,
     /// Ends with exit code 7 if the emulation was not what the scenario describes: a verdict of `invalid`.
     #[arg(long)]
     strict: bool,
@@ -49,6 +58,10 @@ pub struct RunArgs {
     /// Serves figures for Prometheus at this address while the run lasts, for example 127.0.0.1:9464.
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<String>,
+    /// Captures what passes a node's interfaces (n03), or the first one's end of a link or pair (n03-n07), as pcapng in the
+    /// results' folder `capture`. May be repeated.
+    #[arg(long, value_name = "NODE|LINK")]
+    pcap: Vec<String>,
 }
 
 /// Runs it.
@@ -61,19 +74,28 @@ pub fn run(arguments: RunArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let looks = super::looks();
-    let RunArgs { links, results, json, strict, keep, ui, metrics, .. } = arguments;
-    let options = Options { links, results, json, strict, looks, keep, repeated: None, ui, metrics };
-    end(run::run(&loaded, &options))
+    arguments.way.run(&loaded, arguments.results, None)
 }
 
-/// Says why a run could not be begun, if so.
-pub(super) fn end(result: Result<Exit, RunError>) -> Exit {
-    match result {
-        Ok(exit) => exit,
-        Err(error) => {
-            error.tell();
-            error.exit()
+impl WayArgs {
+    /// Runs a scenario this way.
+    pub(super) fn run(self, loaded: &Loaded, results: PathBuf, repeated: Option<Repeated>) -> Exit {
+        let WayArgs { links, strict, json, keep, ui, metrics, pcap } = self;
+        let captures = match Target::find_all(&pcap, &loaded.scenario) {
+            Ok(captures) => captures,
+            Err(error) => {
+                super::complain(&error);
+                return Exit::Usage;
+            }
+        };
+        let looks = super::looks();
+        let options = Options { links, results, json, strict, looks, keep, repeated, ui, metrics, captures };
+        match run::run(loaded, &options) {
+            Ok(exit) => exit,
+            Err(error) => {
+                error.tell();
+                error.exit()
+            }
         }
     }
 }

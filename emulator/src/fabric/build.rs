@@ -70,6 +70,19 @@ struct Interface {
     mac: Mac,
 }
 
+/// An interface of a host, as others may look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Its name there.
+    pub name: String,
+    /// Its index there.
+    pub index: u32,
+    /// Its hardware address.
+    pub mac: Mac,
+    /// The hosts at the other end, with their hardware addresses there.
+    pub neighbours: BTreeMap<usize, Mac>,
+}
+
 impl Fabric {
     /// Builds `network` with hosts called `names` (nodes, then switches), between which packets take
     /// `next_hops`. `seed` decides whatever carriers do at random.
@@ -151,6 +164,20 @@ impl Fabric {
     /// [`FabricError::NoSuchHost`].
     pub fn interfaces(&self, host: usize) -> Result<impl Iterator<Item = &str>, FabricError> {
         Ok(self.host(host)?.interfaces.iter().map(|interface| interface.name.as_str()))
+    }
+
+    /// The host's interfaces, links first, in the order of the network.
+    ///
+    /// # Errors
+    /// [`FabricError::NoSuchHost`].
+    pub fn ports(&self, host: usize) -> Result<Vec<Port>, FabricError> {
+        let host = self.host(host)?;
+        let port = |interface: &Interface| {
+            let behind = host.neighbours.iter().filter(|(_, (index, _))| *index == interface.index);
+            let neighbours = behind.map(|(&neighbour, &(_, mac))| (neighbour, mac)).collect();
+            Port { name: interface.name.clone(), index: interface.index, mac: interface.mac, neighbours }
+        };
+        Ok(host.interfaces.iter().map(port).collect())
     }
 
     /// Every direction there is.

@@ -24,7 +24,7 @@ pub mod veth;
 use serde::{Deserialize, Serialize};
 
 pub use crate::scenario::network::{Direction, Network, Shape};
-pub use build::{Fabric, FabricError};
+pub use build::{Fabric, FabricError, Port};
 pub use carrier::{Carrier, CarrierError, Vitals};
 pub use namespace::Namespace;
 pub use probe::CarrierChoice;

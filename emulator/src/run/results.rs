@@ -9,6 +9,7 @@ use node::telemetry::Stamped;
 use planner::profile::{Cut, ModelProfile};
 
 use super::Options;
+use crate::capture::Marks;
 use crate::exit::Exit;
 use crate::fabric::Fabric;
 use crate::fleet::cgroup::RunGroup;
@@ -58,6 +59,8 @@ pub(crate) struct Results {
     warned: BTreeSet<String>,
     /// Who is told of every entry beside the log.
     live: Option<Live>,
+    /// And who marks captures with it.
+    marks: Option<Marks>,
     /// The first failure to write. The run goes on to its end, then says so.
     failed: Option<LogError>,
 }
@@ -76,8 +79,8 @@ impl Results {
         }
         let log = LogWriter::create(&folder.path().join(outputs::EVENTS))?;
         let env = Env::gather(now, scenario.seed, std::env::args().collect());
-        let (warned, live, failed) = (BTreeSet::new(), None, None);
-        let mut results = Results { scenario, folder, log, env, began, warned, live, failed };
+        let (warned, live, marks, failed) = (BTreeSet::new(), None, None, None);
+        let mut results = Results { scenario, folder, log, env, began, warned, live, marks, failed };
         results.push(Entry::Run { at: began, event: RunEvent::RunStarted { log_version: 1 } });
         Ok(results)
     }
@@ -103,6 +106,11 @@ impl Results {
         self.live = Some(live.clone());
     }
 
+    /// Lets captures be marked with every entry from now on.
+    pub(crate) fn mark_on(&mut self, marks: Marks) {
+        self.marks = Some(marks);
+    }
+
     /// Shows what is not recorded, since the record has it in another form.
     pub(crate) fn show(&self, event: RunEvent) {
         if let Some(live) = &self.live {
@@ -117,6 +125,11 @@ impl Results {
             let (at, node, command) = (visit.at.since(began).as_secs_f64(), visit.node, visit.command.join(" "));
             self.warn(format_args!("{node} was entered {at:.1} s after the run began, to run {command:?}"));
         }
+    }
+
+    /// Where all files go while the run goes on.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where nodes' folders go.
@@ -251,6 +264,9 @@ impl Results {
     fn push(&mut self, entry: Entry) {
         if let Some(live) = &self.live {
             live.observe(&entry);
+        }
+        if let Some(marks) = &self.marks {
+            marks.observe(&entry);
         }
         if self.failed.is_none()
             && let Err(error) = self.log.append(&entry)
