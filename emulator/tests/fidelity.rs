@@ -41,6 +41,33 @@ concurrency = 1
 verdict = "degraded"
 "#;
 
+/// Whoever runs the tests, on one processor alone; the calling thread stays on all.
+fn on_one_processor(user: &User, arguments: &[&str]) -> story::Outcome {
+    let own = sched_getaffinity(Pid::from_raw(0)).expect("an affinity");
+    let first = (0..CpuSet::count()).find(|cpu| own.is_set(*cpu).unwrap_or(false)).expect("a processor");
+    pin(Pid::from_raw(0), first);
+    let outcome = user.run(arguments);
+    sched_setaffinity(Pid::from_raw(0), &own).expect("the processors of before");
+    outcome
+}
+
+#[test]
+fn a_scenario_that_asks_for_more_processors_than_there_are_says_so_before_its_load() {
+    let user = User::new();
+    // Three workers as fast as this machine, each with all of a model: they would keep three processors busy.
+    let greedy = ["--set", "node.worker.slowdown=1", "--set", "topology.nodes=5", "--set", "expect={completed=1}"];
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/gate.toml");
+    let run = [&["run", scenario, "--links", "software", "--json"][..], &greedy].concat();
+    let told = |text: &str| text.contains("this scenario needs ") && text.contains("and this host has 1.0");
+    let summary = on_one_processor(&user, &run).expect(0).json();
+    let warnings: Vec<&str> =
+        summary["warnings"].as_array().expect("warnings").iter().filter_map(Value::as_str).collect();
+    assert!(warnings.iter().any(|warning| told(warning)), "{warnings:#?}");
+    let refused = on_one_processor(&user, &[&run[..], &["--strict"]].concat()).expect(7);
+    assert!(told(&refused.stderr) && refused.stderr.contains("fix: ask for less"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("load begins"), "{}", refused.stderr);
+}
+
 /// Processes that do nothing, as fast as they can; ended by their ids.
 struct Burners(Vec<Child>);
 
