@@ -23,7 +23,7 @@ use planner::units::ByteSize;
 use crate::bench;
 use crate::capture::{CaptureError, Captures, Target};
 use crate::exit::Exit;
-use crate::fabric::{CarrierChoice, CarrierError, Fabric, FabricError};
+use crate::fabric::{CarrierChoice, CarrierError, Fabric, FabricError, trial};
 use crate::fault::catalogue::Need;
 use crate::fleet::FleetError;
 use crate::fleet::cgroup::{self, RunGroup};
@@ -32,6 +32,7 @@ use crate::live::metrics::MetricsError;
 use crate::live::screen::ScreenError;
 use crate::model::{self, Inputs, ModelError};
 use crate::record::env::{self, ModelId};
+use crate::record::trial::amiss;
 use crate::report::progress::Progress;
 use crate::report::terminal::Looks;
 use crate::sandbox::probe::Capability;
@@ -156,6 +157,9 @@ pub enum RunError {
     /// The host is too small, and figures that are not the scenario's are not wanted.
     #[error("{0}")]
     TooLittle(String),
+    /// A link is not what was asked, and figures that are not the scenario's are not wanted.
+    #[error("{0}")]
+    NotAsAsked(String),
     /// A node ended while the cluster was being set up.
     #[error("node {node} ended during set-up: {how}; what it said is in {} there", log.display())]
     NodeEnded {
@@ -217,7 +221,7 @@ impl RunError {
             | RunError::FaultNeeds { .. } => Exit::HostLacks,
             RunError::Capacity(_) | RunError::Store { .. } | RunError::OtherModel { .. } => Exit::Usage,
             RunError::Screen(ScreenError::NoTerminal(_)) => Exit::Usage,
-            RunError::TooLittle(_) => Exit::Inconclusive,
+            RunError::TooLittle(_) | RunError::NotAsAsked(_) => Exit::Inconclusive,
             RunError::Interrupted(exit) => *exit,
             _ => Exit::SetupFailed,
         }
@@ -349,6 +353,10 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
     results.host(&fabric, host.sandbox, host.groups);
     let captures = Captures::start(&options.captures, scenario, &fabric, results.folder())?;
     results.mark_on(captures.marks());
+    let trials = results.tried(trial::run(&fabric, trial::covering(&scenario.network))?, &names);
+    if let (Some(what), true) = (amiss(&trials), options.strict) {
+        return Err(RunError::NotAsAsked(what));
+    }
     results.phase_done("network", clock, progress);
 
     progress.phase("processes");

@@ -180,6 +180,11 @@ impl Fabric {
         Ok(host.interfaces.iter().map(port).collect())
     }
 
+    /// The neighbour over which packets go from one host to another; `None`: there is no way, or no such host.
+    pub fn next_hop(&self, from: usize, to: usize) -> Option<usize> {
+        *self.next_hops.get(from)?.get(to)?
+    }
+
     /// Every direction there is.
     pub fn directions(&self) -> Vec<Direction> {
         self.state().shapes.keys().copied().collect()

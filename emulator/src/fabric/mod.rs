@@ -19,6 +19,7 @@ pub mod routes;
 pub mod software;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 pub mod veth;
 
 use serde::{Deserialize, Serialize};

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::sample::HostSample;
+use super::trial::LinkTrial;
 use node::clock::Instant;
 use planner::units::duration;
 use serde::{Deserialize, Serialize};
@@ -161,6 +162,11 @@ pub enum RunEvent {
     Held {
         /// The processes.
         processes: Vec<Holding>,
+    },
+    /// Links were tried before the load.
+    Tried {
+        /// What they did.
+        trials: Vec<LinkTrial>,
     },
     /// What the host and the links did since the sample before.
     Sampled {

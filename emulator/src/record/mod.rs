@@ -30,6 +30,7 @@ pub mod sample;
 pub mod series;
 pub mod summary;
 pub mod tally;
+pub mod trial;
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -21,6 +21,7 @@ pub use window::{Sample, Window};
 
 use super::event::{Entry, ExitCause, Holding, RunEvent, SIMULATED};
 use super::log::{LogError, LogReader};
+use super::trial::LinkTrial;
 use crate::fabric::Counters;
 use crate::scenario::{FaultSpec, Scenario};
 
@@ -69,6 +70,8 @@ pub struct Tally {
     pub held: BTreeMap<(String, i32), Vec<Look>>,
     /// What the host and the links did, about every second of the load.
     pub host: HostSeen,
+    /// What links did when they were tried before the load.
+    pub trials: Vec<LinkTrial>,
     /// How late nodes' timers were: when it was told, where, and the latest since the word before.
     pub timers: Vec<(Instant, String, Duration)>,
     /// Processes that still ran after every node was ended: id and command line.
@@ -393,6 +396,7 @@ impl Tally {
                     line.push(Look { at, resident: *resident, descriptors: *descriptors });
                 }
             }
+            RunEvent::Tried { trials } => self.trials.extend(trials.iter().cloned()),
             RunEvent::Sampled { sample } => self.host.take(at, sample, &mut self.places),
             RunEvent::Warning { text } => self.warn(text.clone()),
             RunEvent::Interrupted => self.interrupted = true,

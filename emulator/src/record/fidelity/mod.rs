@@ -8,6 +8,7 @@ mod host;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod trials;
 mod view;
 
 use node::clock::Instant;
@@ -54,7 +55,7 @@ pub struct FaultFidelity {
 /// Something that makes the figures doubtful.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// `unwatched`, `compute`, `forwarder`, `queue`, `drops`, `links` or `timers`.
+    /// `unwatched`, `compute`, `forwarder`, `queue`, `drops`, `links`, `trials` or `timers`.
     pub signal: String,
     /// How bad.
     pub grade: Grade,

@@ -7,6 +7,7 @@ use node::clock::Instant;
 use node::config::Load;
 use planner::plan::{Plan, Prediction};
 
+use super::trials::trials;
 use super::view::View;
 use super::{DEGRADED, Doubt, Grade, grade};
 use crate::fabric::lateness::Lateness;
@@ -15,7 +16,7 @@ use crate::record::tally::Hop;
 type Signal = fn(&View<'_>) -> Option<Doubt>;
 
 /// All of them.
-pub(super) const ALL: &[Signal] = &[unwatched, compute, forwarder, queue, drops, links, timers];
+pub(super) const ALL: &[Signal] = &[unwatched, compute, forwarder, queue, drops, links, trials, timers];
 
 /// From this share of a direction's packets on, a full queue is more than what TCP needs to find the rate.
 const OVERFLOWED: f64 = 0.02;

@@ -58,6 +58,7 @@ impl Summary {
             refused: refused(tally, clock),
             faults,
             fidelity: fidelity::judge(scenario, tally, &times),
+            trials: tally.trials.clone(),
             host: fidelity::host(tally),
             traffic: tally.traffic.values().fold(Counters::default(), |sum, counters| sum.with(counters)),
             died,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{ExitCause, SIMULATED};
 use super::fidelity::{Fidelity, HostSummary};
 use super::invariant::Finding;
+use super::trial::LinkTrial;
 use crate::fabric::Counters;
 
 /// Version of the summary's form. Fields may be added without a new version, never changed or removed.
@@ -71,6 +72,9 @@ pub struct Summary {
     /// Whether the emulation was what the scenario describes; `None` if nobody watched it.
     #[serde(default)]
     pub fidelity: Option<Fidelity>,
+    /// What links did when they were tried before the load.
+    #[serde(default)]
+    pub trials: Vec<LinkTrial>,
     /// What the host did while load was offered.
     #[serde(default)]
     pub host: Option<HostSummary>,
