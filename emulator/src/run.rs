@@ -77,11 +77,6 @@ pub enum RunError {
     /// The cluster can't hold the model.
     #[error("the cluster can't hold the model")]
     Capacity(#[from] ScenarioErrors),
-    /// Links of this version have their rates for themselves.
-    #[error(
-        "a topology with airtime = \"shared\" can be planned, but not run: links of this version don't share airtime yet"
-    )]
-    SharedAirtime,
     /// A fault needs what this host doesn't have.
     #[error("faults of kind {kind:?} can't be fired on this host: {reason}")]
     FaultNeeds {
@@ -198,7 +193,7 @@ impl RunError {
         match self {
             RunError::Sandbox(error) => Exit::from_code(error.exit_code()).unwrap_or(Exit::SetupFailed),
             RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. }))
-            | RunError::SharedAirtime
+            | RunError::Fabric(FabricError::Carrier(CarrierError::Unsupported { .. }))
             | RunError::FaultNeeds { .. } => Exit::HostLacks,
             RunError::Capacity(_) | RunError::Store { .. } | RunError::OtherModel { .. } => Exit::Usage,
             RunError::Screen(ScreenError::NoTerminal(_)) => Exit::Usage,
@@ -218,9 +213,6 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the run could not be begun. What goes wrong later is said on standard error and is in the exit code.
 pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
-    if loaded.scenario.network.shares_airtime() {
-        return Err(RunError::SharedAirtime);
-    }
     let began = Instant::now();
     // An interrupt waits until there is somebody to heed it, and until what it would leave behind has been put right.
     let held = sandbox::Held::hold();

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use emulator::fabric::software::Software;
 use emulator::fabric::{Counters, Direction, Fabric, Network, Shape};
-use emulator::scenario::network::{Airtime, Distribution, Link, Loss, Medium};
+use emulator::scenario::network::{Airtime, Distribution, Link, Loss, Medium, Queue};
 use isolated::isolated;
-use planner::units::Rate;
+use planner::units::{ByteSize, Rate};
 
 const PORT: u16 = 7000;
 /// Long enough on the busiest machine; only a failing test waits for it.
@@ -214,6 +214,85 @@ fn on_a_medium_every_pair_has_its_own_shape() {
                 assert_eq!(counters(&fabric, Direction { from, to }, |counters| counters.packets > 0).packets, 1);
             }
         }
+    });
+}
+
+/// What each station has to send, in packets of 1000 bytes on the wire.
+const BACKLOG: u32 = 100;
+
+/// Stations that share the air and send to one more, at these rates in Mbit/s, `BACKLOG` packets each, all of which wait from the
+/// beginning: whose packets arrived, in their order, and how long it took.
+fn through_shared_air(rates: &[f64]) -> (Vec<usize>, Duration) {
+    let (stations, sink) = (rates.len(), rates.len());
+    let queue = Some(Queue::Bytes(ByteSize::from_mib(1)));
+    let row = |from: usize| {
+        let rate = rates.get(from).and_then(|rate| mbits(*rate));
+        vec![Shape { rate, queue, ..Shape::default() }; stations + 1]
+    };
+    let shapes = (0..=stations).map(row).collect();
+    let medium = Medium { name: "air".to_owned(), members: (0..=sink).collect(), shapes, airtime: Airtime::Shared };
+    let fabric = build(&Network { nodes: stations + 1, media: vec![medium], ..Network::default() }, 1);
+    let sockets: Vec<UdpSocket> = (0..=stations).map(|host| socket(&fabric, host)).collect();
+    let begun = Instant::now();
+    // In turns, so that all have something to send from the first moment on.
+    for _ in 0..BACKLOG {
+        for (from, socket) in sockets[..stations].iter().enumerate() {
+            send(&fabric, socket, sink, &[from as u8; 958]);
+        }
+    }
+    let mut bytes = [0; 1000];
+    let order = (0..stations * BACKLOG as usize).map(|_| {
+        assert_eq!(sockets[sink].recv(&mut bytes).unwrap(), 958);
+        usize::from(bytes[0])
+    });
+    (order.collect(), begun.elapsed())
+}
+
+/// All have got equally many packets through for as long as all had some, and together they took the air's time: the closed form,
+/// by which each has a throughput of 1 / (1/r₁ + … + 1/rₙ).
+fn fair_and_no_faster_than_the_air(rates: &[f64]) {
+    let (order, took) = through_shared_air(rates);
+    let mut through = vec![0_u32; rates.len()];
+    order[..order.len() - 3 * rates.len()].iter().for_each(|from| through[*from] += 1);
+    assert!(through.iter().all(|count| through[0].abs_diff(*count) <= 2), "{through:?}");
+    let air = Duration::from_secs_f64(rates.iter().map(|rate| f64::from(BACKLOG) * 0.008 / rate).sum());
+    println!("{rates:?} Mbit/s: {air:?} of air took {took:?}");
+    assert!(took >= air, "{took:?} is less than {air:?}");
+    // Each transmission follows from the one before it and not from when the forwarder woke up, so a busy host delays only the end.
+    assert!(took <= air * 2, "{took:?} is far more than {air:?}");
+}
+
+#[test]
+fn stations_of_one_rate_that_share_the_air_have_that_rate_together() {
+    isolated(|| fair_and_no_faster_than_the_air(&[8.0; 4]));
+}
+
+#[test]
+fn stations_that_share_the_air_get_equally_many_packets_through_and_the_slowest_slows_all() {
+    isolated(|| fair_and_no_faster_than_the_air(&[1.0, 4.0, 8.0]));
+}
+
+#[test]
+fn on_shared_air_what_is_lost_depends_on_the_seed_and_takes_no_air() {
+    isolated(|| {
+        let shape = Shape { rate: mbits(8.0), loss: Loss::Random(0.5), ..Shape::default() };
+        let arrived = |airtime| {
+            let medium = Medium {
+                name: "air".to_owned(),
+                members: vec![0, 1],
+                shapes: vec![vec![shape.clone(); 2]; 2],
+                airtime,
+            };
+            let fabric = build(&Network { nodes: 2, media: vec![medium], ..Network::default() }, 5);
+            let (a, b) = (socket(&fabric, 0), socket(&fabric, 1));
+            (0..40).for_each(|number| send(&fabric, &a, 1, &[number; 958]));
+            let sum = counters(&fabric, FORTH, |counters| counters.packets + counters.lost == 40);
+            let mut bytes = [0; 1000];
+            let order: Vec<u8> = (0..sum.packets).map(|_| b.recv(&mut bytes).map(|_| bytes[0]).unwrap()).collect();
+            assert_eq!(sum.overflowed + sum.refused, 0, "{sum:?}");
+            order
+        };
+        assert_eq!(arrived(Airtime::Shared), arrived(Airtime::Independent));
     });
 }
 

@@ -6,11 +6,12 @@ use super::carrier::{Carrier, CarrierError};
 use super::namespace::Namespace;
 use super::netem::Netem;
 use super::software::Software;
+use crate::scenario::network::Network;
 
 /// Which carrier a run is to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum CarrierChoice {
-    /// netem where it works, else software.
+    /// netem where it works and can do what is asked, else software.
     #[default]
     Auto,
     /// The kernel's netem, or an error that says why not.
@@ -30,13 +31,16 @@ pub fn netem(media: bool) -> Result<(), CarrierError> {
     Netem::try_in(&Arc::new(Namespace::create("probe")?), media)
 }
 
-/// The carrier for a choice.
+/// The carrier for a choice, and what it is to carry.
 ///
 /// # Errors
 /// As for [`netem`] when netem is asked for by name; what the software carrier says otherwise.
-pub(super) fn open(choice: CarrierChoice, media: bool, seed: u64) -> Result<Box<dyn Carrier>, CarrierError> {
+pub(super) fn open(choice: CarrierChoice, network: &Network, seed: u64) -> Result<Box<dyn Carrier>, CarrierError> {
+    let media = !network.media.is_empty();
     let netem_works = match choice {
         CarrierChoice::Software | CarrierChoice::Precise => false,
+        // Only software lets senders wait for each other.
+        CarrierChoice::Auto if network.shares_airtime() => false,
         CarrierChoice::Netem => netem(media).map(|()| true)?,
         CarrierChoice::Auto => match netem(media) {
             Ok(()) => true,

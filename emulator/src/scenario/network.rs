@@ -59,7 +59,7 @@ pub enum Airtime {
     #[default]
     Independent,
     /// While one node sends, no other can, as in the air: a pair's rate is what it has when all others
-    /// are silent. It can be planned with; no carrier emulates it yet.
+    /// are silent. Only links in software can do that.
     Shared,
 }
 
@@ -254,7 +254,7 @@ impl Network {
         None
     }
 
-    /// Whether pairs of some medium share its airtime, which no carrier emulates.
+    /// Whether pairs of some medium share its airtime.
     pub fn shares_airtime(&self) -> bool {
         self.media.iter().any(|medium| medium.airtime == Airtime::Shared)
     }

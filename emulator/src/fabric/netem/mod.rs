@@ -23,7 +23,7 @@ use super::namespace::Namespace;
 use super::netlink::Socket;
 use super::veth::{self, Mac};
 use super::{Counters, Direction, Shape};
-use crate::scenario::network::Loss;
+use crate::scenario::network::{Airtime, Loss, Medium};
 use ledger::Ledger;
 use parameters::Parameters;
 use planner::units::Rate;
@@ -86,7 +86,9 @@ impl Netem {
         let tried = trial.add_link(a, b, &shape, &shape).and_then(|()| {
             let members = [plug(2, "trial2"), plug(3, "trial3")];
             let shapes = vec![vec![shape.clone(); 2]; 2];
-            if media { trial.add_medium("trial", &members, &shapes) } else { Ok(()) }
+            let (name, airtime) = ("trial".to_owned(), Airtime::Independent);
+            let medium = Medium { name, members: vec![2, 3], shapes, airtime };
+            if media { trial.add_medium(&medium, &members) } else { Ok(()) }
         });
         tried.map_err(|error| match error {
             CarrierError::Netlink { action, source } => {
@@ -145,9 +147,13 @@ impl Carrier for Netem {
         Ok(())
     }
 
-    fn add_medium(&mut self, name: &str, members: &[Plug<'_>], shapes: &[Vec<Shape>]) -> Result<(), CarrierError> {
-        self.hubs.push(medium::join(name, members)?);
-        for (sender, row) in members.iter().zip(shapes) {
+    fn add_medium(&mut self, medium: &Medium, members: &[Plug<'_>]) -> Result<(), CarrierError> {
+        if medium.airtime == Airtime::Shared {
+            let what = "share a medium's airtime: the kernel shapes each sender by itself";
+            return Err(CarrierError::Unsupported { carrier: KIND, what, instead: "use --links software" });
+        }
+        self.hubs.push(medium::join(&medium.name, members)?);
+        for (sender, row) in members.iter().zip(&medium.shapes) {
             let others = || members.iter().zip(row).filter(|(member, _)| member.host != sender.host);
             let receivers: Vec<(usize, Mac)> = others().map(|(member, _)| (member.host, member.mac)).collect();
             let places = sender.namespace.netlink(|socket| {

@@ -58,6 +58,16 @@ pub enum Verdict {
     },
 }
 
+/// What chance has decided about a packet that isn't lost.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawn {
+    /// How much longer than the constant its delay is, in nanoseconds, and whether it skips the delay.
+    first: (f64, bool),
+    /// The same for its double.
+    second: Option<(f64, bool)>,
+    flip: Option<u32>,
+}
+
 /// When a packet leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Departure {
@@ -113,26 +123,41 @@ impl Shaper {
         if alone { 1 } else { longest_lump(&self.shape, self.queue.limit(), bytes) }
     }
 
+    /// Whether so many more bytes may wait behind so many.
+    pub fn admits(&self, waiting: u64, bytes: u32) -> bool {
+        self.queue.admits(waiting, bytes)
+    }
+
     /// Offers one packet (or some together, see [`Shaper::packets_together`]) of `bytes` on the wire that
     /// came at `now`, no earlier than the one before.
     pub fn offer(&mut self, now: Instant, bytes: u32) -> Verdict {
+        self.draw().map_or(Verdict::Lost, |drawn| self.transmit(now, bytes, drawn))
+    }
+
+    /// What chance decides about the next packet; `None`: it is lost.
+    pub fn draw(&mut self) -> Option<Drawn> {
         if self.loss.takes() {
-            return Verdict::Lost;
+            return None;
         }
         let doubled = self.duplicate.doubles();
         let flip = self.corrupt.strikes();
         let first = (self.delay.draw(), self.reorder.skips_delay());
         let second = doubled.then(|| (self.delay.draw(), self.reorder.skips_delay()));
-        match self.transmit(now, bytes, first) {
+        Some(Drawn { first, second, flip })
+    }
+
+    /// Transmits a packet about which chance has decided, no earlier than `now`.
+    pub fn transmit(&mut self, now: Instant, bytes: u32, Drawn { first, second, flip }: Drawn) -> Verdict {
+        match self.depart(now, bytes, first) {
             None => Verdict::Overflowed,
             Some(first) => {
-                let second = second.and_then(|drawn| self.transmit(now, bytes, drawn));
+                let second = second.and_then(|drawn| self.depart(now, bytes, drawn));
                 Verdict::Leaves { first, second, flip }
             }
         }
     }
 
-    fn transmit(&mut self, now: Instant, bytes: u32, (more, overtakes): (f64, bool)) -> Option<Departure> {
+    fn depart(&mut self, now: Instant, bytes: u32, (more, overtakes): (f64, bool)) -> Option<Departure> {
         if !self.queue.admits(self.wire.backlog(now), bytes) {
             return None;
         }
