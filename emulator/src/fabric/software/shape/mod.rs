@@ -177,3 +177,5 @@ pub fn longest_lump(shape: &Shape, queue: u64, bytes: u32) -> u32 {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod theory;
