@@ -81,6 +81,8 @@ pub struct Shape {
     pub loss: Loss,
     /// Share of packets that skip the delay and so overtake others, 0 to 1. Needs a delay.
     pub reorder: f64,
+    /// Packets from one that overtakes to the next at least, as netem's gap; 0 and 1: any may.
+    pub reorder_gap: u32,
     /// Share of packets that arrive twice, 0 to 1.
     pub duplicate: f64,
     /// Share of packets in which one bit is flipped, 0 to 1.

@@ -64,6 +64,7 @@ fn every_value_of_a_shape_arrives() {
         distribution = "pareto"
         loss = { p = "1 %", r = 0.25, good = 0.001 }
         reorder = "2 %"
+        reorder_gap = 5
         duplicate = 0.03
         corrupt = 0
         queue = "100 packets"
@@ -80,6 +81,7 @@ fn every_value_of_a_shape_arrives() {
         distribution: Distribution::Pareto,
         loss: Loss::GilbertElliott { p: 0.01, r: 0.25, bad: 1.0, good: 0.001 },
         reorder: 0.02,
+        reorder_gap: 5,
         duplicate: 0.03,
         corrupt: 0.0,
         queue: Some(Queue::Packets(100)),

@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::choice::Choice;
+use super::leaf::Whole;
 use super::macros::table;
 use super::quantity::{QueueSize, RateLimit, Share, Time};
 use super::reader::{Read, Reader};
@@ -33,6 +34,9 @@ table! {
         loss: Optional<LossModel>,
         /// Share of packets that skip the delay and so overtake others; needs a `delay`.
         reorder: Optional<Share>,
+        /// Of so many packets in a row at most one overtakes: the last, or one behind it, by the chance that `reorder` is; `5` and
+        /// `reorder = 1.0`: every fifth. Any may when not given.
+        reorder_gap: Optional<Whole<1, 1_000_000>>,
         /// Share of packets that arrive twice.
         duplicate: Optional<Share>,
         /// Share of packets in which one bit is flipped.

@@ -29,6 +29,7 @@ pub fn impair(keys: &Impairments, shape: &mut Shape) {
     put(&keys.distribution, &mut shape.distribution, |choice| Some(choice.0));
     put(&keys.loss, &mut shape.loss, loss);
     put(&keys.reorder, &mut shape.reorder, |share| Some(share.0));
+    put(&keys.reorder_gap, &mut shape.reorder_gap, |gap| u32::try_from(gap.0).ok());
     put(&keys.duplicate, &mut shape.duplicate, |share| Some(share.0));
     put(&keys.corrupt, &mut shape.corrupt, |share| Some(share.0));
     put(&keys.queue, &mut shape.queue, |queue| Some(Some(queue.0)));
@@ -65,6 +66,10 @@ pub fn check(keys: &Impairments, shape: &Shape, problems: &mut Vec<Problem>) {
     if shape.reorder > 0.0 && shape.delay.is_zero() && given.is_written() && !keys.delay.is_bad() {
         problems.push(Problem::new(Mistake::ReorderWithoutDelay.into(), given));
     }
+    let given = keys.reorder_gap.place();
+    if shape.reorder <= 0.0 && given.is_written() && !keys.reorder.is_bad() {
+        problems.push(Problem::new(Mistake::NoEffectWithout("reorder").into(), given));
+    }
 }
 
 /// The values that a fault changes; `None` if it changes none.
@@ -79,6 +84,7 @@ pub fn change(keys: &ShapeKeys) -> Option<ShapeChange> {
         ("distribution", rest.distribution.at().is_some()),
         ("loss", rest.loss.at().is_some()),
         ("reorder", rest.reorder.at().is_some()),
+        ("reorder_gap", rest.reorder_gap.at().is_some()),
         ("duplicate", rest.duplicate.at().is_some()),
         ("corrupt", rest.corrupt.at().is_some()),
         ("queue", rest.queue.at().is_some()),
@@ -101,6 +107,7 @@ pub fn is_spoilt(keys: &ShapeKeys) -> bool {
         || rest.distribution.is_bad()
         || rest.loss.is_bad()
         || rest.reorder.is_bad()
+        || rest.reorder_gap.is_bad()
         || rest.duplicate.is_bad()
         || rest.corrupt.is_bad()
         || rest.queue.is_bad()

@@ -90,7 +90,7 @@ impl Shaper {
             queue: queue::Queue::new(shape.queue_bytes().bytes()),
             wire: rate::Transmitter::new(shape.rate),
             delay: delay::Delay::new(dice(3), shape.delay, shape.jitter, shape.distribution),
-            reorder: reorder::Reorder::new(dice(4), shape.reorder),
+            reorder: reorder::Reorder::new(dice(4), shape.reorder, shape.reorder_gap),
             shape: shape.clone(),
         }
     }
@@ -108,7 +108,7 @@ impl Shaper {
         self.corrupt.set(shape.corrupt);
         self.queue = queue::Queue::new(shape.queue_bytes().bytes());
         self.delay.set(shape.delay, shape.jitter, shape.distribution);
-        self.reorder.set(shape.reorder);
+        self.reorder.set(shape.reorder, shape.reorder_gap);
         self.shape = shape.clone();
         self.wire.set(now, shape.rate)
     }

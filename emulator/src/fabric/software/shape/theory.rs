@@ -190,6 +190,22 @@ fn doubled_corrupted_and_overtaking_packets_have_their_shares_and_any_bit_is_fli
     });
 }
 
+#[test]
+fn with_a_gap_chance_decides_only_after_it() {
+    let shape = Shape { reorder: 0.3, reorder_gap: 4, delay: Duration::from_millis(3), ..Shape::default() };
+    let overtakes = |seed| -> Vec<usize> {
+        let all = verdicts(&shape, seed, PACKETS).enumerate();
+        all.filter(|(_, (_, verdict))| matches!(verdict, Verdict::Leaves { first, .. } if first.overtakes))
+            .map(|(n, _)| n)
+            .collect()
+    };
+    check("3 in place and then 3 of 10", |seed| {
+        let overtaking = overtakes(seed);
+        assert!(overtaking.windows(2).all(|two| two[1] - two[0] >= 4));
+        geometric(&overtaking.windows(2).map(|two| two[1] - two[0] - 3).collect::<Vec<_>>(), 0.3)
+    });
+}
+
 /// What the delays of packets are above the constant, in jitters.
 fn delays(distribution: Distribution, seed: u64) -> Vec<f64> {
     let (delay, jitter) = (Duration::from_millis(50), Duration::from_millis(5));
