@@ -309,7 +309,8 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
     progress.phase("network");
     let clock = Instant::now();
     let (names, routes) = (scenario.host_names(), scenario.network.routes());
-    let fabric = Fabric::build(&scenario.network, &names, &routes.next_hop, options.links, scenario.seed)?;
+    let links = options.links.for_what_netem_cannot(scenario.is_beyond_netem());
+    let fabric = Fabric::build(&scenario.network, &names, &routes.next_hop, links, scenario.seed)?;
     results.host(&fabric, host.sandbox, host.groups);
     results.phase_done("network", clock, progress);
 

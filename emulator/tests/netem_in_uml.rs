@@ -123,6 +123,7 @@ fn shapes_read_back_equal() {
         Shape { loss: bursts, rate: mbits(0.064), ..Shape::default() },
         Shape { loss: Loss::Random(0.015), duplicate: 0.01, corrupt: 0.002, ..Shape::default() },
         Shape { reorder: 0.25, delay: Duration::from_millis(3), rate: mbits(100_000.0), ..Shape::default() },
+        Shape { reorder: 0.5, reorder_gap: 5, delay: Duration::from_millis(3), ..Shape::default() },
         Shape { queue: Some(Queue::Bytes(ByteSize::from_mib(1))), rate: mbits(1000.0), ..Shape::default() },
         Shape::default().severed(),
         Shape::default(),

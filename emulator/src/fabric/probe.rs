@@ -22,6 +22,14 @@ pub enum CarrierChoice {
     Precise,
 }
 
+impl CarrierChoice {
+    /// The choice where something is asked that netem can't do, if `beyond` says so.
+    #[must_use]
+    pub fn for_what_netem_cannot(self, beyond: bool) -> CarrierChoice {
+        if beyond && self == CarrierChoice::Auto { CarrierChoice::Software } else { self }
+    }
+}
+
 /// Tries netem for real, in a throwaway namespace: on a link, and on a medium if `media` is set.
 ///
 /// # Errors
@@ -37,10 +45,9 @@ pub fn netem(media: bool) -> Result<(), CarrierError> {
 /// As for [`netem`] when netem is asked for by name; what the software carrier says otherwise.
 pub(super) fn open(choice: CarrierChoice, network: &Network, seed: u64) -> Result<Box<dyn Carrier>, CarrierError> {
     let media = !network.media.is_empty();
+    let choice = choice.for_what_netem_cannot(network.is_beyond_netem());
     let netem_works = match choice {
         CarrierChoice::Software | CarrierChoice::Precise => false,
-        // Only software lets senders wait for each other.
-        CarrierChoice::Auto if network.shares_airtime() => false,
         CarrierChoice::Netem => netem(media).map(|()| true)?,
         CarrierChoice::Auto => match netem(media) {
             Ok(()) => true,

@@ -75,6 +75,8 @@ pub struct Shape {
     /// Variation of the delay: the standard deviation, or half the width of the uniform distribution.
     #[serde(with = "duration")]
     pub jitter: Duration,
+    /// How much the jitter of one packet has to do with that of the one before, 0 to 1. Only links in software can do that.
+    pub jitter_correlation: f64,
     /// How the delay varies.
     pub distribution: Distribution,
     /// Which packets are lost.
@@ -158,6 +160,11 @@ impl Shape {
             Some(Queue::Time(time)) => in_time(time),
             None => in_time(Duration::from_millis(50).max(2 * self.delay)),
         }
+    }
+
+    /// Whether netem can't do it: it has a correlation, too, but one that bends the distribution.
+    pub fn is_beyond_netem(&self) -> bool {
+        self.jitter_correlation > 0.0
     }
 
     /// Whether nothing passes.
@@ -259,6 +266,11 @@ impl Network {
     /// Whether pairs of some medium share its airtime.
     pub fn shares_airtime(&self) -> bool {
         self.media.iter().any(|medium| medium.airtime == Airtime::Shared)
+    }
+
+    /// Whether there is something in it that netem can't do.
+    pub fn is_beyond_netem(&self) -> bool {
+        self.shares_airtime() || self.directions().any(|(_, shape)| shape.is_beyond_netem())
     }
 
     /// The hosts that share a link or a medium with `host`.

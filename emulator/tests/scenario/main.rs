@@ -61,6 +61,7 @@ fn every_value_of_a_shape_arrives() {
         rate = "2.5 Mbit/s"
         delay = "10 ms"
         jitter = "500 us"
+        jitter_correlation = "25 %"
         distribution = "pareto"
         loss = { p = "1 %", r = 0.25, good = 0.001 }
         reorder = "2 %"
@@ -78,6 +79,7 @@ fn every_value_of_a_shape_arrives() {
         rate: mbits(2.5),
         delay: 10 * MILLI,
         jitter: MILLI / 2,
+        jitter_correlation: 0.25,
         distribution: Distribution::Pareto,
         loss: Loss::GilbertElliott { p: 0.01, r: 0.25, bad: 1.0, good: 0.001 },
         reorder: 0.02,

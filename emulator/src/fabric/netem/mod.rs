@@ -106,6 +106,7 @@ impl Netem {
         leaves: Vec<(Direction, Place, Shape)>,
     ) -> Result<(), CarrierError> {
         for (direction, place, shape) in &leaves {
+            within_netem(shape)?;
             let options = parameters(self.seed, *direction, shape).encode(shape.distribution);
             namespace
                 .netlink(|socket| qdisc::add(socket, *place, KIND, options))
@@ -175,6 +176,7 @@ impl Carrier for Netem {
     }
 
     fn set_shape(&mut self, direction: Direction, shape: &Shape) -> Result<Shape, CarrierError> {
+        within_netem(shape)?;
         let leaf = self.leaves.get(&direction).ok_or(CarrierError::NoSuchDirection(direction))?;
         let options = parameters(self.seed, direction, shape).encode(shape.distribution);
         let listed = leaf.namespace.netlink(|socket| {
@@ -247,6 +249,14 @@ impl Carrier for Netem {
 
 fn parameters(seed: u64, direction: Direction, shape: &Shape) -> Parameters {
     Parameters::of(shape, seed_for(seed, direction))
+}
+
+fn within_netem(shape: &Shape) -> Result<(), CarrierError> {
+    if !shape.is_beyond_netem() {
+        return Ok(());
+    }
+    let what = "correlate jitter without bending its distribution";
+    Err(CarrierError::Unsupported { carrier: KIND, what, instead: "use --links software" })
 }
 
 /// What is in force at a place, if it is what was asked.

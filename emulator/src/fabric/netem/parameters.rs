@@ -176,6 +176,7 @@ impl Parameters {
             reorder_gap: asked.reorder_gap,
             duplicate: share(self.duplicate),
             corrupt: share(self.corrupt),
+            jitter_correlation: asked.jitter_correlation,
             distribution: asked.distribution,
             queue: asked.queue,
         }

@@ -27,6 +27,8 @@ table! {
         /// How much the delay varies: the standard deviation, or half the width of the uniform
         /// distribution. It doesn't when not given.
         jitter: Optional<Time>,
+        /// How much the jitter of one packet has to do with that of the one before, 0 to 1. Only links in software can do that.
+        jitter_correlation: Optional<Share>,
         /// How the delay varies; `"normal"` when not given.
         distribution: Optional<Choice<Distribution>>,
         /// Which packets are lost: a share of all, each alike (`0.01` or `"1 %"`), or in bursts by the

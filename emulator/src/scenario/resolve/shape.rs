@@ -26,6 +26,7 @@ pub fn impair(keys: &Impairments, shape: &mut Shape) {
     }
     put(&keys.delay, &mut shape.delay, |time| Some(time.0));
     put(&keys.jitter, &mut shape.jitter, |time| Some(time.0));
+    put(&keys.jitter_correlation, &mut shape.jitter_correlation, |share| Some(share.0));
     put(&keys.distribution, &mut shape.distribution, |choice| Some(choice.0));
     put(&keys.loss, &mut shape.loss, loss);
     put(&keys.reorder, &mut shape.reorder, |share| Some(share.0));
@@ -66,6 +67,10 @@ pub fn check(keys: &Impairments, shape: &Shape, problems: &mut Vec<Problem>) {
     if shape.reorder > 0.0 && shape.delay.is_zero() && given.is_written() && !keys.delay.is_bad() {
         problems.push(Problem::new(Mistake::ReorderWithoutDelay.into(), given));
     }
+    let given = keys.jitter_correlation.place();
+    if shape.jitter.is_zero() && given.is_written() && !keys.jitter.is_bad() {
+        problems.push(Problem::new(Mistake::NoEffectWithout("jitter").into(), given));
+    }
     let given = keys.reorder_gap.place();
     if shape.reorder <= 0.0 && given.is_written() && !keys.reorder.is_bad() {
         problems.push(Problem::new(Mistake::NoEffectWithout("reorder").into(), given));
@@ -81,6 +86,7 @@ pub fn change(keys: &ShapeKeys) -> Option<ShapeChange> {
         ("rate", keys.rate.at().is_some()),
         ("delay", rest.delay.at().is_some()),
         ("jitter", rest.jitter.at().is_some()),
+        ("jitter_correlation", rest.jitter_correlation.at().is_some()),
         ("distribution", rest.distribution.at().is_some()),
         ("loss", rest.loss.at().is_some()),
         ("reorder", rest.reorder.at().is_some()),
@@ -104,6 +110,7 @@ pub fn is_spoilt(keys: &ShapeKeys) -> bool {
     keys.rate.is_bad()
         || rest.delay.is_bad()
         || rest.jitter.is_bad()
+        || rest.jitter_correlation.is_bad()
         || rest.distribution.is_bad()
         || rest.loss.is_bad()
         || rest.reorder.is_bad()

@@ -89,7 +89,7 @@ impl Shaper {
             corrupt: corrupt::Corrupt::new(dice(2), shape.corrupt),
             queue: queue::Queue::new(shape.queue_bytes().bytes()),
             wire: rate::Transmitter::new(shape.rate),
-            delay: delay::Delay::new(dice(3), shape.delay, shape.jitter, shape.distribution),
+            delay: delay::Delay::new(dice(3), shape),
             reorder: reorder::Reorder::new(dice(4), shape.reorder, shape.reorder_gap),
             shape: shape.clone(),
         }
@@ -107,7 +107,7 @@ impl Shaper {
         self.duplicate.set(shape.duplicate);
         self.corrupt.set(shape.corrupt);
         self.queue = queue::Queue::new(shape.queue_bytes().bytes());
-        self.delay.set(shape.delay, shape.jitter, shape.distribution);
+        self.delay.set(shape);
         self.reorder.set(shape.reorder, shape.reorder_gap);
         self.shape = shape.clone();
         self.wire.set(now, shape.rate)

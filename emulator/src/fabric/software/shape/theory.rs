@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::fabric::distribution::normal_below;
 use crate::scenario::network::{Distribution, Loss};
 
 const PACKETS: u64 = 1_000_000;
@@ -207,9 +208,9 @@ fn with_a_gap_chance_decides_only_after_it() {
 }
 
 /// What the delays of packets are above the constant, in jitters.
-fn delays(distribution: Distribution, seed: u64) -> Vec<f64> {
+fn delays(distribution: Distribution, jitter_correlation: f64, seed: u64) -> Vec<f64> {
     let (delay, jitter) = (Duration::from_millis(50), Duration::from_millis(5));
-    let shape = Shape { delay, jitter, distribution, ..Shape::default() };
+    let shape = Shape { delay, jitter, jitter_correlation, distribution, ..Shape::default() };
     let leaves = verdicts(&shape, seed, PACKETS / 10).filter_map(|(now, verdict)| match verdict {
         Verdict::Leaves { first, .. } => Some(first.due.since(now)),
         _ => None,
@@ -222,15 +223,6 @@ fn ending_at_4(below: impl Fn(f64) -> f64) -> impl Fn(f64) -> (f64, f64) {
     move |x| (below(x), if x > 3.9998 { 1.0 } else { below(x) })
 }
 
-/// The normal distribution function, off by no more than 7.5e-8 (Abramowitz and Stegun, 26.2.17).
-fn normal(x: f64) -> f64 {
-    let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
-    let series =
-        t * (0.319_381_53 + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
-    let above = (-x * x / 2.0).exp() / std::f64::consts::TAU.sqrt() * series;
-    if x > 0.0 { 1.0 - above } else { above }
-}
-
 fn pareto(x: f64) -> f64 {
     1.0 - (0.75 * x + 1.5).max(1.0).powi(-3)
 }
@@ -238,13 +230,15 @@ fn pareto(x: f64) -> f64 {
 #[test]
 fn delays_vary_as_their_distribution_says() {
     let distance = |distribution, seed, theory: fn(f64) -> f64| {
-        kolmogorov_smirnov(delays(distribution, seed), ending_at_4(theory))
+        kolmogorov_smirnov(delays(distribution, 0.0, seed), ending_at_4(theory))
     };
     let uniform: fn(f64) -> f64 = |x| ((x + 1.0) / 2.0).clamp(0.0, 1.0);
     check("uniform", |seed| distance(Distribution::Uniform, seed, uniform));
-    check("normal", |seed| distance(Distribution::Normal, seed, normal));
+    check("normal", |seed| distance(Distribution::Normal, seed, normal_below));
     check("pareto", |seed| distance(Distribution::Pareto, seed, pareto));
-    check_refused("normal with 3 % more spread", |seed| distance(Distribution::Normal, seed, |x| normal(x / 1.03)));
+    check_refused("normal with 3 % more spread", |seed| {
+        distance(Distribution::Normal, seed, |x| normal_below(x / 1.03))
+    });
     check_refused("pareto with another shape", |seed| {
         distance(Distribution::Pareto, seed, |x| 1.0 - (0.75 * x + 1.5).max(1.0).powf(-3.1))
     });
@@ -253,8 +247,31 @@ fn delays_vary_as_their_distribution_says() {
 #[test]
 fn one_delay_says_nothing_of_the_next() {
     check("delays independent", |seed| {
-        let delays = delays(Distribution::Uniform, seed);
+        let delays = delays(Distribution::Uniform, 0.0, seed);
         let above: Vec<bool> = delays.iter().map(|delay| *delay > 0.0).collect();
         geometric(&runs(&above, true), 0.5)
     });
+}
+
+#[test]
+fn correlated_delays_have_their_correlation_and_still_their_distribution() {
+    const CORRELATION: f64 = 0.8;
+    // 0.8^50 is next to nothing, so these are as good as independent.
+    let one_in_50 =
+        |distribution, seed| -> Vec<f64> { delays(distribution, CORRELATION, seed).into_iter().step_by(50).collect() };
+    check("normal though correlated", |seed| {
+        kolmogorov_smirnov(one_in_50(Distribution::Normal, seed), ending_at_4(normal_below))
+    });
+    check("pareto though correlated", |seed| {
+        kolmogorov_smirnov(one_in_50(Distribution::Pareto, seed), ending_at_4(pareto))
+    });
+    // The estimate's variance is (1 − ρ²) / n (Bartlett 1946).
+    let from = |correlation: f64, seed| {
+        let delays = delays(Distribution::Normal, CORRELATION, seed);
+        let product = |gap: usize| delays.iter().zip(&delays[gap..]).map(|(a, b)| a * b).sum::<f64>();
+        let deviation = ((1.0 - correlation.powi(2)) / delays.len() as f64).sqrt();
+        (product(1) / product(0) - correlation).abs() / (TWO_SIDED * deviation)
+    };
+    check("correlated by 0.8", |seed| from(CORRELATION, seed));
+    check_refused("correlated by 0.79", |seed| from(0.79, seed));
 }
