@@ -95,7 +95,7 @@ pub struct Shape {
 }
 
 /// How a delay varies around its mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distribution {
     /// Evenly in delay ± jitter.
@@ -105,6 +105,16 @@ pub enum Distribution {
     Normal,
     /// Pareto, as in iproute2's table.
     Pareto,
+    /// As measured: quantiles in jitters at equal steps from the least to the most, with straight lines between them. At least two, of
+    /// which none is less than the one before, within ± [`Distribution::MOST`].
+    Table(Vec<f64>),
+}
+
+impl Distribution {
+    /// How many jitters a delay may differ from its mean: netem's tables end there.
+    pub const MOST: f64 = 3.999;
+    /// How many quantiles make a table.
+    pub const QUANTILES: std::ops::RangeInclusive<usize> = 2..=4096;
 }
 
 /// Which packets are lost.

@@ -93,6 +93,17 @@ fn every_value_of_a_shape_arrives() {
 }
 
 #[test]
+fn a_measured_distribution_is_a_list_of_quantiles() {
+    let jitter = "delay = \"5 ms\", jitter = \"1 ms\", distribution = [-1, 0, 2.5]";
+    let scenario = good(&format!("topology = {{ kind = \"mesh\", nodes = 3, {jitter} }}"));
+    let distribution = &scenario.network.media[0].shapes[0][1].distribution;
+    assert_eq!(*distribution, Distribution::Table(vec![-1.0, 0.0, 2.5]));
+    // It is in the record as it was written.
+    let recorded = serde_json::to_string(distribution).unwrap();
+    assert_eq!(serde_json::from_str::<Distribution>(&recorded).unwrap(), *distribution);
+}
+
+#[test]
 fn the_particular_wins_over_the_general_when_nodes_are_described() {
     let scenario = good(
         r#"

@@ -107,7 +107,7 @@ impl Netem {
     ) -> Result<(), CarrierError> {
         for (direction, place, shape) in &leaves {
             within_netem(shape)?;
-            let options = parameters(self.seed, *direction, shape).encode(shape.distribution);
+            let options = parameters(self.seed, *direction, shape).encode(&shape.distribution);
             namespace
                 .netlink(|socket| qdisc::add(socket, *place, KIND, options))
                 .map_err(CarrierError::netlink(format!("adding netem to host {}", direction.from)))?;
@@ -178,7 +178,7 @@ impl Carrier for Netem {
     fn set_shape(&mut self, direction: Direction, shape: &Shape) -> Result<Shape, CarrierError> {
         within_netem(shape)?;
         let leaf = self.leaves.get(&direction).ok_or(CarrierError::NoSuchDirection(direction))?;
-        let options = parameters(self.seed, direction, shape).encode(shape.distribution);
+        let options = parameters(self.seed, direction, shape).encode(&shape.distribution);
         let listed = leaf.namespace.netlink(|socket| {
             qdisc::change(socket, leaf.place, KIND, options).map_err(CarrierError::netlink(format!(
                 "changing the netem from host {} to host {}",
@@ -236,7 +236,7 @@ impl Carrier for Netem {
     fn longest_super_frame(&self, shape: &Shape) -> u32 {
         let plain = Shape { rate: None, delay: shape.delay, queue: shape.queue, ..Shape::default() };
         let one_by_one = shape.rate.is_some_and(|rate| rate <= ONE_BY_ONE)
-            || Shape { rate: None, distribution: plain.distribution, ..shape.clone() } != plain;
+            || Shape { rate: None, distribution: plain.distribution.clone(), ..shape.clone() } != plain;
         if one_by_one { 1 } else { UNLIMITED_SEGMENTS }
     }
 

@@ -81,7 +81,7 @@ impl Parameters {
 
     /// What goes into `TCA_OPTIONS`. All parameters are there each time, since the kernel keeps those that aren't;
     /// the uniform distribution, too, is sent as a table for that reason. Without jitter no table has a say.
-    pub(super) fn encode(&self, distribution: Distribution) -> Vec<u8> {
+    pub(super) fn encode(&self, distribution: &Distribution) -> Vec<u8> {
         let random = match self.loss {
             LossParameters::Random(share) => share,
             LossParameters::GilbertElliott { .. } => 0,
@@ -96,8 +96,9 @@ impl Parameters {
             .put(RATE, &words([u32::try_from(self.rate).unwrap_or(u32::MAX), 0, 0, 0]))
             .put(RATE64, &self.rate.to_ne_bytes());
         if self.jitter != 0 {
-            let table = distribution::table(distribution).iter().flat_map(|entry| entry.to_ne_bytes());
-            attributes = attributes.put(DELAY_DIST, &table.collect::<Vec<u8>>());
+            let table = distribution::table(distribution);
+            let bytes: Vec<u8> = table.iter().flat_map(|entry| entry.to_ne_bytes()).collect();
+            attributes = attributes.put(DELAY_DIST, &bytes);
         }
         if let LossParameters::GilbertElliott { p, r, h, k1 } = self.loss {
             attributes = attributes.nest(LOSS, Attributes::default().put(LOSS_GE, &words([p, r, h, k1])));
@@ -177,7 +178,7 @@ impl Parameters {
             duplicate: share(self.duplicate),
             corrupt: share(self.corrupt),
             jitter_correlation: asked.jitter_correlation,
-            distribution: asked.distribution,
+            distribution: asked.distribution.clone(),
             queue: asked.queue,
         }
     }
@@ -234,7 +235,7 @@ mod tests {
                 loss, reorder, reorder_gap, duplicate, corrupt, ..Shape::default()
             };
             let asked = Parameters::of(&shape, seed);
-            let got = Parameters::decode(&asked.encode(shape.distribution)).unwrap();
+            let got = Parameters::decode(&asked.encode(&shape.distribution)).unwrap();
             prop_assert_eq!(asked.difference(&got), None);
             prop_assert_eq!(asked, got);
             let shape_got = got.shape(&shape);

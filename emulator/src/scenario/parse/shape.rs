@@ -2,9 +2,10 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::choice::Choice;
+use super::choice::{Choice, Family};
 use super::leaf::Whole;
 use super::macros::table;
+use super::mistake::Mistake;
 use super::quantity::{QueueSize, RateLimit, Share, Time};
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
@@ -29,8 +30,9 @@ table! {
         jitter: Optional<Time>,
         /// How much the jitter of one packet has to do with that of the one before, 0 to 1. Only links in software can do that.
         jitter_correlation: Optional<Share>,
-        /// How the delay varies; `"normal"` when not given.
-        distribution: Optional<Choice<Distribution>>,
+        /// How the delay varies: `"normal"` (when not given), `"uniform"`, `"pareto"`, or as measured: a list of quantiles in jitters, at
+        /// equal steps from the least to the most; `[-1, -0.5, 0, 3]`: a third of all delays is between -1 and -0.5 jitters more than `delay`.
+        distribution: Optional<Variation>,
         /// Which packets are lost: a share of all, each alike (`0.01` or `"1 %"`), or in bursts by the
         /// Gilbert-Elliott model: `{ p = "1 %", r = "25 %" }`. None when not given.
         loss: Optional<LossModel>,
@@ -94,5 +96,77 @@ impl JsonSchema for LossModel {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let (share, bursts) = (generator.subschema_for::<Share>(), generator.subschema_for::<Bursts>());
         json_schema!({ "title": "share or bursts", "anyOf": [share, bursts] })
+    }
+}
+
+/// How a delay varies.
+#[derive(Debug, Clone)]
+pub struct Variation(pub Distribution);
+
+impl Read for Variation {
+    const WHAT: &'static str = "\"normal\", \"uniform\", \"pareto\", or a list of quantiles";
+    const EXAMPLE: &'static str = "\"normal\"";
+    fn read(node: &Node, reader: &mut Reader) -> Option<Variation> {
+        match &node.value {
+            Value::Text(_) => Choice::<Family>::read(node, reader).map(|Choice(family)| {
+                Variation(match family {
+                    Family::Normal => Distribution::Normal,
+                    Family::Uniform => Distribution::Uniform,
+                    Family::Pareto => Distribution::Pareto,
+                })
+            }),
+            Value::List(elements) => {
+                quantiles(node, elements, reader).map(|table| Variation(Distribution::Table(table)))
+            }
+            _ => {
+                reader.wrong_type::<Variation>(node);
+                None
+            }
+        }
+    }
+}
+
+fn quantiles(node: &Node, elements: &[Node], reader: &mut Reader) -> Option<Vec<f64>> {
+    let (key, count) = (reader.key(), Distribution::QUANTILES);
+    if !count.contains(&elements.len()) {
+        let (found, range) =
+            (format!("a list of {}", elements.len()), format!("one of {} to {}", count.start(), count.end()));
+        reader.note(Mistake::OutOfRange { key, found, range }, node.place);
+        return None;
+    }
+    let mut least = -Distribution::MOST;
+    let mut quantiles = Vec::with_capacity(elements.len());
+    for element in elements {
+        let quantile = match element.value {
+            Value::Integer(whole) => whole as f64,
+            Value::Float(number) => number,
+            _ => {
+                reader.wrong_type_as(element, "a list of numbers", "[-1, 0, 2]");
+                return None;
+            }
+        };
+        // No number at all is in no range.
+        if !(least..=Distribution::MOST).contains(&quantile) {
+            let range = format!("from {least} to {} jitters, none less than the one before", Distribution::MOST);
+            reader.note(Mistake::OutOfRange { key, found: quantile.to_string(), range }, element.place);
+            return None;
+        }
+        least = quantile;
+        quantiles.push(quantile);
+    }
+    Some(quantiles)
+}
+
+impl JsonSchema for Variation {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Distribution".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (family, most) = (generator.subschema_for::<Choice<Family>>(), Distribution::MOST);
+        let count = Distribution::QUANTILES;
+        let number = json_schema!({ "type": "number", "minimum": -most, "maximum": most });
+        let table =
+            json_schema!({ "type": "array", "minItems": count.start(), "maxItems": count.end(), "items": number });
+        json_schema!({ "title": "word or quantiles", "anyOf": [family, table] })
     }
 }

@@ -27,7 +27,7 @@ pub fn impair(keys: &Impairments, shape: &mut Shape) {
     put(&keys.delay, &mut shape.delay, |time| Some(time.0));
     put(&keys.jitter, &mut shape.jitter, |time| Some(time.0));
     put(&keys.jitter_correlation, &mut shape.jitter_correlation, |share| Some(share.0));
-    put(&keys.distribution, &mut shape.distribution, |choice| Some(choice.0));
+    put(&keys.distribution, &mut shape.distribution, |variation| Some(variation.0.clone()));
     put(&keys.loss, &mut shape.loss, loss);
     put(&keys.reorder, &mut shape.reorder, |share| Some(share.0));
     put(&keys.reorder_gap, &mut shape.reorder_gap, |gap| u32::try_from(gap.0).ok());

@@ -1,5 +1,6 @@
 //! The stage that delays: a constant, and jitter around it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use node::clock::Instant;
@@ -19,7 +20,7 @@ pub struct Delay {
     delay: Duration,
     jitter: Duration,
     correlation: f64,
-    table: &'static [i16],
+    table: Cow<'static, [i16]>,
     /// zₙ of the packet before, if that had one.
     deviations: Option<f64>,
     latest: Instant,
@@ -33,7 +34,7 @@ impl Delay {
             delay: shape.delay,
             jitter: shape.jitter,
             correlation: shape.jitter_correlation,
-            table: distribution::table(shape.distribution),
+            table: distribution::table(&shape.distribution),
             deviations: None,
             latest: Instant(0),
         }
@@ -56,7 +57,8 @@ impl Delay {
         if self.jitter.is_zero() {
             return 0.0;
         }
-        let times = f64::from(self.table[self.draw_entry()]) / distribution::SCALE;
+        let entry = self.draw_entry();
+        let times = f64::from(self.table[entry]) / distribution::SCALE;
         times * self.jitter.as_nanos() as f64
     }
 

@@ -236,6 +236,14 @@ fn delays_vary_as_their_distribution_says() {
     check("uniform", |seed| distance(Distribution::Uniform, seed, uniform));
     check("normal", |seed| distance(Distribution::Normal, seed, normal_below));
     check("pareto", |seed| distance(Distribution::Pareto, seed, pareto));
+    let measured = Distribution::Table(vec![-1.0, -0.5, 0.0, 3.0]);
+    check("measured", |seed| {
+        let thirds = |x: f64| {
+            let third = [(x + 1.0) / 0.5, (x + 0.5) / 0.5, x / 3.0];
+            third.iter().map(|share| share.clamp(0.0, 1.0)).sum::<f64>() / 3.0
+        };
+        kolmogorov_smirnov(delays(measured.clone(), 0.0, seed), |x| (thirds(x), thirds(x)))
+    });
     check_refused("normal with 3 % more spread", |seed| {
         distance(Distribution::Normal, seed, |x| normal_below(x / 1.03))
     });
