@@ -3,6 +3,7 @@
 #[path = "../src/fabric/tests/isolated.rs"]
 mod isolated;
 
+use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use emulator::fabric::software::Software;
 use emulator::fabric::{Counters, Direction, Fabric, Network, Shape};
-use emulator::scenario::network::{Airtime, Distribution, Link, Loss, Medium, Queue};
+use emulator::scenario::network::{Airtime, Aqm, Distribution, Link, Loss, Medium, Queue};
 use isolated::isolated;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpCongestion;
 use planner::units::{ByteSize, Rate};
 
 const PORT: u16 = 7000;
@@ -293,6 +296,50 @@ fn on_shared_air_what_is_lost_depends_on_the_seed_and_takes_no_air() {
             order
         };
         assert_eq!(arrived(Airtime::Shared), arrived(Airtime::Independent));
+    });
+}
+
+/// How long a packet of its own takes, in the middle, beside a stream that takes all of a link.
+fn beside_a_stream(aqm: Aqm) -> Duration {
+    let queue = Some(Queue::Time(Duration::from_millis(200)));
+    let fabric = link(&Shape { rate: mbits(10.0), queue, aqm, ..Shape::default() }, &Shape::default(), 1);
+    let (mut sender, mut receiver) = connect(&fabric);
+    // One that fills queues, whatever this host uses otherwise.
+    setsockopt(&sender, TcpCongestion, &OsString::from("reno")).unwrap();
+    let (a, b) = (socket(&fabric, 0), socket(&fabric, 1));
+    b.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let over = AtomicBool::new(false);
+    let mut took: Vec<Duration> = thread::scope(|scope| {
+        scope.spawn(|| while !over.load(Ordering::Relaxed) && sender.write_all(&[0; 16_384]).is_ok() {});
+        scope.spawn(|| while !over.load(Ordering::Relaxed) && receiver.read(&mut [0; 65_536]).is_ok() {});
+        let (begun, mut took) = (Instant::now(), Vec::new());
+        while begun.elapsed() < Duration::from_secs(3) {
+            let sent = Instant::now();
+            send(&fabric, &a, 1, &[0; 100]);
+            // One that is dropped waited for nothing, and while the stream still finds its rate nothing is to be seen.
+            if b.recv(&mut [0; 100]).is_ok() && sent.duration_since(begun) > Duration::from_secs(1) {
+                took.push(sent.elapsed());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        over.store(true, Ordering::Relaxed);
+        took
+    });
+    took.sort_unstable();
+    let counted = fabric.counters().unwrap()[&FORTH];
+    println!("{aqm:?}: {took:?}, {counted:?}");
+    match aqm {
+        Aqm::DropTail => assert_eq!(counted.lost, 0),
+        Aqm::Codel => assert!(counted.lost > 0, "{counted:?}"),
+    }
+    took[took.len() / 2]
+}
+
+#[test]
+fn codel_keeps_a_queue_short_that_a_stream_would_fill() {
+    isolated(|| {
+        let (tail, codel) = (beside_a_stream(Aqm::DropTail), beside_a_stream(Aqm::Codel));
+        assert!(codel < tail / 3, "{codel:?} with CoDel, {tail:?} without");
     });
 }
 

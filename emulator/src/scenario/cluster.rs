@@ -37,7 +37,9 @@ impl Scenario {
     /// Whether its network, or what a fault makes of that, is something that netem can't do.
     pub fn is_beyond_netem(&self) -> bool {
         let degraded = |fault: &FaultSpec| match &fault.kind {
-            FaultKind::Degrade { change, .. } => change.apply(&Shape::default()).is_some_and(|to| to.is_beyond_netem()),
+            FaultKind::Degrade { change, .. } => {
+                change.apply(&Shape::default()).is_some_and(|to| to.beyond_netem().is_some())
+            }
             _ => false,
         };
         self.network.is_beyond_netem() || self.faults.iter().any(degraded)

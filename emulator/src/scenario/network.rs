@@ -92,6 +92,19 @@ pub struct Shape {
     /// How much may wait for the rate before packets are dropped; `None`: sized from rate and delay,
     /// see [`Shape::queue_bytes`].
     pub queue: Option<Queue>,
+    /// Which packets are dropped though the queue has room. Only links in software can do more than the default.
+    pub aqm: Aqm,
+}
+
+/// How a queue is kept short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aqm {
+    /// Only what finds it full is dropped.
+    #[default]
+    DropTail,
+    /// CoDel (RFC 8289), with its target of 5 ms and its interval of 100 ms.
+    Codel,
 }
 
 /// How a delay varies around its mean.
@@ -172,9 +185,13 @@ impl Shape {
         }
     }
 
-    /// Whether netem can't do it: it has a correlation, too, but one that bends the distribution.
-    pub fn is_beyond_netem(&self) -> bool {
-        self.jitter_correlation > 0.0
+    /// What netem can't do of it. It has a correlation, too, but one that bends the distribution.
+    pub fn beyond_netem(&self) -> Option<&'static str> {
+        match self.aqm {
+            Aqm::Codel => Some("keep a queue short by CoDel, before its rate"),
+            Aqm::DropTail if self.jitter_correlation > 0.0 => Some("correlate jitter without bending its distribution"),
+            Aqm::DropTail => None,
+        }
     }
 
     /// Whether nothing passes.
@@ -280,7 +297,7 @@ impl Network {
 
     /// Whether there is something in it that netem can't do.
     pub fn is_beyond_netem(&self) -> bool {
-        self.shares_airtime() || self.directions().any(|(_, shape)| shape.is_beyond_netem())
+        self.shares_airtime() || self.directions().any(|(_, shape)| shape.beyond_netem().is_some())
     }
 
     /// The hosts that share a link or a medium with `host`.

@@ -5,7 +5,7 @@ mod faults;
 use std::path::Path;
 use std::time::Duration;
 
-use emulator::scenario::network::{Distribution, Loss, Queue, Shape};
+use emulator::scenario::network::{Aqm, Distribution, Loss, Queue, Shape};
 use emulator::scenario::{ModelSource, Overrides, Role, Scenario, ScenarioErrors, check_capacity, read};
 use node::config::{Arrival, Load};
 use planner::profile::{Cut, LiveTensor, ModelProfile, PROFILE_VERSION, Piece};
@@ -69,6 +69,7 @@ fn every_value_of_a_shape_arrives() {
         duplicate = 0.03
         corrupt = 0
         queue = "100 packets"
+        aqm = "codel"
         [load]
         kind = "open"
         rate = "90 /min"
@@ -87,6 +88,7 @@ fn every_value_of_a_shape_arrives() {
         duplicate: 0.03,
         corrupt: 0.0,
         queue: Some(Queue::Packets(100)),
+        aqm: Aqm::Codel,
     };
     assert_eq!(scenario.network.media[0].shapes[0][2], shape);
     assert_eq!(scenario.load, Load::Open { rate_per_s: 1.5, arrival: Arrival::Poisson });

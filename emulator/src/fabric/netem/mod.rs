@@ -252,11 +252,10 @@ fn parameters(seed: u64, direction: Direction, shape: &Shape) -> Parameters {
 }
 
 fn within_netem(shape: &Shape) -> Result<(), CarrierError> {
-    if !shape.is_beyond_netem() {
-        return Ok(());
+    match shape.beyond_netem() {
+        None => Ok(()),
+        Some(what) => Err(CarrierError::Unsupported { carrier: KIND, what, instead: "use --links software" }),
     }
-    let what = "correlate jitter without bending its distribution";
-    Err(CarrierError::Unsupported { carrier: KIND, what, instead: "use --links software" })
 }
 
 /// What is in force at a place, if it is what was asked.

@@ -180,6 +180,7 @@ impl Parameters {
             jitter_correlation: asked.jitter_correlation,
             distribution: asked.distribution.clone(),
             queue: asked.queue,
+            aqm: asked.aqm,
         }
     }
 }

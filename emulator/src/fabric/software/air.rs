@@ -26,6 +26,17 @@ pub struct Air<T> {
     path: u32,
 }
 
+/// What has its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn<T> {
+    /// Since when it waited.
+    pub since: Instant,
+    /// When its transmission begins.
+    pub start: Instant,
+    /// What it is.
+    pub what: T,
+}
+
 impl<T> Air<T> {
     /// Free air for so many stations.
     pub fn new(stations: usize) -> Air<T> {
@@ -43,16 +54,17 @@ impl<T> Air<T> {
         Some(first.max(self.free_at))
     }
 
-    /// What is transmitted next, and from when on, if that isn't after `now`. [`Air::occupy`] is to follow before the next call.
-    pub fn next(&mut self, now: Instant) -> Option<(Instant, T)> {
+    /// What is transmitted next, since when it waited and from when on it is transmitted, if that isn't after `now`.
+    /// [`Air::occupy`] is to follow before the next call.
+    pub fn next(&mut self, now: Instant) -> Option<Turn<T>> {
         let start = self.next_start().filter(|start| *start <= now)?;
         let count = self.stations.len();
         let mut turns = (self.turn..count).chain(0..self.turn);
         let station =
             turns.find(|&station| self.stations[station].front().is_some_and(|(since, _)| *since <= start))?;
         self.turn = (station + 1) % count;
-        let (_, what) = self.stations[station].pop_front()?;
-        Some((start, what))
+        let (since, what) = self.stations[station].pop_front()?;
+        Some(Turn { since, start, what })
     }
 
     /// The air is taken until then by a packet of this direction.
@@ -86,7 +98,7 @@ mod tests {
             air.wait(station, Instant(0), station);
         }
         let mut through = vec![0; rates.len()];
-        while let Some((start, station)) = air.next(Instant(1_000_000_000)) {
+        while let Some(Turn { start, what: station, .. }) = air.next(Instant(1_000_000_000)) {
             air.occupy(Instant(start.0 + PACKET * 1_000_000_000 / rates[station]), 0);
             through[station] += 1;
             air.wait(station, start, station);
@@ -107,14 +119,15 @@ mod tests {
         let mut air = Air::new(3);
         air.wait(2, Instant(5), 'a');
         air.wait(2, Instant(5), 'b');
+        let turn = |since, start, what| Some(Turn { since: Instant(since), start: Instant(start), what });
         assert_eq!((air.next_start(), air.next(Instant(4))), (Some(Instant(5)), None));
-        assert_eq!(air.next(Instant(6)), Some((Instant(5), 'a')));
+        assert_eq!(air.next(Instant(6)), turn(5, 5, 'a'));
         air.occupy(Instant(20), 2);
         air.wait(0, Instant(12), 'c');
         assert_eq!(air.next(Instant(19)), None);
-        assert_eq!(air.next(Instant(30)), Some((Instant(20), 'c')));
+        assert_eq!(air.next(Instant(30)), turn(12, 20, 'c'));
         air.occupy(Instant(25), 0);
-        assert_eq!(air.next(Instant(30)), Some((Instant(25), 'b')));
+        assert_eq!(air.next(Instant(30)), turn(5, 25, 'b'));
         assert_eq!(air.next_start(), None);
     }
 
@@ -138,7 +151,7 @@ mod tests {
         ) {
             let (mut air, mut now, mut free, mut sent) = (Air::new(4), 0, 0, vec![Vec::new(); 4]);
             let mut transmit = |air: &mut Air<(usize, usize, u64)>, now: u64| {
-                while let Some((start, (station, number, length))) = air.next(Instant(now)) {
+                while let Some(Turn { start, what: (station, number, length), .. }) = air.next(Instant(now)) {
                     assert!(start.0 >= free, "{} begins before {free}", start.0);
                     free = start.0 + length;
                     air.occupy(Instant(free), station as u32);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 use node::clock::Instant;
 
-use super::air::Air;
+use super::air::{Air, Turn};
 use super::control::Shared;
 use super::frame::{ETHERNET, Layout, MOST_HEADER, OFFLOAD_BYTES, Offload};
 use super::landing::{self, Landing};
@@ -51,7 +51,7 @@ pub struct Path {
     pub shaper: Shaper,
     /// The interface through which they leave.
     pub index: u32,
-    /// The air that they wait for, and as which station.
+    /// The air that they wait for, and as which station. A direction may be alone in one.
     pub station: Option<(usize, usize)>,
     /// How many bytes do.
     pub waiting: u64,
@@ -211,8 +211,16 @@ impl Flight {
         if let Some(entry) = self.paths.get_mut(path) {
             let retiming = entry.shaper.set(now, shape);
             self.schedule.retime(path as u32, retiming);
-            if let Some((air, _)) = entry.station {
-                self.airs[air].retime(path as u32, retiming);
+            match entry.station {
+                Some((air, _)) => self.airs[air].retime(path as u32, retiming),
+                // From now on its packets wait as on a medium on which it is alone. What it has taken already is through first.
+                None if entry.shaper.decides_late() => {
+                    let mut air = Air::new(1);
+                    air.occupy(entry.shaper.free_at(), path as u32);
+                    entry.station = Some((self.airs.len(), 0));
+                    self.airs.push(air);
+                }
+                None => {}
             }
         }
     }
@@ -279,11 +287,15 @@ impl Flight {
     /// Transmits what has its turn in the air until now.
     fn transmit(&mut self, now: Instant) {
         for air in 0..self.airs.len() {
-            while let Some((start, Waiting { path: number, frame, number: packet, drawn })) = self.airs[air].next(now) {
+            while let Some(Turn { since, start, what }) = self.airs[air].next(now) {
+                let Waiting { path: number, frame, number: packet, drawn } = what;
                 let bytes = self.pool.layout(frame).wire_bytes(packet, 1);
                 let path = &mut self.paths[number as usize];
                 path.waiting = path.waiting.saturating_sub(u64::from(bytes));
-                let verdict = path.shaper.transmit(start, bytes, drawn);
+                let verdict = match path.shaper.drops_late(start, since, path.waiting) {
+                    true => Verdict::Lost,
+                    false => path.shaper.transmit(start, bytes, drawn),
+                };
                 if let Verdict::Leaves { first, second, .. } = verdict {
                     self.airs[air].occupy(second.map_or(first.through, |second| second.through), number);
                 }

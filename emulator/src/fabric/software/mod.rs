@@ -9,7 +9,8 @@
 //! host a ── pair ── socket ─▶ which direction? ─▶ shape ─▶ schedule ─▶ socket ── pair ── host b
 //! ```
 //!
-//! Where a medium's airtime is shared, a packet waits for its sender's turn before it is transmitted ([`air`]).
+//! Where a medium's airtime is shared, a packet waits for its sender's turn before it is transmitted ([`air`]); where a queue is kept
+//! short, for its own direction's.
 //!
 //! In the steady state nothing is allocated: frames wait in a [`pool`], departures in a [`schedule`], both
 //! of fixed size. What doesn't fit is dropped and counted. (Queues for the air grow to what waited in them at most.)
@@ -257,13 +258,17 @@ impl Carrier for Software {
         let Some(sender) = self.sender.take() else { return Ok(()) };
         let mut planned: Vec<(&Direction, &Planned)> = self.indices.iter().collect();
         planned.sort_unstable_by_key(|(_, planned)| planned.number);
+        let mut airs: Vec<_> = self.airs.iter().map(|stations| Air::new(*stations)).collect();
         let paths = planned
             .into_iter()
-            .map(|(&direction, planned)| Path {
-                shaper: Shaper::new(&planned.shape, self.seed, direction),
-                index: planned.index,
-                station: planned.station,
-                waiting: 0,
+            .map(|(&direction, planned)| {
+                let shaper = Shaper::new(&planned.shape, self.seed, direction);
+                let mut station = planned.station;
+                if station.is_none() && shaper.decides_late() {
+                    station = Some((airs.len(), 0));
+                    airs.push(Air::new(1));
+                }
+                Path { shaper, index: planned.index, station, waiting: 0 }
             })
             .collect();
         let shared =
@@ -273,7 +278,6 @@ impl Carrier for Software {
         let sockets: Vec<Arc<OwnedFd>> = sockets.into_iter().map(Arc::new).collect();
         let ports = sockets.iter().cloned().zip(std::mem::take(&mut self.ports));
         let ports = ports.map(|(socket, destinations)| Port { socket, destinations }).collect();
-        let airs = self.airs.iter().map(|stations| Air::new(*stations)).collect();
         let forwarder = Forwarder { ports, paths, airs, sender, shared: Arc::clone(&shared), precise: self.precise };
         let thread = thread::Builder::new()
             .name("forwarder".to_owned())

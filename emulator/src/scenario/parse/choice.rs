@@ -10,7 +10,7 @@ use super::mistake::Mistake;
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
 use crate::sandbox::layer::Access;
-use crate::scenario::network::Airtime;
+use crate::scenario::network::{Airtime, Aqm};
 use crate::scenario::{Grade, Role, Store};
 
 /// More chains than this have no use: a cluster has 500 nodes at most.
@@ -110,6 +110,11 @@ impl Word for Family {
     const WORDS: &'static [(&'static str, Family)] =
         &[("normal", Family::Normal), ("uniform", Family::Uniform), ("pareto", Family::Pareto)];
     const EXAMPLE: &'static str = "\"normal\"";
+}
+
+impl Word for Aqm {
+    const WORDS: &'static [(&'static str, Aqm)] = &[("drop-tail", Aqm::DropTail), ("codel", Aqm::Codel)];
+    const EXAMPLE: &'static str = "\"codel\"";
 }
 
 /// A run is never expected to be invalid.

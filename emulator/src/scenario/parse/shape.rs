@@ -9,7 +9,7 @@ use super::mistake::Mistake;
 use super::quantity::{QueueSize, RateLimit, Share, Time};
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
-use crate::scenario::network::Distribution;
+use crate::scenario::network::{Aqm, Distribution};
 
 table! {
     /// What happens to packets on a link, in one direction.
@@ -48,6 +48,9 @@ table! {
         /// How much may wait for the rate before packets are dropped: `"64 KiB"`, `"100 packets"`, or
         /// as much as the rate carries in `"50 ms"`. Sized from rate and delay when not given.
         queue: Optional<QueueSize>,
+        /// Which packets are dropped though the queue has room: none (`"drop-tail"`, when not given), or such as waited too long, by CoDel
+        /// (`"codel"`; RFC 8289, 5 ms and 100 ms). Only links in software can do that.
+        aqm: Optional<Choice<Aqm>>,
     }
 }
 

@@ -34,6 +34,7 @@ pub fn impair(keys: &Impairments, shape: &mut Shape) {
     put(&keys.duplicate, &mut shape.duplicate, |share| Some(share.0));
     put(&keys.corrupt, &mut shape.corrupt, |share| Some(share.0));
     put(&keys.queue, &mut shape.queue, |queue| Some(Some(queue.0)));
+    put(&keys.aqm, &mut shape.aqm, |choice| Some(choice.0));
 }
 
 fn loss(model: &LossModel) -> Option<Loss> {
@@ -94,6 +95,7 @@ pub fn change(keys: &ShapeKeys) -> Option<ShapeChange> {
         ("duplicate", rest.duplicate.at().is_some()),
         ("corrupt", rest.corrupt.at().is_some()),
         ("queue", rest.queue.at().is_some()),
+        ("aqm", rest.aqm.at().is_some()),
     ];
     let value = serde_json::to_value(&shape).ok()?;
     let changes: BTreeMap<String, serde_json::Value> = given
@@ -118,4 +120,5 @@ pub fn is_spoilt(keys: &ShapeKeys) -> bool {
         || rest.duplicate.is_bad()
         || rest.corrupt.is_bad()
         || rest.queue.is_bad()
+        || rest.aqm.is_bad()
 }

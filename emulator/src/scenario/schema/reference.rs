@@ -49,6 +49,7 @@ const SHAPE: &[&str] = &[
     "duplicate",
     "corrupt",
     "queue",
+    "aqm",
 ];
 
 fn section(text: &mut String, title: &str, schema: &Value, without: &[&str]) {

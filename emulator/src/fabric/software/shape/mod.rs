@@ -2,10 +2,11 @@
 //! instant it came, and the verdict says when it leaves.
 //!
 //! The stages, in their order, each in a file of its own: [`loss`], [`duplicate`], [`corrupt`],
-//! [`queue`], [`rate`], [`delay`] and [`reorder`]. As in netem, a lost packet takes no time on the wire and a doubled
+//! [`queue`], [`codel`], [`rate`], [`delay`] and [`reorder`]. As in netem, a lost packet takes no time on the wire and a doubled
 //! one takes it twice. Chance is drawn before the queue decides, so that which packets are lost depends
 //! on the seed and the packets' order, never on when they came.
 
+pub mod codel;
 pub mod corrupt;
 pub mod delay;
 pub mod dice;
@@ -21,7 +22,7 @@ use node::clock::Instant;
 
 use self::dice::Dice;
 use self::rate::Retiming;
-use crate::scenario::network::{Direction, Shape};
+use crate::scenario::network::{Aqm, Direction, Shape};
 
 /// How long a super-frame may occupy the wire without being taken apart: longer, and it would be a
 /// lump that delays others by more than anybody would expect of a packet.
@@ -35,6 +36,7 @@ pub struct Shaper {
     duplicate: duplicate::Duplicate,
     corrupt: corrupt::Corrupt,
     queue: queue::Queue,
+    codel: codel::CoDel,
     wire: rate::Transmitter,
     delay: delay::Delay,
     reorder: reorder::Reorder,
@@ -88,6 +90,7 @@ impl Shaper {
             duplicate: duplicate::Duplicate::new(dice(1), shape.duplicate),
             corrupt: corrupt::Corrupt::new(dice(2), shape.corrupt),
             queue: queue::Queue::new(shape.queue_bytes().bytes()),
+            codel: codel::CoDel::default(),
             wire: rate::Transmitter::new(shape.rate),
             delay: delay::Delay::new(dice(3), shape),
             reorder: reorder::Reorder::new(dice(4), shape.reorder, shape.reorder_gap),
@@ -121,6 +124,21 @@ impl Shaper {
             || self.reorder.is_active()
             || self.delay.varies();
         if alone { 1 } else { longest_lump(&self.shape, self.queue.limit(), bytes) }
+    }
+
+    /// Whether packets must wait in front of the shaper, since what happens to one is decided only when its turn comes.
+    pub fn decides_late(&self) -> bool {
+        self.shape.aqm == Aqm::Codel
+    }
+
+    /// Whether a packet that came at `since` is dropped now that its turn comes, `left` bytes waiting behind it.
+    pub fn drops_late(&mut self, now: Instant, since: Instant, left: u64) -> bool {
+        self.decides_late() && self.codel.drops(now, since, left)
+    }
+
+    /// When all that it has taken is through.
+    pub fn free_at(&self) -> Instant {
+        self.wire.free_at()
     }
 
     /// Whether so many more bytes may wait behind so many.
