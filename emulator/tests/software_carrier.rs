@@ -4,7 +4,7 @@
 mod isolated;
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -310,8 +310,14 @@ fn beside_a_stream(aqm: Aqm) -> Duration {
     b.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     let over = AtomicBool::new(false);
     let mut took: Vec<Duration> = thread::scope(|scope| {
-        scope.spawn(|| while !over.load(Ordering::Relaxed) && sender.write_all(&[0; 16_384]).is_ok() {});
-        scope.spawn(|| while !over.load(Ordering::Relaxed) && receiver.read(&mut [0; 65_536]).is_ok() {});
+        let over = &over;
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                sender.write_all(&[0; 16_384]).unwrap();
+            }
+        });
+        // Until the sender is gone.
+        scope.spawn(move || io::copy(&mut receiver, &mut io::sink()).unwrap());
         let (begun, mut took) = (Instant::now(), Vec::new());
         while begun.elapsed() < Duration::from_secs(3) {
             let sent = Instant::now();
