@@ -86,11 +86,6 @@ pub enum RunError {
     /// The cluster can't hold the model.
     #[error("the cluster can't hold the model")]
     Capacity(#[from] ScenarioErrors),
-    /// Links of this version have their rates for themselves.
-    #[error(
-        "a topology with airtime = \"shared\" can be planned, but not run: links of this version don't share airtime yet"
-    )]
-    SharedAirtime,
     /// A fault needs what this host doesn't have.
     #[error("faults of kind {kind:?} can't be fired on this host: {reason}")]
     FaultNeeds {
@@ -217,7 +212,7 @@ impl RunError {
         match self {
             RunError::Sandbox(error) => Exit::from_code(error.exit_code()).unwrap_or(Exit::SetupFailed),
             RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. }))
-            | RunError::SharedAirtime
+            | RunError::Fabric(FabricError::Carrier(CarrierError::Unsupported { .. }))
             | RunError::FaultNeeds { .. } => Exit::HostLacks,
             RunError::Capacity(_) | RunError::Store { .. } | RunError::OtherModel { .. } => Exit::Usage,
             RunError::Screen(ScreenError::NoTerminal(_)) => Exit::Usage,
@@ -238,9 +233,6 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the run could not be begun. What goes wrong later is said on standard error and is in the exit code.
 pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
-    if loaded.scenario.network.shares_airtime() {
-        return Err(RunError::SharedAirtime);
-    }
     let began = Instant::now();
     // An interrupt waits until there is somebody to heed it, and until what it would leave behind has been put right.
     let held = sandbox::Held::hold();
@@ -349,7 +341,8 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
     progress.phase("network");
     let clock = Instant::now();
     let (names, routes) = (scenario.host_names(), scenario.network.routes());
-    let fabric = Fabric::build(&scenario.network, &names, &routes.next_hop, options.links, scenario.seed)?;
+    let links = options.links.for_what_netem_cannot(scenario.is_beyond_netem());
+    let fabric = Fabric::build(&scenario.network, &names, &routes.next_hop, links, scenario.seed)?;
     results.host(&fabric, host.sandbox, host.groups);
     let captures = Captures::start(&options.captures, scenario, &fabric, results.folder())?;
     results.mark_on(captures.marks());

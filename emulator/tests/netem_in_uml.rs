@@ -119,10 +119,16 @@ fn shapes_read_back_equal() {
     let shapes = [
         Shape { rate: mbits(10.0), delay: Duration::from_millis(25), ..Shape::default() },
         Shape { delay: Duration::from_nanos(1_234_567), jitter: Duration::from_micros(100), ..Shape::default() },
+        Shape {
+            distribution: Distribution::Table(vec![-1.0, 2.0]),
+            jitter: Duration::from_millis(1),
+            ..Shape::default()
+        },
         Shape { distribution: Distribution::Pareto, delay: Duration::from_millis(5), ..Shape::default() },
         Shape { loss: bursts, rate: mbits(0.064), ..Shape::default() },
         Shape { loss: Loss::Random(0.015), duplicate: 0.01, corrupt: 0.002, ..Shape::default() },
         Shape { reorder: 0.25, delay: Duration::from_millis(3), rate: mbits(100_000.0), ..Shape::default() },
+        Shape { reorder: 0.5, reorder_gap: 5, delay: Duration::from_millis(3), ..Shape::default() },
         Shape { queue: Some(Queue::Bytes(ByteSize::from_mib(1))), rate: mbits(1000.0), ..Shape::default() },
         Shape::default().severed(),
         Shape::default(),
@@ -221,9 +227,11 @@ fn jitter_spreads_the_delay_by_its_distribution() {
         return;
     }
     const COUNT: usize = 400;
-    for distribution in [Distribution::Uniform, Distribution::Normal, Distribution::Pareto] {
+    let measured = Distribution::Table(vec![-1.0, -0.5, 0.0, 3.0]);
+    for distribution in [Distribution::Uniform, Distribution::Normal, Distribution::Pareto, measured] {
         let (delay, jitter) = (Duration::from_millis(10), Duration::from_millis(2));
-        let fabric = link(Shape { delay, jitter, distribution, ..Shape::default() }, Shape::default(), 7);
+        let fabric =
+            link(Shape { delay, jitter, distribution: distribution.clone(), ..Shape::default() }, Shape::default(), 7);
         let (near, far) = (udp(&fabric, 0), udp(&fabric, 1));
         let there = far.local_addr().unwrap();
         let mut times: Vec<f64> = (0..COUNT)
@@ -242,6 +250,7 @@ fn jitter_spreads_the_delay_by_its_distribution() {
             Distribution::Uniform => [-0.8, 0.0, 0.8],
             Distribution::Normal => [-1.2816, 0.0, 1.2816],
             Distribution::Pareto => [-0.619, -0.320, 0.873],
+            Distribution::Table(_) => [-0.85, -0.25, 2.1],
         };
         for (measured, quantile) in [early, middle, late].into_iter().zip(expected) {
             let planned = 10.0 + 2.0 * quantile;

@@ -172,6 +172,25 @@ fn a_dispatcher_that_is_not_told_the_rates_measures_them() {
 }
 
 #[test]
+fn on_shared_air_a_run_reaches_what_the_plan_says_and_without_sharing_far_more() {
+    let user = User::new();
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/shared_air.toml");
+    let reached = |airtime: &str| {
+        let airtime = format!("topology.airtime={airtime:?}");
+        let summary = user.run(&["run", scenario, "--json", "--set", &airtime]).expect(0).json();
+        nothing_lost_twice_or_wrong(&summary);
+        println!("{airtime}: {:#} of {:#}", summary["throughput"], summary["bound"]);
+        let figure = |of: &str, name: &str| summary[of][name].as_f64().unwrap_or_else(|| panic!("{of}.{name}"));
+        (figure("bound", "throughput_per_s"), figure("bound", "reached"), summary["bound"]["limit"].to_string())
+    };
+    let (shared, share, limit) = reached("shared");
+    let (alone, _, _) = reached("independent");
+    assert!(limit.contains("airtime"), "the limit is {limit}");
+    assert!((0.8..=1.02).contains(&share), "{share} of the bound");
+    assert!(alone > 1.5 * shared, "{alone} and {shared} requests a second");
+}
+
+#[test]
 fn replicas_share_the_requests() {
     let user = User::new();
     // What part of the bound is reached depends on what else this machine does.

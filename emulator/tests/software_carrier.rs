@@ -3,7 +3,8 @@
 #[path = "../src/fabric/tests/isolated.rs"]
 mod isolated;
 
-use std::io::{ErrorKind, Read, Write};
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,9 +12,11 @@ use std::time::{Duration, Instant};
 
 use emulator::fabric::software::Software;
 use emulator::fabric::{Counters, Direction, Fabric, Network, Shape};
-use emulator::scenario::network::{Airtime, Distribution, Link, Loss, Medium};
+use emulator::scenario::network::{Airtime, Aqm, Distribution, Link, Loss, Medium, Queue};
 use isolated::isolated;
-use planner::units::Rate;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpCongestion;
+use planner::units::{ByteSize, Rate};
 
 const PORT: u16 = 7000;
 /// Long enough on the busiest machine; only a failing test waits for it.
@@ -214,6 +217,135 @@ fn on_a_medium_every_pair_has_its_own_shape() {
                 assert_eq!(counters(&fabric, Direction { from, to }, |counters| counters.packets > 0).packets, 1);
             }
         }
+    });
+}
+
+/// What each station has to send, in packets of 1000 bytes on the wire.
+const BACKLOG: u32 = 100;
+
+/// Stations that share the air and send to one more, at these rates in Mbit/s, `BACKLOG` packets each, all of which wait from the
+/// beginning: whose packets arrived, in their order, and how long it took.
+fn through_shared_air(rates: &[f64]) -> (Vec<usize>, Duration) {
+    let (stations, sink) = (rates.len(), rates.len());
+    let queue = Some(Queue::Bytes(ByteSize::from_mib(1)));
+    let row = |from: usize| {
+        let rate = rates.get(from).and_then(|rate| mbits(*rate));
+        vec![Shape { rate, queue, ..Shape::default() }; stations + 1]
+    };
+    let shapes = (0..=stations).map(row).collect();
+    let medium = Medium { name: "air".to_owned(), members: (0..=sink).collect(), shapes, airtime: Airtime::Shared };
+    let fabric = build(&Network { nodes: stations + 1, media: vec![medium], ..Network::default() }, 1);
+    let sockets: Vec<UdpSocket> = (0..=stations).map(|host| socket(&fabric, host)).collect();
+    let begun = Instant::now();
+    // In turns, so that all have something to send from the first moment on.
+    for _ in 0..BACKLOG {
+        for (from, socket) in sockets[..stations].iter().enumerate() {
+            send(&fabric, socket, sink, &[from as u8; 958]);
+        }
+    }
+    let mut bytes = [0; 1000];
+    let order = (0..stations * BACKLOG as usize).map(|_| {
+        assert_eq!(sockets[sink].recv(&mut bytes).unwrap(), 958);
+        usize::from(bytes[0])
+    });
+    (order.collect(), begun.elapsed())
+}
+
+/// All have got equally many packets through for as long as all had some, and together they took the air's time: the closed form,
+/// by which each has a throughput of 1 / (1/r₁ + … + 1/rₙ).
+fn fair_and_no_faster_than_the_air(rates: &[f64]) {
+    let (order, took) = through_shared_air(rates);
+    let mut through = vec![0_u32; rates.len()];
+    order[..order.len() - 3 * rates.len()].iter().for_each(|from| through[*from] += 1);
+    assert!(through.iter().all(|count| through[0].abs_diff(*count) <= 2), "{through:?}");
+    let air = Duration::from_secs_f64(rates.iter().map(|rate| f64::from(BACKLOG) * 0.008 / rate).sum());
+    println!("{rates:?} Mbit/s: {air:?} of air took {took:?}");
+    assert!(took >= air, "{took:?} is less than {air:?}");
+    // Each transmission follows from the one before it and not from when the forwarder woke up, so a busy host delays only the end.
+    assert!(took <= air * 2, "{took:?} is far more than {air:?}");
+}
+
+#[test]
+fn stations_of_one_rate_that_share_the_air_have_that_rate_together() {
+    isolated(|| fair_and_no_faster_than_the_air(&[8.0; 4]));
+}
+
+#[test]
+fn stations_that_share_the_air_get_equally_many_packets_through_and_the_slowest_slows_all() {
+    isolated(|| fair_and_no_faster_than_the_air(&[1.0, 4.0, 8.0]));
+}
+
+#[test]
+fn on_shared_air_what_is_lost_depends_on_the_seed_and_takes_no_air() {
+    isolated(|| {
+        let shape = Shape { rate: mbits(8.0), loss: Loss::Random(0.5), ..Shape::default() };
+        let arrived = |airtime| {
+            let medium = Medium {
+                name: "air".to_owned(),
+                members: vec![0, 1],
+                shapes: vec![vec![shape.clone(); 2]; 2],
+                airtime,
+            };
+            let fabric = build(&Network { nodes: 2, media: vec![medium], ..Network::default() }, 5);
+            let (a, b) = (socket(&fabric, 0), socket(&fabric, 1));
+            (0..40).for_each(|number| send(&fabric, &a, 1, &[number; 958]));
+            let sum = counters(&fabric, FORTH, |counters| counters.packets + counters.lost == 40);
+            let mut bytes = [0; 1000];
+            let order: Vec<u8> = (0..sum.packets).map(|_| b.recv(&mut bytes).map(|_| bytes[0]).unwrap()).collect();
+            assert_eq!(sum.overflowed + sum.refused, 0, "{sum:?}");
+            order
+        };
+        assert_eq!(arrived(Airtime::Shared), arrived(Airtime::Independent));
+    });
+}
+
+/// How long a packet of its own takes, in the middle, beside a stream that takes all of a link.
+fn beside_a_stream(aqm: Aqm) -> Duration {
+    let queue = Some(Queue::Time(Duration::from_millis(200)));
+    let fabric = link(&Shape { rate: mbits(10.0), queue, aqm, ..Shape::default() }, &Shape::default(), 1);
+    let (mut sender, mut receiver) = connect(&fabric);
+    // One that fills queues, whatever this host uses otherwise.
+    setsockopt(&sender, TcpCongestion, &OsString::from("reno")).unwrap();
+    let (a, b) = (socket(&fabric, 0), socket(&fabric, 1));
+    b.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let over = AtomicBool::new(false);
+    let mut took: Vec<Duration> = thread::scope(|scope| {
+        let over = &over;
+        scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                sender.write_all(&[0; 16_384]).unwrap();
+            }
+        });
+        // Until the sender is gone.
+        scope.spawn(move || io::copy(&mut receiver, &mut io::sink()).unwrap());
+        let (begun, mut took) = (Instant::now(), Vec::new());
+        while begun.elapsed() < Duration::from_secs(3) {
+            let sent = Instant::now();
+            send(&fabric, &a, 1, &[0; 100]);
+            // One that is dropped waited for nothing, and while the stream still finds its rate nothing is to be seen.
+            if b.recv(&mut [0; 100]).is_ok() && sent.duration_since(begun) > Duration::from_secs(1) {
+                took.push(sent.elapsed());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        over.store(true, Ordering::Relaxed);
+        took
+    });
+    took.sort_unstable();
+    let counted = fabric.counters().unwrap()[&FORTH];
+    println!("{aqm:?}: {took:?}, {counted:?}");
+    match aqm {
+        Aqm::DropTail => assert_eq!(counted.lost, 0),
+        Aqm::Codel => assert!(counted.lost > 0, "{counted:?}"),
+    }
+    took[took.len() / 2]
+}
+
+#[test]
+fn codel_keeps_a_queue_short_that_a_stream_would_fill() {
+    isolated(|| {
+        let (tail, codel) = (beside_a_stream(Aqm::DropTail), beside_a_stream(Aqm::Codel));
+        assert!(codel < tail / 3, "{codel:?} with CoDel, {tail:?} without");
     });
 }
 

@@ -89,6 +89,7 @@ struct Needs {
 
 impl Needs {
     fn of(scenario: Option<&Scenario>, links: CarrierChoice, findings: &[Finding]) -> Needs {
+        let beyond_netem = scenario.is_some_and(Scenario::is_beyond_netem);
         let has_media = scenario.is_none_or(|scenario| !scenario.network.media.is_empty());
         let has_links = scenario.is_none_or(|scenario| !scenario.network.links.is_empty());
         let works = |wanted| findings.iter().any(|finding| finding.capability == wanted && finding.works());
@@ -97,7 +98,7 @@ impl Needs {
         let netem = if links == CarrierChoice::Netem { Need::Needed } else { Need::Unused };
         let software = match links {
             CarrierChoice::Netem => Need::Unused,
-            CarrierChoice::Auto if netem_works => Need::Unused,
+            CarrierChoice::Auto if netem_works && !beyond_netem => Need::Unused,
             CarrierChoice::Auto | CarrierChoice::Software | CarrierChoice::Precise => Need::Needed,
         };
         let cpu = scenario.is_none_or(|scenario| scenario.nodes.iter().any(|node| node.cpu.is_some()));

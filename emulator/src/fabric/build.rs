@@ -97,7 +97,7 @@ impl Fabric {
         seed: u64,
     ) -> Result<Fabric, FabricError> {
         check(network, names, next_hops)?;
-        let carrier = probe::open(choice, !network.media.is_empty(), seed)?;
+        let carrier = probe::open(choice, network, seed)?;
         Fabric::build_with(carrier, network, names, next_hops)
     }
 
@@ -350,7 +350,7 @@ fn plug_in(hosts: &mut [Host], carrier: &mut dyn Carrier, network: &Network) -> 
         let members: Vec<(usize, usize)> =
             medium.members.iter().map(|&host| (host, hosts[host].reserve(host))).collect();
         let plugs: Vec<Plug<'_>> = members.iter().map(|&(host, interface)| hosts[host].plug(host, interface)).collect();
-        carrier.add_medium(&medium.name, &plugs, &medium.shapes)?;
+        carrier.add_medium(medium, &plugs)?;
         meet(hosts, &members)?;
     }
     Ok(())

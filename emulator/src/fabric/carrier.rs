@@ -14,6 +14,7 @@ use super::namespace::{Namespace, NamespaceError};
 use super::netlink::NetlinkError;
 use super::veth::{End, Mac};
 use super::{Counters, Direction, Shape};
+use crate::scenario::network::Medium;
 
 /// Where a carrier is to make an interface of a host.
 #[derive(Debug, Clone, Copy)]
@@ -47,9 +48,9 @@ pub trait Carrier: Send {
     /// MAC, an MTU of 1500, up, and without ARP ([`super::veth::create`] makes one like that).
     fn add_link(&mut self, a: Plug<'_>, b: Plug<'_>, a_to_b: &Shape, b_to_a: &Shape) -> Result<(), CarrierError>;
 
-    /// Joins any number of hosts, `shapes[i][j]` being from `members[i]` to `members[j]`. Each has one
-    /// interface afterwards, as for [`Carrier::add_link`]. A frame's direction follows from its two MACs.
-    fn add_medium(&mut self, name: &str, members: &[Plug<'_>], shapes: &[Vec<Shape>]) -> Result<(), CarrierError>;
+    /// Joins the members of a medium, in their order. Each has one interface afterwards, as for [`Carrier::add_link`]. A frame's
+    /// direction follows from its two MACs.
+    fn add_medium(&mut self, medium: &Medium, members: &[Plug<'_>]) -> Result<(), CarrierError>;
 
     /// Everything is plugged in: let packets pass.
     fn start(&mut self) -> Result<(), CarrierError>;

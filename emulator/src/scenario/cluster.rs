@@ -3,7 +3,8 @@
 use planner::cluster::paths::Routes;
 use planner::cluster::{Cluster, Device};
 
-use super::{Role, Scenario};
+use super::network::Shape;
+use super::{FaultKind, FaultSpec, Role, Scenario};
 
 impl Scenario {
     /// The nodes and what each can send to each other.
@@ -31,6 +32,17 @@ impl Scenario {
     /// The first node with a role; every scenario has exactly one client and one dispatcher.
     pub fn node_with(&self, role: Role) -> usize {
         self.nodes.iter().position(|node| node.role == role).unwrap_or_default()
+    }
+
+    /// Whether its network, or what a fault makes of that, is something that netem can't do.
+    pub fn is_beyond_netem(&self) -> bool {
+        let degraded = |fault: &FaultSpec| match &fault.kind {
+            FaultKind::Degrade { change, .. } => {
+                change.apply(&Shape::default()).is_some_and(|to| to.beyond_netem().is_some())
+            }
+            _ => false,
+        };
+        self.network.is_beyond_netem() || self.faults.iter().any(degraded)
     }
 
     /// Names of the hosts, as [`super::network::Network`] numbers them: nodes, then switches.

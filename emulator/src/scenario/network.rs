@@ -59,7 +59,7 @@ pub enum Airtime {
     #[default]
     Independent,
     /// While one node sends, no other can, as in the air: a pair's rate is what it has when all others
-    /// are silent. It can be planned with; no carrier emulates it yet.
+    /// are silent. Only links in software can do that.
     Shared,
 }
 
@@ -75,12 +75,16 @@ pub struct Shape {
     /// Variation of the delay: the standard deviation, or half the width of the uniform distribution.
     #[serde(with = "duration")]
     pub jitter: Duration,
+    /// How much the jitter of one packet has to do with that of the one before, 0 to 1. Only links in software can do that.
+    pub jitter_correlation: f64,
     /// How the delay varies.
     pub distribution: Distribution,
     /// Which packets are lost.
     pub loss: Loss,
     /// Share of packets that skip the delay and so overtake others, 0 to 1. Needs a delay.
     pub reorder: f64,
+    /// Packets from one that overtakes to the next at least, as netem's gap; 0 and 1: any may.
+    pub reorder_gap: u32,
     /// Share of packets that arrive twice, 0 to 1.
     pub duplicate: f64,
     /// Share of packets in which one bit is flipped, 0 to 1.
@@ -88,10 +92,23 @@ pub struct Shape {
     /// How much may wait for the rate before packets are dropped; `None`: sized from rate and delay,
     /// see [`Shape::queue_bytes`].
     pub queue: Option<Queue>,
+    /// Which packets are dropped though the queue has room. Only links in software can do more than the default.
+    pub aqm: Aqm,
+}
+
+/// How a queue is kept short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aqm {
+    /// Only what finds it full is dropped.
+    #[default]
+    DropTail,
+    /// CoDel (RFC 8289), with its target of 5 ms and its interval of 100 ms.
+    Codel,
 }
 
 /// How a delay varies around its mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distribution {
     /// Evenly in delay ± jitter.
@@ -101,6 +118,16 @@ pub enum Distribution {
     Normal,
     /// Pareto, as in iproute2's table.
     Pareto,
+    /// As measured: quantiles in jitters at equal steps from the least to the most, with straight lines between them. At least two, of
+    /// which none is less than the one before, within ± [`Distribution::MOST`].
+    Table(Vec<f64>),
+}
+
+impl Distribution {
+    /// How many jitters a delay may differ from its mean: netem's tables end there.
+    pub const MOST: f64 = 3.999;
+    /// How many quantiles make a table.
+    pub const QUANTILES: std::ops::RangeInclusive<usize> = 2..=4096;
 }
 
 /// Which packets are lost.
@@ -155,6 +182,15 @@ impl Shape {
             Some(Queue::Packets(count)) => ByteSize::from_bytes(u64::from(count) * Shape::PACKET),
             Some(Queue::Time(time)) => in_time(time),
             None => in_time(Duration::from_millis(50).max(2 * self.delay)),
+        }
+    }
+
+    /// What netem can't do of it. It has a correlation, too, but one that bends the distribution.
+    pub fn beyond_netem(&self) -> Option<&'static str> {
+        match self.aqm {
+            Aqm::Codel => Some("keep a queue short by CoDel, before its rate"),
+            Aqm::DropTail if self.jitter_correlation > 0.0 => Some("correlate jitter without bending its distribution"),
+            Aqm::DropTail => None,
         }
     }
 
@@ -254,9 +290,14 @@ impl Network {
         None
     }
 
-    /// Whether pairs of some medium share its airtime, which no carrier emulates.
+    /// Whether pairs of some medium share its airtime.
     pub fn shares_airtime(&self) -> bool {
         self.media.iter().any(|medium| medium.airtime == Airtime::Shared)
+    }
+
+    /// Whether there is something in it that netem can't do.
+    pub fn is_beyond_netem(&self) -> bool {
+        self.shares_airtime() || self.directions().any(|(_, shape)| shape.beyond_netem().is_some())
     }
 
     /// The hosts that share a link or a medium with `host`.

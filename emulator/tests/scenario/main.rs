@@ -5,7 +5,7 @@ mod faults;
 use std::path::Path;
 use std::time::Duration;
 
-use emulator::scenario::network::{Distribution, Loss, Queue, Shape};
+use emulator::scenario::network::{Aqm, Distribution, Loss, Queue, Shape};
 use emulator::scenario::{ModelSource, Overrides, Role, Scenario, ScenarioErrors, check_capacity, read};
 use node::config::{Arrival, Load};
 use planner::profile::{Cut, LiveTensor, ModelProfile, PROFILE_VERSION, Piece};
@@ -61,12 +61,15 @@ fn every_value_of_a_shape_arrives() {
         rate = "2.5 Mbit/s"
         delay = "10 ms"
         jitter = "500 us"
+        jitter_correlation = "25 %"
         distribution = "pareto"
         loss = { p = "1 %", r = 0.25, good = 0.001 }
         reorder = "2 %"
+        reorder_gap = 5
         duplicate = 0.03
         corrupt = 0
         queue = "100 packets"
+        aqm = "codel"
         [load]
         kind = "open"
         rate = "90 /min"
@@ -77,15 +80,29 @@ fn every_value_of_a_shape_arrives() {
         rate: mbits(2.5),
         delay: 10 * MILLI,
         jitter: MILLI / 2,
+        jitter_correlation: 0.25,
         distribution: Distribution::Pareto,
         loss: Loss::GilbertElliott { p: 0.01, r: 0.25, bad: 1.0, good: 0.001 },
         reorder: 0.02,
+        reorder_gap: 5,
         duplicate: 0.03,
         corrupt: 0.0,
         queue: Some(Queue::Packets(100)),
+        aqm: Aqm::Codel,
     };
     assert_eq!(scenario.network.media[0].shapes[0][2], shape);
     assert_eq!(scenario.load, Load::Open { rate_per_s: 1.5, arrival: Arrival::Poisson });
+}
+
+#[test]
+fn a_measured_distribution_is_a_list_of_quantiles() {
+    let jitter = "delay = \"5 ms\", jitter = \"1 ms\", distribution = [-1, 0, 2.5]";
+    let scenario = good(&format!("topology = {{ kind = \"mesh\", nodes = 3, {jitter} }}"));
+    let distribution = &scenario.network.media[0].shapes[0][1].distribution;
+    assert_eq!(*distribution, Distribution::Table(vec![-1.0, 0.0, 2.5]));
+    // It is in the record as it was written.
+    let recorded = serde_json::to_string(distribution).unwrap();
+    assert_eq!(serde_json::from_str::<Distribution>(&recorded).unwrap(), *distribution);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use super::namespace::Namespace;
 use super::netlink::Socket;
 use super::veth::{self, Mac};
 use super::{Counters, Direction, Shape};
-use crate::scenario::network::Loss;
+use crate::scenario::network::{Airtime, Loss, Medium};
 use ledger::Ledger;
 use parameters::Parameters;
 use planner::units::Rate;
@@ -86,7 +86,9 @@ impl Netem {
         let tried = trial.add_link(a, b, &shape, &shape).and_then(|()| {
             let members = [plug(2, "trial2"), plug(3, "trial3")];
             let shapes = vec![vec![shape.clone(); 2]; 2];
-            if media { trial.add_medium("trial", &members, &shapes) } else { Ok(()) }
+            let (name, airtime) = ("trial".to_owned(), Airtime::Independent);
+            let medium = Medium { name, members: vec![2, 3], shapes, airtime };
+            if media { trial.add_medium(&medium, &members) } else { Ok(()) }
         });
         tried.map_err(|error| match error {
             CarrierError::Netlink { action, source } => {
@@ -104,7 +106,8 @@ impl Netem {
         leaves: Vec<(Direction, Place, Shape)>,
     ) -> Result<(), CarrierError> {
         for (direction, place, shape) in &leaves {
-            let options = parameters(self.seed, *direction, shape).encode(shape.distribution);
+            within_netem(shape)?;
+            let options = parameters(self.seed, *direction, shape).encode(&shape.distribution);
             namespace
                 .netlink(|socket| qdisc::add(socket, *place, KIND, options))
                 .map_err(CarrierError::netlink(format!("adding netem to host {}", direction.from)))?;
@@ -145,9 +148,13 @@ impl Carrier for Netem {
         Ok(())
     }
 
-    fn add_medium(&mut self, name: &str, members: &[Plug<'_>], shapes: &[Vec<Shape>]) -> Result<(), CarrierError> {
-        self.hubs.push(medium::join(name, members)?);
-        for (sender, row) in members.iter().zip(shapes) {
+    fn add_medium(&mut self, medium: &Medium, members: &[Plug<'_>]) -> Result<(), CarrierError> {
+        if medium.airtime == Airtime::Shared {
+            let what = "share a medium's airtime: the kernel shapes each sender by itself";
+            return Err(CarrierError::Unsupported { carrier: KIND, what, instead: "use --links software" });
+        }
+        self.hubs.push(medium::join(&medium.name, members)?);
+        for (sender, row) in members.iter().zip(&medium.shapes) {
             let others = || members.iter().zip(row).filter(|(member, _)| member.host != sender.host);
             let receivers: Vec<(usize, Mac)> = others().map(|(member, _)| (member.host, member.mac)).collect();
             let places = sender.namespace.netlink(|socket| {
@@ -169,8 +176,9 @@ impl Carrier for Netem {
     }
 
     fn set_shape(&mut self, direction: Direction, shape: &Shape) -> Result<Shape, CarrierError> {
+        within_netem(shape)?;
         let leaf = self.leaves.get(&direction).ok_or(CarrierError::NoSuchDirection(direction))?;
-        let options = parameters(self.seed, direction, shape).encode(shape.distribution);
+        let options = parameters(self.seed, direction, shape).encode(&shape.distribution);
         let listed = leaf.namespace.netlink(|socket| {
             qdisc::change(socket, leaf.place, KIND, options).map_err(CarrierError::netlink(format!(
                 "changing the netem from host {} to host {}",
@@ -228,7 +236,7 @@ impl Carrier for Netem {
     fn longest_super_frame(&self, shape: &Shape) -> u32 {
         let plain = Shape { rate: None, delay: shape.delay, queue: shape.queue, ..Shape::default() };
         let one_by_one = shape.rate.is_some_and(|rate| rate <= ONE_BY_ONE)
-            || Shape { rate: None, distribution: plain.distribution, ..shape.clone() } != plain;
+            || Shape { rate: None, distribution: plain.distribution.clone(), ..shape.clone() } != plain;
         if one_by_one { 1 } else { UNLIMITED_SEGMENTS }
     }
 
@@ -241,6 +249,13 @@ impl Carrier for Netem {
 
 fn parameters(seed: u64, direction: Direction, shape: &Shape) -> Parameters {
     Parameters::of(shape, seed_for(seed, direction))
+}
+
+fn within_netem(shape: &Shape) -> Result<(), CarrierError> {
+    match shape.beyond_netem() {
+        None => Ok(()),
+        Some(what) => Err(CarrierError::Unsupported { carrier: KIND, what, instead: "use --links software" }),
+    }
 }
 
 /// What is in force at a place, if it is what was asked.

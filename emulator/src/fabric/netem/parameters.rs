@@ -70,7 +70,7 @@ impl Parameters {
                 },
             },
             // With a gap of 1, netem asks for each packet whether it is to overtake; with 0, for none.
-            gap: u32::from(shape.reorder > 0.0),
+            gap: if shape.reorder > 0.0 { shape.reorder_gap.max(1) } else { 0 },
             reorder: probability(shape.reorder),
             duplicate: probability(shape.duplicate),
             corrupt: probability(shape.corrupt),
@@ -81,7 +81,7 @@ impl Parameters {
 
     /// What goes into `TCA_OPTIONS`. All parameters are there each time, since the kernel keeps those that aren't;
     /// the uniform distribution, too, is sent as a table for that reason. Without jitter no table has a say.
-    pub(super) fn encode(&self, distribution: Distribution) -> Vec<u8> {
+    pub(super) fn encode(&self, distribution: &Distribution) -> Vec<u8> {
         let random = match self.loss {
             LossParameters::Random(share) => share,
             LossParameters::GilbertElliott { .. } => 0,
@@ -96,8 +96,9 @@ impl Parameters {
             .put(RATE, &words([u32::try_from(self.rate).unwrap_or(u32::MAX), 0, 0, 0]))
             .put(RATE64, &self.rate.to_ne_bytes());
         if self.jitter != 0 {
-            let table = distribution::table(distribution).iter().flat_map(|entry| entry.to_ne_bytes());
-            attributes = attributes.put(DELAY_DIST, &table.collect::<Vec<u8>>());
+            let table = distribution::table(distribution);
+            let bytes: Vec<u8> = table.iter().flat_map(|entry| entry.to_ne_bytes()).collect();
+            attributes = attributes.put(DELAY_DIST, &bytes);
         }
         if let LossParameters::GilbertElliott { p, r, h, k1 } = self.loss {
             attributes = attributes.nest(LOSS, Attributes::default().put(LOSS_GE, &words([p, r, h, k1])));
@@ -159,8 +160,8 @@ impl Parameters {
         pairs.into_iter().find(|(_, asked, got)| asked != got).or(seed)
     }
 
-    /// The shape that these parameters enforce. The distribution's table is not told by the kernel, and the
-    /// queue only as part of a limit: both are taken from what was `asked`.
+    /// The shape that these parameters enforce. The distribution's table is not told by the kernel, the
+    /// queue only as part of a limit, and of a gap without reordering nothing: they are taken from what was `asked`.
     pub(super) fn shape(&self, asked: &Shape) -> Shape {
         Shape {
             rate: (self.rate > 0).then(|| Rate::from_bits_per_second(self.rate.saturating_mul(8))),
@@ -173,10 +174,13 @@ impl Parameters {
                 }
             },
             reorder: share(self.reorder),
+            reorder_gap: asked.reorder_gap,
             duplicate: share(self.duplicate),
             corrupt: share(self.corrupt),
-            distribution: asked.distribution,
+            jitter_correlation: asked.jitter_correlation,
+            distribution: asked.distribution.clone(),
             queue: asked.queue,
+            aqm: asked.aqm,
         }
     }
 }
@@ -224,15 +228,15 @@ mod tests {
         #[test]
         fn parameters_are_decoded_as_they_were_encoded(
             bits in proptest::option::of(8u64..1_000_000_000_000), delay in 0u64..10_000_000_000, jitter in 0u64..1_000_000_000,
-            loss in loss(), reorder in 0.0..=1.0f64, duplicate in 0.0..=1.0f64, corrupt in 0.0..=1.0f64, seed: u64,
+            loss in loss(), reorder in 0.0..=1.0f64, reorder_gap in 0..20u32, duplicate in 0.0..=1.0f64, corrupt in 0.0..=1.0f64, seed: u64,
         ) {
             let shape = Shape {
                 rate: bits.map(Rate::from_bits_per_second),
                 delay: Duration::from_nanos(delay), jitter: Duration::from_nanos(jitter),
-                loss, reorder, duplicate, corrupt, ..Shape::default()
+                loss, reorder, reorder_gap, duplicate, corrupt, ..Shape::default()
             };
             let asked = Parameters::of(&shape, seed);
-            let got = Parameters::decode(&asked.encode(shape.distribution)).unwrap();
+            let got = Parameters::decode(&asked.encode(&shape.distribution)).unwrap();
             prop_assert_eq!(asked.difference(&got), None);
             prop_assert_eq!(asked, got);
             let shape_got = got.shape(&shape);

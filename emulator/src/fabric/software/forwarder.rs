@@ -8,13 +8,14 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 use node::clock::Instant;
 
+use super::air::{Air, Turn};
 use super::control::Shared;
 use super::frame::{ETHERNET, Layout, MOST_HEADER, OFFLOAD_BYTES, Offload};
 use super::landing::{self, Landing};
 use super::outbox::{self, Outbox};
 use super::pool::{FrameId, Pool};
 use super::schedule::{Leaving, Schedule};
-use super::shape::{Departure, Shaper, Verdict};
+use super::shape::{Departure, Drawn, Shaper, Verdict};
 use super::wait::{self, Waiter};
 
 /// Memory for frames under way.
@@ -50,6 +51,20 @@ pub struct Path {
     pub shaper: Shaper,
     /// The interface through which they leave.
     pub index: u32,
+    /// The air that they wait for, and as which station. A direction may be alone in one.
+    pub station: Option<(usize, usize)>,
+    /// How many bytes do.
+    pub waiting: u64,
+}
+
+/// A packet that waits for the air.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting {
+    path: u32,
+    frame: FrameId,
+    /// Which of the frame's packets it is.
+    number: u16,
+    drawn: Drawn,
 }
 
 /// Everything the thread has.
@@ -58,6 +73,8 @@ pub struct Forwarder {
     pub ports: Vec<Port>,
     /// The directions.
     pub paths: Vec<Path>,
+    /// What directions share.
+    pub airs: Vec<Air<Waiting>>,
     /// Sends.
     pub sender: OwnedFd,
     /// What others see.
@@ -82,10 +99,11 @@ impl Forwarder {
         for (number, port) in self.ports.iter().enumerate() {
             waiter.add(port.socket.as_ref(), number as u64)?;
         }
-        let Forwarder { ports, paths, sender, shared, precise } = self;
+        let Forwarder { ports, paths, airs, sender, shared, precise } = self;
         let mut landing = Landing::new();
         let mut flight = Flight {
             paths,
+            airs,
             pool: Pool::new(POOL),
             schedule: Schedule::new(DEPARTURES),
             outbox: Outbox::new(),
@@ -163,6 +181,7 @@ impl Arrivals {
 /// Frames under way.
 struct Flight {
     paths: Vec<Path>,
+    airs: Vec<Air<Waiting>>,
     pool: Pool,
     schedule: Schedule,
     outbox: Outbox,
@@ -178,7 +197,8 @@ struct Flight {
 impl Flight {
     /// How long there is nothing to do unless something arrives.
     fn pause(&self, precise: bool) -> Option<Duration> {
-        let due = self.schedule.next_due()?;
+        let starts = self.airs.iter().filter_map(Air::next_start);
+        let due = starts.chain(self.schedule.next_due()).min()?;
         let awake = match precise {
             true => SPIN,
             false if due.since(self.departed) >= LONELY => SPIN_LONELY,
@@ -191,48 +211,124 @@ impl Flight {
         if let Some(entry) = self.paths.get_mut(path) {
             let retiming = entry.shaper.set(now, shape);
             self.schedule.retime(path as u32, retiming);
+            match entry.station {
+                Some((air, _)) => self.airs[air].retime(path as u32, retiming),
+                // From now on its packets wait as on a medium on which it is alone. What it has taken already is through first.
+                None if entry.shaper.decides_late() => {
+                    let mut air = Air::new(1);
+                    air.occupy(entry.shaper.free_at(), path as u32);
+                    entry.station = Some((self.airs.len(), 0));
+                    self.airs.push(air);
+                }
+                None => {}
+            }
         }
     }
 
-    /// Shapes a frame that came at `at`.
+    /// Takes a frame that came at `at`.
     fn take(&mut self, number: u32, frame: &[u8], offload: Offload, at: Instant) {
-        let shared = Arc::clone(&self.shared);
-        let tally = &shared.tallies[number as usize];
         let layout = Layout::read(frame, offload);
+        match self.paths[number as usize].station {
+            None => self.shape(number, frame, layout, at),
+            Some(station) => self.queue(number, station, (frame, layout), at),
+        }
+    }
+
+    /// Shapes a frame whose direction has its wire for itself.
+    fn shape(&mut self, number: u32, frame: &[u8], layout: Layout, at: Instant) {
         let together = self.paths[number as usize].shaper.packets_together(layout.full_packet());
         let together = u16::try_from(together).unwrap_or(u16::MAX);
         let mut stored = None;
         let mut first = 0;
         while first < layout.packets {
             let count = together.min(layout.packets - first);
-            match self.paths[number as usize].shaper.offer(at, layout.wire_bytes(first, count)) {
-                Verdict::Lost => tally.lost(count),
-                Verdict::Overflowed => tally.overflowed(count),
-                Verdict::Leaves { first: departure, second, flip } => {
-                    let (kept, part) = match flip {
-                        None => {
-                            stored = stored.or_else(|| self.pool.store(frame, layout));
-                            (stored, (first, count))
-                        }
-                        Some(bit) => (self.store_flipped(frame, &layout, first, count, bit), (0, 1)),
-                    };
-                    let leaves = kept.is_some_and(|kept| self.plan(number, kept, part, departure));
-                    if !leaves {
-                        tally.refused(count);
-                    }
-                    let twice = second.zip(kept);
-                    if twice.is_some_and(|(departure, kept)| !self.plan(number, kept, part, departure)) {
-                        tally.refused(count);
-                    }
-                    if let (Some(kept), Some(_)) = (kept, flip) {
-                        self.pool.release(kept);
-                    }
-                }
+            let verdict = self.paths[number as usize].shaper.offer(at, layout.wire_bytes(first, count));
+            if matches!(verdict, Verdict::Leaves { .. }) {
+                stored = stored.or_else(|| self.pool.store(frame, layout));
             }
+            self.follow(number, stored, (first, count), verdict);
             first += count;
         }
         if let Some(stored) = stored {
             self.pool.release(stored);
+        }
+    }
+
+    /// Lets the packets of a frame wait for their sender's turns.
+    fn queue(&mut self, number: u32, (air, station): (usize, usize), (frame, layout): (&[u8], Layout), at: Instant) {
+        let Flight { paths, airs, pool, shared, .. } = self;
+        let (path, tally) = (&mut paths[number as usize], &shared.tallies[number as usize]);
+        let mut stored = None;
+        for packet in 0..layout.packets {
+            let bytes = layout.wire_bytes(packet, 1);
+            let Some(drawn) = path.shaper.draw() else {
+                tally.lost(1);
+                continue;
+            };
+            if !path.shaper.admits(path.waiting, bytes) {
+                tally.overflowed(1);
+                continue;
+            }
+            stored = stored.or_else(|| pool.store(frame, layout));
+            match stored {
+                None => tally.refused(1),
+                Some(frame) => {
+                    pool.retain(frame);
+                    path.waiting += u64::from(bytes);
+                    airs[air].wait(station, at, Waiting { path: number, frame, number: packet, drawn });
+                }
+            }
+        }
+        if let Some(stored) = stored {
+            pool.release(stored);
+        }
+    }
+
+    /// Transmits what has its turn in the air until now.
+    fn transmit(&mut self, now: Instant) {
+        for air in 0..self.airs.len() {
+            while let Some(Turn { since, start, what }) = self.airs[air].next(now) {
+                let Waiting { path: number, frame, number: packet, drawn } = what;
+                let bytes = self.pool.layout(frame).wire_bytes(packet, 1);
+                let path = &mut self.paths[number as usize];
+                path.waiting = path.waiting.saturating_sub(u64::from(bytes));
+                let verdict = match path.shaper.drops_late(start, since, path.waiting) {
+                    true => Verdict::Lost,
+                    false => path.shaper.transmit(start, bytes, drawn),
+                };
+                if let Verdict::Leaves { first, second, .. } = verdict {
+                    self.airs[air].occupy(second.map_or(first.through, |second| second.through), number);
+                }
+                self.follow(number, Some(frame), (packet, 1), verdict);
+                self.pool.release(frame);
+            }
+        }
+    }
+
+    /// Does with packets of a frame what their direction's shape says.
+    fn follow(&mut self, number: u32, stored: Option<FrameId>, (first, count): (u16, u16), verdict: Verdict) {
+        let shared = Arc::clone(&self.shared);
+        let tally = &shared.tallies[number as usize];
+        match verdict {
+            Verdict::Lost => tally.lost(count),
+            Verdict::Overflowed => tally.overflowed(count),
+            Verdict::Leaves { first: departure, second, flip } => {
+                let (kept, part) = match flip {
+                    None => (stored, (first, count)),
+                    Some(bit) => (stored.and_then(|frame| self.store_flipped(frame, first, count, bit)), (0, 1)),
+                };
+                let leaves = kept.is_some_and(|kept| self.plan(number, kept, part, departure));
+                if !leaves {
+                    tally.refused(count);
+                }
+                let twice = second.zip(kept);
+                if twice.is_some_and(|(departure, kept)| !self.plan(number, kept, part, departure)) {
+                    tally.refused(count);
+                }
+                if let (Some(kept), Some(_)) = (kept, flip) {
+                    self.pool.release(kept);
+                }
+            }
         }
     }
 
@@ -249,26 +345,31 @@ impl Flight {
     /// Stores one packet of a frame with a bit flipped, anywhere behind the Ethernet header: what the Ethernet checksum
     /// would have found never arrives, and that is loss. Its own checksums are those of the unflipped packet, so that the
     /// receiver can find out.
-    fn store_flipped(&mut self, frame: &[u8], layout: &Layout, first: u16, count: u16, bit: u32) -> Option<FrameId> {
+    fn store_flipped(&mut self, frame: FrameId, first: u16, count: u16, bit: u32) -> Option<FrameId> {
+        let Flight { pool, copy, .. } = self;
+        let layout = *pool.layout(frame);
         let mut head = [0; OFFLOAD_BYTES + MOST_HEADER];
-        let length = layout.write_head(frame, first, count, &mut head);
-        let payload = &frame[layout.payload(first, count)];
-        let header = length - OFFLOAD_BYTES;
-        let packet = self.copy.get_mut(..header + payload.len())?;
-        packet[..header].copy_from_slice(&head[OFFLOAD_BYTES..length]);
-        packet[header..].copy_from_slice(payload);
+        let header = layout.write_head(pool.head(frame), first, count, &mut head) - OFFLOAD_BYTES;
+        let payload = layout.payload(first, count);
+        let packet = copy.get_mut(..header + payload.len())?;
+        packet[..header].copy_from_slice(&head[OFFLOAD_BYTES..OFFLOAD_BYTES + header]);
+        let mut filled = header;
+        for piece in pool.pieces(frame, payload) {
+            packet[filled..filled + piece.len()].copy_from_slice(piece);
+            filled += piece.len();
+        }
         let offload = Offload::read(head.first_chunk()?);
         Layout::finish_checksum(packet, offload);
         let bit = bit as usize % ((packet.len() - ETHERNET) * 8);
         packet[ETHERNET + bit / 8] ^= 1 << (bit % 8);
-        let length = packet.len();
-        self.pool.store(&self.copy[..length], Layout::read(&self.copy[..length], Offload::default()))
+        pool.store(packet, Layout::read(packet, Offload::default()))
     }
 
     /// Sends whatever is due.
     fn send_due(&mut self) {
         loop {
             let now = Instant::now();
+            self.transmit(now);
             self.due.clear();
             while self.due.len() < outbox::FRAMES
                 && let Some(leaving) = self.schedule.pop_due(now)

@@ -9,9 +9,13 @@
 //! host a ── pair ── socket ─▶ which direction? ─▶ shape ─▶ schedule ─▶ socket ── pair ── host b
 //! ```
 //!
+//! Where a medium's airtime is shared, a packet waits for its sender's turn before it is transmitted ([`air`]); where a queue is kept
+//! short, for its own direction's.
+//!
 //! In the steady state nothing is allocated: frames wait in a [`pool`], departures in a [`schedule`], both
-//! of fixed size. What doesn't fit is dropped and counted.
+//! of fixed size. What doesn't fit is dropped and counted. (Queues for the air grow to what waited in them at most.)
 
+pub mod air;
 mod control;
 mod forwarder;
 pub mod frame;
@@ -31,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
+use self::air::Air;
 use self::control::Shared;
 use self::forwarder::{Destinations, Forwarder, Path, Port};
 use self::shape::{Shaper, longest_lump};
@@ -39,6 +44,7 @@ use super::lateness::Monitor;
 use super::netem::qdisc;
 use super::veth::{self, Mac};
 use super::{Carrier, CarrierError, Counters, Direction, Namespace, Shape};
+use crate::scenario::network::{Airtime, Medium};
 
 const NAME: &str = "software";
 const NAME_PRECISE: &str = "software-precise";
@@ -58,6 +64,8 @@ pub struct Software {
     // By interface of the hub, from FIRST_INDEX on.
     ports: Vec<Destinations>,
     indices: BTreeMap<Direction, Planned>,
+    /// How many stations share each air.
+    airs: Vec<usize>,
     monitor: Arc<Monitor>,
     /// Each host that has interfaces.
     plugged: VecDeque<Plugged>,
@@ -69,6 +77,8 @@ struct Planned {
     number: u32,
     index: u32,
     shape: Shape,
+    /// The air that its sender shares, and as which station; `None`: it has its wire for itself.
+    station: Option<(usize, usize)>,
 }
 
 /// A host's namespace.
@@ -123,6 +133,7 @@ impl Software {
             sender: Some(sender),
             ports: Vec::new(),
             indices: BTreeMap::new(),
+            airs: Vec::new(),
             monitor: Arc::new(Monitor::new()),
             plugged: VecDeque::new(),
             running: None,
@@ -163,8 +174,13 @@ impl Software {
         Ok(())
     }
 
-    /// Plugs in all members, every one able to reach every other.
-    fn join(&mut self, members: &[Plug<'_>], shape: impl Fn(usize, usize) -> Shape) -> Result<(), CarrierError> {
+    /// Plugs in all members, every one able to reach every other; `air`: the one that they share.
+    fn join(
+        &mut self,
+        members: &[Plug<'_>],
+        air: Option<usize>,
+        shape: impl Fn(usize, usize) -> Shape,
+    ) -> Result<(), CarrierError> {
         let first = self.ports.len() as u32 + FIRST_INDEX;
         let mut destinations: Vec<Destinations> = vec![Vec::new(); members.len()];
         for (i, from) in members.iter().enumerate() {
@@ -174,7 +190,8 @@ impl Software {
                 let Entry::Vacant(entry) = self.indices.entry(direction) else {
                     return Err(CarrierError::JoinedTwice(direction));
                 };
-                entry.insert(Planned { number, index: first + j as u32, shape: shape(i, j) });
+                let station = air.map(|air| (air, i));
+                entry.insert(Planned { number, index: first + j as u32, shape: shape(i, j), station });
                 destinations[i].push((to.mac.0, number));
             }
             destinations[i].sort_unstable();
@@ -226,22 +243,32 @@ impl Carrier for Software {
     }
 
     fn add_link(&mut self, a: Plug<'_>, b: Plug<'_>, a_to_b: &Shape, b_to_a: &Shape) -> Result<(), CarrierError> {
-        self.join(&[a, b], |from, _| if from == 0 { a_to_b.clone() } else { b_to_a.clone() })
+        self.join(&[a, b], None, |from, _| if from == 0 { a_to_b.clone() } else { b_to_a.clone() })
     }
 
-    fn add_medium(&mut self, _: &str, members: &[Plug<'_>], shapes: &[Vec<Shape>]) -> Result<(), CarrierError> {
-        self.join(members, |from, to| shapes[from][to].clone())
+    fn add_medium(&mut self, medium: &Medium, members: &[Plug<'_>]) -> Result<(), CarrierError> {
+        let air = (medium.airtime == Airtime::Shared).then(|| {
+            self.airs.push(members.len());
+            self.airs.len() - 1
+        });
+        self.join(members, air, |from, to| medium.shapes[from][to].clone())
     }
 
     fn start(&mut self) -> Result<(), CarrierError> {
         let Some(sender) = self.sender.take() else { return Ok(()) };
         let mut planned: Vec<(&Direction, &Planned)> = self.indices.iter().collect();
         planned.sort_unstable_by_key(|(_, planned)| planned.number);
+        let mut airs: Vec<_> = self.airs.iter().map(|stations| Air::new(*stations)).collect();
         let paths = planned
             .into_iter()
-            .map(|(&direction, planned)| Path {
-                shaper: Shaper::new(&planned.shape, self.seed, direction),
-                index: planned.index,
+            .map(|(&direction, planned)| {
+                let shaper = Shaper::new(&planned.shape, self.seed, direction);
+                let mut station = planned.station;
+                if station.is_none() && shaper.decides_late() {
+                    station = Some((airs.len(), 0));
+                    airs.push(Air::new(1));
+                }
+                Path { shaper, index: planned.index, station, waiting: 0 }
             })
             .collect();
         let shared =
@@ -251,7 +278,7 @@ impl Carrier for Software {
         let sockets: Vec<Arc<OwnedFd>> = sockets.into_iter().map(Arc::new).collect();
         let ports = sockets.iter().cloned().zip(std::mem::take(&mut self.ports));
         let ports = ports.map(|(socket, destinations)| Port { socket, destinations }).collect();
-        let forwarder = Forwarder { ports, paths, sender, shared: Arc::clone(&shared), precise: self.precise };
+        let forwarder = Forwarder { ports, paths, airs, sender, shared: Arc::clone(&shared), precise: self.precise };
         let thread = thread::Builder::new()
             .name("forwarder".to_owned())
             .spawn({

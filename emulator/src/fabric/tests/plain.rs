@@ -6,6 +6,7 @@ use crate::fabric::carrier::{Carrier, CarrierError, Plug, UNLIMITED_SEGMENTS, Vi
 use crate::fabric::netem::medium;
 use crate::fabric::veth::{self, Mac};
 use crate::fabric::{Counters, Direction, Namespace, Shape};
+use crate::scenario::network::Medium;
 
 #[derive(Default)]
 pub struct Plain {
@@ -19,8 +20,8 @@ impl Carrier for Plain {
     fn add_link(&mut self, a: Plug<'_>, b: Plug<'_>, _: &Shape, _: &Shape) -> Result<(), CarrierError> {
         veth::create(a.end(), b.end()).map_err(CarrierError::netlink("joining"))
     }
-    fn add_medium(&mut self, name: &str, members: &[Plug<'_>], _: &[Vec<Shape>]) -> Result<(), CarrierError> {
-        self.hubs.push(medium::join(name, members)?);
+    fn add_medium(&mut self, medium: &Medium, members: &[Plug<'_>]) -> Result<(), CarrierError> {
+        self.hubs.push(medium::join(&medium.name, members)?);
         for sender in members {
             let others = members.iter().filter(|member| member.host != sender.host);
             let receivers: Vec<(usize, Mac)> = others.map(|member| (member.host, member.mac)).collect();

@@ -10,7 +10,7 @@ use super::mistake::Mistake;
 use super::reader::{Read, Reader};
 use super::tree::{Node, Value};
 use crate::sandbox::layer::Access;
-use crate::scenario::network::{Airtime, Distribution};
+use crate::scenario::network::{Airtime, Aqm};
 use crate::scenario::{Grade, Role, Store};
 
 /// More chains than this have no use: a cluster has 500 nodes at most.
@@ -95,10 +95,26 @@ impl Word for Arrival {
     const EXAMPLE: &'static str = "\"poisson\"";
 }
 
-impl Word for Distribution {
-    const WORDS: &'static [(&'static str, Distribution)] =
-        &[("normal", Distribution::Normal), ("uniform", Distribution::Uniform), ("pareto", Distribution::Pareto)];
+/// A distribution that a word is enough for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// [`Distribution::Normal`](crate::scenario::network::Distribution::Normal).
+    Normal,
+    /// [`Distribution::Uniform`](crate::scenario::network::Distribution::Uniform).
+    Uniform,
+    /// [`Distribution::Pareto`](crate::scenario::network::Distribution::Pareto).
+    Pareto,
+}
+
+impl Word for Family {
+    const WORDS: &'static [(&'static str, Family)] =
+        &[("normal", Family::Normal), ("uniform", Family::Uniform), ("pareto", Family::Pareto)];
     const EXAMPLE: &'static str = "\"normal\"";
+}
+
+impl Word for Aqm {
+    const WORDS: &'static [(&'static str, Aqm)] = &[("drop-tail", Aqm::DropTail), ("codel", Aqm::Codel)];
+    const EXAMPLE: &'static str = "\"codel\"";
 }
 
 /// A run is never expected to be invalid.

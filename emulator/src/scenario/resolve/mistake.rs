@@ -86,6 +86,9 @@ pub enum Mistake {
     /// Reordering without a delay to skip.
     #[error("packets can overtake others only by skipping a delay, and there is none")]
     ReorderWithoutDelay,
+    /// A key that says more about another, which isn't given.
+    #[error("this has no effect without `{0}`")]
+    NoEffectWithout(&'static str),
     /// Neither `name` nor `path`.
     #[error("[model] has neither `name` nor `path`")]
     NoModel,
@@ -305,6 +308,7 @@ impl Mistake {
             Mistake::RoleOfMany => "says it of many",
             Mistake::NoneOfRole(_) => "too few nodes for the roles",
             Mistake::ReorderWithoutDelay => "needs a `delay`",
+            Mistake::NoEffectWithout(_) => "says more about nothing",
             Mistake::NoModel => "`name` or `path` belongs here",
             Mistake::TwoModels => "which of the two?",
             Mistake::NoFile { .. } => "no such file",
@@ -447,6 +451,7 @@ impl Mistake {
             | Mistake::SelfLink(_)
             | Mistake::NotAPair(_)
             | Mistake::ReorderWithoutDelay
+            | Mistake::NoEffectWithout(_)
             | Mistake::UnusableModel { open: None, .. }
             | Mistake::Matrix(_)
             | Mistake::Trace(_)

@@ -26,12 +26,15 @@ pub fn impair(keys: &Impairments, shape: &mut Shape) {
     }
     put(&keys.delay, &mut shape.delay, |time| Some(time.0));
     put(&keys.jitter, &mut shape.jitter, |time| Some(time.0));
-    put(&keys.distribution, &mut shape.distribution, |choice| Some(choice.0));
+    put(&keys.jitter_correlation, &mut shape.jitter_correlation, |share| Some(share.0));
+    put(&keys.distribution, &mut shape.distribution, |variation| Some(variation.0.clone()));
     put(&keys.loss, &mut shape.loss, loss);
     put(&keys.reorder, &mut shape.reorder, |share| Some(share.0));
+    put(&keys.reorder_gap, &mut shape.reorder_gap, |gap| u32::try_from(gap.0).ok());
     put(&keys.duplicate, &mut shape.duplicate, |share| Some(share.0));
     put(&keys.corrupt, &mut shape.corrupt, |share| Some(share.0));
     put(&keys.queue, &mut shape.queue, |queue| Some(Some(queue.0)));
+    put(&keys.aqm, &mut shape.aqm, |choice| Some(choice.0));
 }
 
 fn loss(model: &LossModel) -> Option<Loss> {
@@ -65,6 +68,14 @@ pub fn check(keys: &Impairments, shape: &Shape, problems: &mut Vec<Problem>) {
     if shape.reorder > 0.0 && shape.delay.is_zero() && given.is_written() && !keys.delay.is_bad() {
         problems.push(Problem::new(Mistake::ReorderWithoutDelay.into(), given));
     }
+    let given = keys.jitter_correlation.place();
+    if shape.jitter.is_zero() && given.is_written() && !keys.jitter.is_bad() {
+        problems.push(Problem::new(Mistake::NoEffectWithout("jitter").into(), given));
+    }
+    let given = keys.reorder_gap.place();
+    if shape.reorder <= 0.0 && given.is_written() && !keys.reorder.is_bad() {
+        problems.push(Problem::new(Mistake::NoEffectWithout("reorder").into(), given));
+    }
 }
 
 /// The values that a fault changes; `None` if it changes none.
@@ -76,12 +87,15 @@ pub fn change(keys: &ShapeKeys) -> Option<ShapeChange> {
         ("rate", keys.rate.at().is_some()),
         ("delay", rest.delay.at().is_some()),
         ("jitter", rest.jitter.at().is_some()),
+        ("jitter_correlation", rest.jitter_correlation.at().is_some()),
         ("distribution", rest.distribution.at().is_some()),
         ("loss", rest.loss.at().is_some()),
         ("reorder", rest.reorder.at().is_some()),
+        ("reorder_gap", rest.reorder_gap.at().is_some()),
         ("duplicate", rest.duplicate.at().is_some()),
         ("corrupt", rest.corrupt.at().is_some()),
         ("queue", rest.queue.at().is_some()),
+        ("aqm", rest.aqm.at().is_some()),
     ];
     let value = serde_json::to_value(&shape).ok()?;
     let changes: BTreeMap<String, serde_json::Value> = given
@@ -98,10 +112,13 @@ pub fn is_spoilt(keys: &ShapeKeys) -> bool {
     keys.rate.is_bad()
         || rest.delay.is_bad()
         || rest.jitter.is_bad()
+        || rest.jitter_correlation.is_bad()
         || rest.distribution.is_bad()
         || rest.loss.is_bad()
         || rest.reorder.is_bad()
+        || rest.reorder_gap.is_bad()
         || rest.duplicate.is_bad()
         || rest.corrupt.is_bad()
         || rest.queue.is_bad()
+        || rest.aqm.is_bad()
 }

@@ -37,7 +37,20 @@ pub fn reference() -> String {
 }
 
 /// The keys of shapes, which are shown once.
-const SHAPE: &[&str] = &["rate", "delay", "jitter", "distribution", "loss", "reorder", "duplicate", "corrupt", "queue"];
+const SHAPE: &[&str] = &[
+    "rate",
+    "delay",
+    "jitter",
+    "jitter_correlation",
+    "distribution",
+    "loss",
+    "reorder",
+    "reorder_gap",
+    "duplicate",
+    "corrupt",
+    "queue",
+    "aqm",
+];
 
 fn section(text: &mut String, title: &str, schema: &Value, without: &[&str]) {
     let description = schema["description"].as_str().unwrap_or_default();

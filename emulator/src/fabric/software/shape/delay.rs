@@ -1,35 +1,50 @@
 //! The stage that delays: a constant, and jitter around it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use node::clock::Instant;
 
 use super::dice::Dice;
 use crate::fabric::distribution;
-use crate::scenario::network::Distribution;
+use crate::scenario::network::Shape;
 
 /// A delay with its variation. Jitter doesn't change the order of packets: one that would overtake waits for the
 /// one before it, as on a real link (and as in netem when it has a rate).
+///
+/// Jitter is correlated by way of the normal distribution: zₙ = ρ zₙ₋₁ + √(1 − ρ²) ε, and the delay is the quantile at Φ(zₙ). So it has
+/// its distribution whatever the correlation ρ is, which is exactly that of normal delays and nearly that of others.
 #[derive(Debug, Clone)]
 pub struct Delay {
     dice: Dice,
     delay: Duration,
     jitter: Duration,
-    table: &'static [i16],
+    correlation: f64,
+    table: Cow<'static, [i16]>,
+    /// zₙ of the packet before, if that had one.
+    deviations: Option<f64>,
     latest: Instant,
 }
 
 impl Delay {
-    /// Delays by `delay` ± `jitter`.
-    pub fn new(dice: Dice, delay: Duration, jitter: Duration, distribution: Distribution) -> Delay {
-        Delay { dice, delay, jitter, table: distribution::table(distribution), latest: Instant(0) }
+    /// Delays as `shape` says.
+    pub fn new(dice: Dice, shape: &Shape) -> Delay {
+        Delay {
+            dice,
+            delay: shape.delay,
+            jitter: shape.jitter,
+            correlation: shape.jitter_correlation,
+            table: distribution::table(&shape.distribution),
+            deviations: None,
+            latest: Instant(0),
+        }
     }
 
     /// Goes on with other values. Packets that come now may overtake those under way if the delay shrinks,
     /// as when a route changes.
-    pub fn set(&mut self, delay: Duration, jitter: Duration, distribution: Distribution) {
-        (self.delay, self.jitter, self.table) = (delay, jitter, distribution::table(distribution));
-        self.latest = Instant(0);
+    pub fn set(&mut self, shape: &Shape) {
+        let Delay { dice, deviations, .. } = self.clone();
+        *self = Delay { deviations, ..Delay::new(dice, shape) };
     }
 
     /// Whether packets are delayed differently.
@@ -42,9 +57,22 @@ impl Delay {
         if self.jitter.is_zero() {
             return 0.0;
         }
-        let entry = self.dice.number() as usize % self.table.len();
+        let entry = self.draw_entry();
         let times = f64::from(self.table[entry]) / distribution::SCALE;
         times * self.jitter.as_nanos() as f64
+    }
+
+    fn draw_entry(&mut self) -> usize {
+        if self.correlation <= 0.0 {
+            return self.dice.number() as usize % self.table.len();
+        }
+        let fresh = self.dice.normal();
+        let deviations = self.deviations.map_or(fresh, |last| {
+            self.correlation * last + (1.0 - self.correlation * self.correlation).max(0.0).sqrt() * fresh
+        });
+        self.deviations = Some(deviations);
+        let entry = distribution::normal_below(deviations) * self.table.len() as f64;
+        (entry as usize).min(self.table.len() - 1)
     }
 
     /// When a packet arrives whose transmission ended at `through`, `more` being what was drawn for it.
@@ -58,11 +86,12 @@ impl Delay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::network::Direction;
+    use crate::scenario::network::{Direction, Distribution};
 
     fn moments(distribution: Distribution) -> (f64, f64, f64, f64) {
         let (delay, jitter) = (Duration::from_millis(50), Duration::from_millis(5));
-        let mut stage = Delay::new(Dice::new(1, Direction { from: 0, to: 1 }, 0), delay, jitter, distribution);
+        let shape = Shape { delay, jitter, distribution, ..Shape::default() };
+        let mut stage = Delay::new(Dice::new(1, Direction { from: 0, to: 1 }, 0), &shape);
         let drawn: Vec<f64> = (0..200_000).map(|_| stage.draw() / 5e6).collect();
         let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
         let variance = drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / drawn.len() as f64;
@@ -84,12 +113,9 @@ mod tests {
 
     #[test]
     fn jitter_keeps_the_order() {
-        let mut stage = Delay::new(
-            Dice::new(1, Direction { from: 0, to: 1 }, 0),
-            Duration::from_millis(2),
-            Duration::from_millis(2),
-            Distribution::Normal,
-        );
+        let millis = Duration::from_millis(2);
+        let shape = Shape { delay: millis, jitter: millis, ..Shape::default() };
+        let mut stage = Delay::new(Dice::new(1, Direction { from: 0, to: 1 }, 0), &shape);
         let arrivals: Vec<Instant> = (0..1000)
             .map(|n| {
                 let more = stage.draw();

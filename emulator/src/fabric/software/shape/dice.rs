@@ -29,6 +29,12 @@ impl Dice {
         probability > 0.0 && self.unit() < probability
     }
 
+    /// Normally distributed, with mean 0 and deviation 1 (Box and Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        let (radius, angle) = (1.0 - self.unit(), self.unit());
+        (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
+    }
+
     /// Any number.
     pub fn number(&mut self) -> u32 {
         self.0.next_u32()

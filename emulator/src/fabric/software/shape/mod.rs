@@ -2,10 +2,11 @@
 //! instant it came, and the verdict says when it leaves.
 //!
 //! The stages, in their order, each in a file of its own: [`loss`], [`duplicate`], [`corrupt`],
-//! [`queue`], [`rate`], [`delay`] and [`reorder`]. As in netem, a lost packet takes no time on the wire and a doubled
+//! [`queue`], [`codel`], [`rate`], [`delay`] and [`reorder`]. As in netem, a lost packet takes no time on the wire and a doubled
 //! one takes it twice. Chance is drawn before the queue decides, so that which packets are lost depends
 //! on the seed and the packets' order, never on when they came.
 
+pub mod codel;
 pub mod corrupt;
 pub mod delay;
 pub mod dice;
@@ -21,7 +22,7 @@ use node::clock::Instant;
 
 use self::dice::Dice;
 use self::rate::Retiming;
-use crate::scenario::network::{Direction, Shape};
+use crate::scenario::network::{Aqm, Direction, Shape};
 
 /// How long a super-frame may occupy the wire without being taken apart: longer, and it would be a
 /// lump that delays others by more than anybody would expect of a packet.
@@ -35,6 +36,7 @@ pub struct Shaper {
     duplicate: duplicate::Duplicate,
     corrupt: corrupt::Corrupt,
     queue: queue::Queue,
+    codel: codel::CoDel,
     wire: rate::Transmitter,
     delay: delay::Delay,
     reorder: reorder::Reorder,
@@ -58,6 +60,16 @@ pub enum Verdict {
     },
 }
 
+/// What chance has decided about a packet that isn't lost.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawn {
+    /// How much longer than the constant its delay is, in nanoseconds, and whether it skips the delay.
+    first: (f64, bool),
+    /// The same for its double.
+    second: Option<(f64, bool)>,
+    flip: Option<u32>,
+}
+
 /// When a packet leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Departure {
@@ -78,9 +90,10 @@ impl Shaper {
             duplicate: duplicate::Duplicate::new(dice(1), shape.duplicate),
             corrupt: corrupt::Corrupt::new(dice(2), shape.corrupt),
             queue: queue::Queue::new(shape.queue_bytes().bytes()),
+            codel: codel::CoDel::default(),
             wire: rate::Transmitter::new(shape.rate),
-            delay: delay::Delay::new(dice(3), shape.delay, shape.jitter, shape.distribution),
-            reorder: reorder::Reorder::new(dice(4), shape.reorder),
+            delay: delay::Delay::new(dice(3), shape),
+            reorder: reorder::Reorder::new(dice(4), shape.reorder, shape.reorder_gap),
             shape: shape.clone(),
         }
     }
@@ -97,8 +110,8 @@ impl Shaper {
         self.duplicate.set(shape.duplicate);
         self.corrupt.set(shape.corrupt);
         self.queue = queue::Queue::new(shape.queue_bytes().bytes());
-        self.delay.set(shape.delay, shape.jitter, shape.distribution);
-        self.reorder.set(shape.reorder);
+        self.delay.set(shape);
+        self.reorder.set(shape.reorder, shape.reorder_gap);
         self.shape = shape.clone();
         self.wire.set(now, shape.rate)
     }
@@ -113,26 +126,56 @@ impl Shaper {
         if alone { 1 } else { longest_lump(&self.shape, self.queue.limit(), bytes) }
     }
 
+    /// Whether packets must wait in front of the shaper, since what happens to one is decided only when its turn comes.
+    pub fn decides_late(&self) -> bool {
+        self.shape.aqm == Aqm::Codel
+    }
+
+    /// Whether a packet that came at `since` is dropped now that its turn comes, `left` bytes waiting behind it.
+    pub fn drops_late(&mut self, now: Instant, since: Instant, left: u64) -> bool {
+        self.decides_late() && self.codel.drops(now, since, left)
+    }
+
+    /// When all that it has taken is through.
+    pub fn free_at(&self) -> Instant {
+        self.wire.free_at()
+    }
+
+    /// Whether so many more bytes may wait behind so many.
+    pub fn admits(&self, waiting: u64, bytes: u32) -> bool {
+        self.queue.admits(waiting, bytes)
+    }
+
     /// Offers one packet (or some together, see [`Shaper::packets_together`]) of `bytes` on the wire that
     /// came at `now`, no earlier than the one before.
     pub fn offer(&mut self, now: Instant, bytes: u32) -> Verdict {
+        self.draw().map_or(Verdict::Lost, |drawn| self.transmit(now, bytes, drawn))
+    }
+
+    /// What chance decides about the next packet; `None`: it is lost.
+    pub fn draw(&mut self) -> Option<Drawn> {
         if self.loss.takes() {
-            return Verdict::Lost;
+            return None;
         }
         let doubled = self.duplicate.doubles();
         let flip = self.corrupt.strikes();
         let first = (self.delay.draw(), self.reorder.skips_delay());
         let second = doubled.then(|| (self.delay.draw(), self.reorder.skips_delay()));
-        match self.transmit(now, bytes, first) {
+        Some(Drawn { first, second, flip })
+    }
+
+    /// Transmits a packet about which chance has decided, no earlier than `now`.
+    pub fn transmit(&mut self, now: Instant, bytes: u32, Drawn { first, second, flip }: Drawn) -> Verdict {
+        match self.depart(now, bytes, first) {
             None => Verdict::Overflowed,
             Some(first) => {
-                let second = second.and_then(|drawn| self.transmit(now, bytes, drawn));
+                let second = second.and_then(|drawn| self.depart(now, bytes, drawn));
                 Verdict::Leaves { first, second, flip }
             }
         }
     }
 
-    fn transmit(&mut self, now: Instant, bytes: u32, (more, overtakes): (f64, bool)) -> Option<Departure> {
+    fn depart(&mut self, now: Instant, bytes: u32, (more, overtakes): (f64, bool)) -> Option<Departure> {
         if !self.queue.admits(self.wire.backlog(now), bytes) {
             return None;
         }
@@ -152,3 +195,5 @@ pub fn longest_lump(shape: &Shape, queue: u64, bytes: u32) -> u32 {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod theory;

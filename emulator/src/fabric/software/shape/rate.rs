@@ -24,6 +24,11 @@ impl Transmitter {
         Transmitter { rate, free_at: Instant(0), remainder: 0 }
     }
 
+    /// When all that it has taken is through.
+    pub fn free_at(&self) -> Instant {
+        self.free_at
+    }
+
     /// Bytes that are not through yet, the one on the wire included. Rounded up.
     pub fn backlog(&self, now: Instant) -> u64 {
         let Some(rate) = self.rate else { return 0 };

@@ -42,7 +42,7 @@ table! {
     /// Whose the rates of a medium are.
     pub struct Air as "" {
         /// Whether each pair has its rate for itself (`independent`), or all pairs share the airtime:
-        /// while one node sends, no other can (`shared`). What is shared can be planned with, but not run yet.
+        /// while one node sends, no other can (`shared`). Only links in software share it.
         airtime: Optional<Choice<Airtime>> = "independent",
     }
 }
