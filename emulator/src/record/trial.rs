@@ -34,8 +34,8 @@ pub struct LinkTrial {
 
 /// From this share on a rate or a delay is not what was asked.
 pub const TOLERANCE: f64 = 0.1;
-/// Delays may differ by so much whatever they are: a thread has to wake up.
-const WAKE_UP: Duration = Duration::from_millis(1);
+/// Delays may differ by so much whatever they are: threads have to wake up, and all links are tried at once.
+const WAKE_UP: Duration = Duration::from_millis(2);
 /// Of packets that none should be lost of, so many may be: a queue that is sized for less than a train.
 const LOST: f64 = 0.1;
 
