@@ -146,6 +146,11 @@ fn a_quiet_run_raises_no_alarm_and_its_host_is_told() {
     for _ in 0..3 {
         let outcome = user.run(&["run", &scenario, "--json", "--strict"]);
         let summary = outcome.json();
+        if summary["fidelity"].is_null() {
+            // So loud that the links were late before the load.
+            said += &outcome.stderr;
+            continue;
+        }
         let host = &summary["host"];
         assert!(host["samples"].as_u64() >= Some(5), "{host:#}");
         assert!(host["lateness_ms"]["p99"].as_f64() > Some(0.0) && host["own"]["max"].as_f64() > Some(0.0), "{host:#}");
@@ -169,15 +174,16 @@ fn an_overloaded_host_is_named_and_strictly_it_is_exit_7() {
     let user = User::new();
     let scenario = scenario(&user);
     let cpu = cpu();
-    let burners = Burners::on(cpu, 24);
-    // Twenty-five share a processor: what should take a tenth of one takes more than all that is left.
-    let arguments = ["run", &scenario, "--json", "--strict", "--set", "node.worker.slowdown=1.5"];
-    let (code, summary, stderr) = kept_on(cpu, &user, &arguments);
+    let burners = Burners::on(cpu, 48);
+    // Forty-nine share a processor: what should take a tenth of one takes more than all that is left.
+    let arguments = ["run", &scenario, "--json", "--set", "node.worker.slowdown=1.5"];
+    let (strictly, ..) = kept_on(cpu, &user, &[&arguments[..], &["--strict"]].concat());
+    let (_, summary, stderr) = kept_on(cpu, &user, &arguments);
     drop(burners);
     assert!(signals(&summary).contains(&"compute"), "{stderr}\n{:#}", summary["fidelity"]);
     let doubt = &summary["fidelity"]["doubts"][0];
     assert!(doubt["what"].as_str().expect("words").contains("busy"), "{doubt:#}");
-    assert_eq!((summary["fidelity"]["verdict"].as_str(), code), (Some("invalid"), Some(7)), "{stderr}");
+    assert_eq!((summary["fidelity"]["verdict"].as_str(), strictly), (Some("invalid"), Some(7)), "{stderr}");
     assert!(stderr.contains("invalid"), "{stderr}");
     // The record alone says the same again, and what was expected of the verdict.
     let again = user.run(&["report", "results/quiet/latest", "--json"]).expect(1);

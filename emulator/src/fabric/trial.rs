@@ -1,13 +1,18 @@
 //! Links are tried before anything is measured over them: single packets for the delay, a train of full-size packets for the rate.
 //!
 //! Both ends are on one machine, so they have one clock, and a delay is that of one way. All are tried at once, for about
-//! a tenth of a second and the delay.
+//! a tenth of a second and the delay. When a packet arrived is what the kernel noted, so a busy host is not taken for another link.
 
-use std::io::ErrorKind;
+use std::io::IoSliceMut;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::ReceiveTimestampns;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
+use nix::sys::time::TimeSpec;
 use planner::units::{ByteSize, Rate};
 
 use super::{Direction, Fabric, FabricError, Network, Shape};
@@ -154,18 +159,30 @@ fn one(direction: Direction, course: Course, shape: Shape, source: &UdpSocket, s
         .map(|arrival| arrival.at.saturating_sub(arrival.sent + transmission))
         .collect();
     delays.sort_unstable();
-    let train: Vec<Duration> =
-        arrivals.iter().filter(|arrival| arrival.number >= course.singles).map(|arrival| arrival.at).collect();
-    let lasted = train.iter().max().zip(train.iter().min()).map(|(last, first)| *last - *first);
-    let rate = lasted.filter(|lasted| *lasted * 2 >= SHORTEST && train.len() as u64 >= *CARS.start()).map(|lasted| {
-        let bits = (train.len() as u64 - 1) * Shape::PACKET * 8;
-        Rate::from_mbits_per_second(bits as f64 / lasted.as_secs_f64() / 1e6)
-    });
+    let rate = rate(arrivals.iter().filter(|arrival| arrival.number >= course.singles));
     let arrived = arrivals.len() as u32;
     Trial { direction, shape, sent, arrived, delay: delays.get(delays.len() / 2).copied(), rate }
 }
 
-/// A packet that arrived; times since the beginning.
+/// The rate at which a train arrived; `None`: too little of it did, or it was sent too slowly to tell.
+fn rate<'a>(train: impl Iterator<Item = &'a Arrival> + Clone) -> Option<Rate> {
+    let lasted = |times: &mut dyn Iterator<Item = Duration>| {
+        let (first, last) = times.fold(None, |span: Option<(Duration, Duration)>, at| {
+            Some(span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))))
+        })?;
+        Some(last - first)
+    };
+    let sending = lasted(&mut train.clone().map(|arrival| arrival.sent))?;
+    let arriving = lasted(&mut train.clone().map(|arrival| arrival.at))?;
+    let cars = train.count() as u64;
+    if cars < *CARS.start() || 2 * arriving < SHORTEST || 2 * sending > arriving {
+        return None;
+    }
+    let bits = (cars - 1) * Shape::PACKET * 8;
+    Some(Rate::from_mbits_per_second(bits as f64 / arriving.as_secs_f64() / 1e6))
+}
+
+/// A packet that arrived; times are those of the wall clock, since its epoch.
 struct Arrival {
     number: u32,
     sent: Duration,
@@ -180,37 +197,46 @@ fn send(source: &UdpSocket, there: SocketAddr, began: Instant, course: Course) {
             thread::sleep((course.apart * number).saturating_sub(began.elapsed()));
         }
         bytes[..4].copy_from_slice(&number.to_le_bytes());
-        bytes[4..12].copy_from_slice(&(began.elapsed().as_nanos() as u64).to_le_bytes());
+        bytes[4..12].copy_from_slice(&(wall_clock().as_nanos() as u64).to_le_bytes());
         // What can't be sent doesn't arrive, and that is seen.
         let _ = source.send_to(&bytes[..length], there);
     }
 }
 
+/// Packets have the kernel's time, so that it doesn't matter when this thread wakes up.
 fn hear(sink: &UdpSocket, began: Instant, course: Course) -> Vec<Arrival> {
     let mut arrivals: Vec<Arrival> = Vec::new();
-    let mut bytes = [0; FULL];
+    if setsockopt(sink, ReceiveTimestampns, &true).is_err() {
+        return arrivals;
+    }
+    let (mut bytes, mut control) = ([0; FULL], nix::cmsg_space!(TimeSpec));
     while arrivals.len() < (course.singles + course.cars) as usize {
         let left = course.lasts.saturating_sub(began.elapsed());
         if left.is_zero() || sink.set_read_timeout(Some(left)).is_err() {
             break;
         }
-        match sink.recv(&mut bytes) {
-            Ok(length) if length >= PAYLOAD => {
-                let number = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-                let nanos: [u8; 8] = bytes[4..12].try_into().unwrap_or_default();
-                let sent = Duration::from_nanos(u64::from_le_bytes(nanos));
-                // A packet that comes twice came once.
-                if !arrivals.iter().any(|arrival| arrival.number == number) {
-                    arrivals.push(Arrival { number, sent, at: began.elapsed() });
-                }
-            }
-            Ok(_) => {}
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+        let mut buffers = [IoSliceMut::new(&mut bytes)];
+        let heard = recvmsg::<()>(sink.as_raw_fd(), &mut buffers, Some(&mut control), MsgFlags::empty());
+        let at = match &heard {
+            Ok(message) if message.bytes >= PAYLOAD => message.cmsgs().ok().and_then(|mut all| {
+                all.find_map(|one| if let ControlMessageOwned::ScmTimestampns(at) = one { Some(at) } else { None })
+            }),
+            Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => None,
             Err(_) => break,
+        };
+        let Some(at) = at else { continue };
+        let number = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let sent = Duration::from_nanos(u64::from_le_bytes(bytes[4..12].try_into().unwrap_or_default()));
+        // A packet that comes twice came once.
+        if !arrivals.iter().any(|arrival| arrival.number == number) {
+            arrivals.push(Arrival { number, sent, at: Duration::from(at) });
         }
     }
     arrivals
+}
+
+fn wall_clock() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Whether no packet is to be lost.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use planner::units::{Rate, duration};
 use serde::{Deserialize, Serialize};
 
+use crate::fabric::trial::{Trial, is_lossless};
+
 /// One direction, tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LinkTrial {
@@ -40,6 +42,23 @@ const WAKE_UP: Duration = Duration::from_millis(2);
 const LOST: f64 = 0.1;
 
 impl LinkTrial {
+    /// A trial, with hosts' names instead of numbers.
+    pub fn of(trial: Trial, names: &[String]) -> LinkTrial {
+        let name = |host: usize| names.get(host).cloned().unwrap_or_default();
+        LinkTrial {
+            from: name(trial.direction.from),
+            to: name(trial.direction.to),
+            sent: trial.sent,
+            arrived: trial.arrived,
+            lossless: is_lossless(&trial.shape),
+            asked_delay: trial.shape.delay,
+            jitter: trial.shape.jitter,
+            delay_ms: trial.delay.map(|delay| delay.as_secs_f64() * 1e3),
+            asked_rate: trial.shape.rate,
+            rate: trial.rate,
+        }
+    }
+
     /// By which share of what was asked the rate is too low (or too high, if negative), if that is more than what is tolerated.
     pub fn rate_off(&self) -> Option<f64> {
         let (asked, rate) = (self.asked_rate?, self.rate?);

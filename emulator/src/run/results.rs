@@ -12,7 +12,6 @@ use super::Options;
 use crate::capture::Marks;
 use crate::exit::Exit;
 use crate::fabric::Fabric;
-use crate::fabric::trial::{Trial, is_lossless};
 use crate::fleet::cgroup::RunGroup;
 use crate::live::Live;
 use crate::model::Prepared;
@@ -22,7 +21,6 @@ use crate::record::folder::{Folder, FolderError};
 use crate::record::log::{LogError, LogWriter};
 use crate::record::outputs::{self, OutputError, load_began};
 use crate::record::tally::Tally;
-use crate::record::trial::LinkTrial;
 use crate::report::evidence::Evidence;
 use crate::report::progress::Progress;
 use crate::report::{files, terminal};
@@ -190,26 +188,6 @@ impl Results {
         fabric.warnings().iter().for_each(|warning| self.warn(warning));
         sandbox.warnings().iter().for_each(|warning| self.warn(warning));
         groups.warnings().iter().for_each(|warning| self.warn(warning));
-    }
-
-    /// Links were tried.
-    pub(crate) fn tried(&mut self, trials: Vec<Trial>, names: &[String]) -> Vec<LinkTrial> {
-        let name = |host: usize| names.get(host).cloned().unwrap_or_default();
-        let written = |trial: Trial| LinkTrial {
-            from: name(trial.direction.from),
-            to: name(trial.direction.to),
-            sent: trial.sent,
-            arrived: trial.arrived,
-            lossless: is_lossless(&trial.shape),
-            asked_delay: trial.shape.delay,
-            jitter: trial.shape.jitter,
-            delay_ms: trial.delay.map(|delay| delay.as_secs_f64() * 1e3),
-            asked_rate: trial.shape.rate,
-            rate: trial.rate,
-        };
-        let trials: Vec<LinkTrial> = trials.into_iter().map(written).collect();
-        self.happened(RunEvent::Tried { trials: trials.clone() });
-        trials
     }
 
     /// There is no network: what is recorded from here on is simulated.
