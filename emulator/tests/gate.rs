@@ -275,6 +275,9 @@ fn twenty_unchanged_gates_raise_at_most_one_alarm_and_ten_planted_losses_are_all
     let unchanged = gates(20, &[]);
     let planted = gates(10, &["--new", &slow]);
     println!("unchanged: {unchanged:?}\nplanted: {planted:?}");
-    assert!(unchanged.iter().filter(|code| **code != Some(0)).count() <= 1, "{unchanged:?}");
+    // On a host that is busy with other things a gate may say that it can't tell (7), which is no alarm.
+    assert!(unchanged.iter().all(|code| matches!(code, Some(0 | 1 | 7))), "{unchanged:?}");
+    assert!(unchanged.iter().filter(|code| **code == Some(1)).count() <= 1, "{unchanged:?}");
+    assert!(unchanged.iter().filter(|code| **code == Some(0)).count() > 10, "hardly any could tell: {unchanged:?}");
     assert!(planted.iter().all(|code| *code == Some(1)), "{planted:?}");
 }
