@@ -1,5 +1,6 @@
 //! One run, from the scenario to the record: the story that the rest of the crate makes possible.
 
+mod foreign;
 mod ground;
 mod holdings;
 mod launch;
@@ -26,15 +27,16 @@ use crate::fleet::cgroup::{self, RunGroup};
 use crate::live::Live;
 use crate::live::metrics::MetricsError;
 use crate::live::screen::ScreenError;
-use crate::model::{self, Inputs, ModelError};
+use crate::model::{self, Inputs, ModelError, Prepared};
 use crate::record::env::ModelId;
 use crate::report::progress::Progress;
 use crate::report::terminal::Looks;
 use crate::sandbox::probe::Capability;
 use crate::sandbox::{self, Sandbox, SandboxError};
-use crate::scenario::{Loaded, ScenarioErrors};
+use crate::scenario::{Inference, Loaded, ScenarioErrors, Workload};
 use crate::shell::alive::Alive;
 
+use launch::Work;
 use outlets::{Outlets, Show, Shown};
 use results::{Results, ResultsError};
 use watch::Watch;
@@ -82,6 +84,14 @@ pub enum RunError {
         "a topology with airtime = \"shared\" can be planned, but not run: links of this version don't share airtime yet"
     )]
     SharedAirtime,
+    /// A program of the scenario is not on this host.
+    #[error("the program {program:?}, which the scenario runs, is not on this host")]
+    NoProgram {
+        /// Which.
+        program: String,
+        /// The package that it is in, if the scenario says it.
+        package: Option<String>,
+    },
     /// A fault needs what this host doesn't have.
     #[error("faults of kind {kind:?} can't be fired on this host: {reason}")]
     FaultNeeds {
@@ -143,7 +153,7 @@ pub enum RunError {
     #[error("the cluster can't run this model: {0}")]
     Unplannable(String),
     /// A node ended while the cluster was being set up.
-    #[error("node {node} ended during set-up: {how}; what it said is in {} there", log.display())]
+    #[error("node {node} ended during set-up: {how}; what it said is in {} there{said}", log.display())]
     NodeEnded {
         /// Which.
         node: String,
@@ -151,6 +161,18 @@ pub enum RunError {
         how: String,
         /// Where to look, in the folder of results.
         log: PathBuf,
+        /// The last lines of it, where a program of others ran.
+        said: String,
+    },
+    /// What runs on a node did not begin to serve.
+    #[error("{node} was not ready within {} s{said}", limit.as_secs_f64())]
+    NotReady {
+        /// Which.
+        node: String,
+        /// How long it had.
+        limit: Duration,
+        /// The last lines of its logs.
+        said: String,
     },
     /// The cluster did not get ready.
     #[error("{phase} took longer than {} s; what the nodes said is in {} there", limit.as_secs(), logs.display())]
@@ -169,8 +191,14 @@ pub enum RunError {
 
 impl RunError {
     /// What the user can do about it.
-    fn fix(&self) -> Option<&'static str> {
-        match self {
+    fn fix(&self) -> Option<String> {
+        let fix = match self {
+            RunError::NoProgram { package, .. } => {
+                return Some(match package {
+                    Some(package) => format!("install it; on Debian and Ubuntu: apt-get install {package}"),
+                    None => "install it, or name its path".to_owned(),
+                });
+            }
             RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { carrier, .. })) => Some(match *carrier {
                 "netem" => Capability::NetemLinks.fix(),
                 _ => Capability::SoftwareLinks.fix(),
@@ -179,7 +207,8 @@ impl RunError {
             RunError::OtherModel { .. } => Some("put that model's file back, or run the scenario anew with `emu run`"),
             RunError::FaultNeeds { need, .. } => need.capability().map(Capability::fix),
             _ => None,
-        }
+        };
+        fix.map(str::to_owned)
     }
 
     /// Says it on standard error, with what the user can do about it.
@@ -199,6 +228,7 @@ impl RunError {
             RunError::Sandbox(error) => Exit::from_code(error.exit_code()).unwrap_or(Exit::SetupFailed),
             RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. }))
             | RunError::SharedAirtime
+            | RunError::NoProgram { .. }
             | RunError::FaultNeeds { .. } => Exit::HostLacks,
             RunError::Capacity(_) | RunError::Store { .. } | RunError::OtherModel { .. } => Exit::Usage,
             RunError::Screen(ScreenError::NoTerminal(_)) => Exit::Usage,
@@ -220,6 +250,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
     if loaded.scenario.network.shares_airtime() {
         return Err(RunError::SharedAirtime);
+    }
+    if let Some(commands) = loaded.scenario.commands() {
+        foreign::check_programs(commands)?;
     }
     let began = Instant::now();
     // An interrupt waits until there is somebody to heed it, and until what it would leave behind has been put right.
@@ -296,24 +329,39 @@ struct Story<'a> {
     live: &'a Live,
 }
 
-/// Scenario → model → network → processes → plan → load and faults → teardown.
-fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) -> Result<Exit, RunError> {
-    let Story { loaded, options, host, shown, live } = *story;
-    let scenario = &loaded.scenario;
+/// The model of a scenario, made ready.
+fn model(
+    story: &Story<'_>,
+    inference: &Inference,
+    results: &mut Results,
+    progress: &mut Progress,
+) -> Result<Prepared, RunError> {
     progress.phase("model");
     let clock = Instant::now();
-    let inputs = Inputs { count: scenario.inputs, seed: scenario.seed };
-    let model = model::prepare(host.program, &scenario.model.source, inputs)?;
-    loaded.check_capacity(&model.profile)?;
-    if let Some(Repeated { run, model: was }) = &options.repeated
+    let inputs = Inputs { count: inference.inputs, seed: story.loaded.scenario.seed };
+    let model = model::prepare(story.host.program, &inference.model.source, inputs)?;
+    story.loaded.check_capacity(&model.profile)?;
+    if let Some(Repeated { run, model: was }) = &story.options.repeated
         && was.digest != model.profile.digest
     {
         let (run, was, now) = (run.clone(), was.clone(), model.profile.digest.clone());
         return Err(RunError::OtherModel { run, was, now });
     }
-    results.model(&model);
+    results.model(&model, inference.model.codec);
     results.phase_done("model", clock, progress);
+    Ok(model)
+}
 
+/// Scenario → model → network → processes → plan → load and faults → teardown.
+fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) -> Result<Exit, RunError> {
+    let Story { loaded, options, host, shown, live } = *story;
+    let scenario = &loaded.scenario;
+    let work = match &scenario.workload {
+        Workload::Inference(inference) => {
+            Work::Inference(inference, Box::new(model(story, inference, results, progress)?))
+        }
+        Workload::Commands(commands) => Work::Commands(commands),
+    };
     progress.phase("network");
     let clock = Instant::now();
     let (names, routes) = (scenario.host_names(), scenario.network.routes());
@@ -323,13 +371,15 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
 
     progress.phase("processes");
     let clock = Instant::now();
-    let mut fleet = launch::fleet(scenario, &model, &fabric, host, results)?;
+    let mut fleet = launch::fleet(scenario, &work, &fabric, host, results)?;
     let mut watch = Watch::new(scenario, host.sandbox, results, progress, (live, shown));
     let mut exit = watch.until_ready(&mut fleet).and_then(|()| {
         watch.phase_done("processes", clock);
-        let clock = Instant::now();
-        watch.until_deployed(&mut fleet)?;
-        watch.phase_done("plan and load", clock);
+        if let Work::Inference(inference, _) = &work {
+            let clock = Instant::now();
+            watch.until_deployed(&mut fleet, inference.plan.bandwidth)?;
+            watch.phase_done("plan and load", clock);
+        }
         watch.load(&mut fleet, &fabric)
     });
     if let Err(RunError::Interrupted(how)) = exit {

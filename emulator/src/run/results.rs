@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::resource::{UsageWho, getrusage};
 use node::clock::Instant;
 use node::telemetry::Stamped;
+use planner::codec::Codec;
 use planner::profile::{Cut, ModelProfile};
 
 use super::Options;
@@ -146,12 +147,11 @@ impl Results {
     }
 
     /// The model is there.
-    pub(crate) fn model(&mut self, model: &Prepared) {
+    pub(crate) fn model(&mut self, model: &Prepared, codec: Codec) {
         let profile = &model.profile;
         self.env.model = Some(ModelId { name: profile.model.clone(), digest: profile.digest.clone() });
         let tensors = profile.cuts.iter().map(Cut::name).collect();
         self.happened(RunEvent::Model { tensors });
-        let codec = self.scenario.model.codec;
         if codec.is_lossless() {
             self.happened(RunEvent::Reference { digests: model.reference.clone() });
         } else {

@@ -101,7 +101,8 @@ pub(super) fn run(child: Child, timeout: Duration) -> io::Result<Option<ExitStat
 
 /// Waits for the end; `ended` is called before the number of the process can be another's.
 fn reap(mut child: Child, ended: impl FnOnce()) -> io::Result<ExitStatus> {
-    while let Err(nix::errno::Errno::EINTR) = waitid(Id::Pid(pid(&child)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+    while let Err(nix::errno::Errno::EINTR) = waitid(Id::Pid(pid(&child)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
+    {
     }
     ended();
     child.wait()

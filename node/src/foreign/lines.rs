@@ -65,7 +65,9 @@ fn hear(stream: UnixStream, numbers: Numbers, telemetry: &Telemetry) {
         match reader.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return,
             Ok(_) if line.last() != Some(&b'\n') => {
-                tracing::warn!("a program's line is longer than {LONGEST} bytes, or has no end: it is not heard any more");
+                tracing::warn!(
+                    "a program's line is longer than {LONGEST} bytes, or has no end: it is not heard any more"
+                );
                 return;
             }
             Ok(_) => {}

@@ -60,7 +60,8 @@ impl Prober {
         for probe in probes {
             let path = self.0.home.state.join(format!("{}.answered", probe.name));
             let answered = Mutex::new(OpenOptions::new().create(true).append(true).open(path)?);
-            let work = Arc::new(Work { shared: self.0.clone(), probe: probe.clone(), next: AtomicU64::new(0), answered });
+            let work =
+                Arc::new(Work { shared: self.0.clone(), probe: probe.clone(), next: AtomicU64::new(0), answered });
             let thread = || thread::Builder::new().name(probe.name.clone()).stack_size(STACK);
             match probe.load {
                 Load::Open { .. } => _ = thread().spawn(move || work.open(start))?,
@@ -170,7 +171,9 @@ impl Work {
                 let mut file = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
                 match writeln!(file, "{request}") {
                     Ok(()) => Event::Answered { request },
-                    Err(error) => Event::Errored { request, reason: format!("it was answered, but not noted: {error}") },
+                    Err(error) => {
+                        Event::Errored { request, reason: format!("it was answered, but not noted: {error}") }
+                    }
                 }
             }
             Err(reason) => Event::Errored { request, reason },

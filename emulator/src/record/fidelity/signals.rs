@@ -74,7 +74,7 @@ fn compute(view: &View<'_>) -> Option<Doubt> {
     let lost = lost(view, &stages);
     let late: f64 = stages.values().map(|work| work.late).sum();
     let most = stages.values().map(|work| work.count).fold(1.0, f64::max);
-    let latency = (late / view.completed.max(most).max(1.0) / view.median).max(match view.scenario.load {
+    let latency = (late / view.completed.max(most).max(1.0) / view.median).max(match view.scenario.load() {
         // What waits for the slowest stage waits as much longer as that takes.
         Load::Closed { .. } => lost / (1.0 - lost).max(1e-9),
         Load::Open { .. } => 0.0,
@@ -129,7 +129,7 @@ impl Pace {
 fn pace(view: &View<'_>, (epoch, stage): (u32, u16), work: &Work) -> Pace {
     let plan = view.tally.plans.get(&epoch).map(|seen| &seen.plan);
     let predicted = |of: fn(&Prediction) -> Duration| plan.map_or(0.0, |plan| of(&plan.prediction).as_secs_f64());
-    let limit = predicted(|plan| plan.bottleneck).max(match view.scenario.load {
+    let limit = predicted(|plan| plan.bottleneck).max(match view.scenario.load() {
         Load::Open { rate_per_s, .. } => 1.0 / rate_per_s.max(1e-9),
         // The next one begins when one is done (Little's law).
         Load::Closed { concurrency } => predicted(|plan| plan.latency) / f64::from(concurrency.max(1)),
@@ -256,7 +256,7 @@ fn links(view: &View<'_>) -> Option<Doubt> {
 
 /// Heartbeats' timers that woke up so late that a healthy node is half-way to being taken for dead.
 fn timers(view: &View<'_>) -> Option<Doubt> {
-    let plan = &view.scenario.plan;
+    let plan = &view.scenario.inference()?.plan;
     let limit = plan.heartbeat * plan.missed_heartbeats / 2;
     let before = Duration::from_secs(2);
     let late = || {
