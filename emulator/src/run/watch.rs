@@ -270,7 +270,8 @@ impl<'a> Watch<'a> {
         self.next_look = Some(now + holdings::LOOK);
         let nodes = self.scenario.nodes.iter().take(fleet.len()).enumerate();
         let running = nodes.filter_map(|(number, node)| Some((node.name.clone(), fleet.pid(number)?)));
-        self.results.happened_at(now, holdings::look(running));
+        let groups = self.scenario.commands().is_some();
+        self.results.happened_at(now, holdings::look(running, groups));
     }
 
     fn heed_signals(&mut self) {

@@ -53,8 +53,18 @@ impl Home {
             let file = OpenOptions::new().create(true).append(true).open(name)?;
             command.stdout(file.try_clone()?).stderr(file);
         }
-        command.spawn()
+        unblocked(|| command.spawn())
     }
+}
+
+/// Does something while this thread blocks no signals: a program inherits that, and could not be asked to end otherwise. This process
+/// would be ended by a signal that comes just then, and its programs with it.
+fn unblocked<T>(what: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let before = SigSet::thread_get_mask()?;
+    SigSet::empty().thread_set_mask()?;
+    let done = what();
+    before.thread_set_mask()?;
+    done
 }
 
 impl Running {

@@ -202,7 +202,8 @@ fn plan(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Option<PlanSpec> {
 fn expect(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Expect {
     let Some(keys) = raw.expect.get() else { return Expect::default() };
     let first_fault = raw.fault.get().and_then(|list| list.0.first()).map(|fault| fault.place);
-    if let (Some(bound), Some(place)) = (keys.of_bound.at(), first_fault.or(raw.chaos.at().map(|chaos| chaos.place))) {
+    let first_fault = first_fault.or(raw.chaos.at().map(|chaos| chaos.place));
+    if let (Some(bound), Some(place), false) = (keys.of_bound.at(), first_fault, workload::is_of_commands(raw)) {
         let problem = Problem::new(Mistake::BoundWithFaults.into(), bound.place);
         problems.push(problem.also(place, "the first fault"));
     }
