@@ -13,8 +13,9 @@
 //!   never detected is recovered from at the first result after it was healed; so is one that was, if no other plan
 //!   was worth the change meanwhile.
 //!
-//! Of programs of others is known what probes see: **detected** is the first attempt that failed, and **recovered** the next answer
-//! that whoever noticed it had.
+//! Of programs of others is known what probes see: **detected** is the first attempt that failed, and **recovered** the first answer
+//! that whoever noticed it had to an attempt that was due after that one and the effect. An attempt is known to have failed only when its time is over:
+//! by then later ones may have been answered.
 
 use std::time::Duration;
 
@@ -103,14 +104,16 @@ fn noticed(commands: &Commands, tally: &Tally, arrivals: &Arrivals, seen: &Fault
     let Some((fired, ..)) = &seen.fired else { return Recovery::default() };
     let during = |at: Instant| at >= *fired && seen.healed.is_none_or(|healed| at <= healed + GRACE);
     let stride = commands.stride().max(1);
-    let failed = tally.requests.iter().filter_map(|(number, request)| Some((request.errored?, number % stride)));
-    let Some((at, who)) = failed.filter(|(at, _)| during(*at)).min() else {
+    let failed = tally.requests.iter().filter_map(|(number, request)| Some((request.errored?, number % stride, request)));
+    let first = failed.filter(|(at, ..)| during(*at)).min_by_key(|(at, who, _)| (*at, *who));
+    let Some((at, who, failed)) = first else {
         let recovered = seen.healed.and_then(|healed| first_result(arrivals, healed, 0));
         return Recovery { recovered, ..Recovery::default() };
     };
-    let own = tally.requests.iter().filter(|(number, _)| **number % stride == who);
-    let answers = own.filter_map(|(_, request)| request.completed().map(|result| result.at));
-    let recovered = answers.filter(|answered| *answered >= at).min();
+    let since = failed.scheduled.max(seen.effective).unwrap_or(*fired);
+    let own = tally.requests.iter().filter(|(number, _)| **number % stride == who).map(|(_, request)| request);
+    let later = own.filter(|request| request.scheduled.is_some_and(|due| due >= since));
+    let recovered = later.filter_map(|request| request.completed()).map(|result| result.at).min();
     Recovery { detected: Some(at), detected_by: Some("probe"), recovered, ..Recovery::default() }
 }
 

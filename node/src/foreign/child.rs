@@ -139,7 +139,8 @@ pub(super) fn in_words(status: ExitStatus) -> String {
 pub(super) fn end_like(status: ExitStatus) -> ! {
     if let Some(signal) = status.signal().and_then(|signal| Signal::try_from(signal).ok()) {
         let _ = SigSet::from_iter([signal]).thread_unblock();
-        let _ = raise(signal);
+        // Twice: the handler that this program has for a broken stack gives way at the first.
+        let _ = raise(signal).and_then(|()| raise(signal));
     }
     std::process::exit(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
 }
