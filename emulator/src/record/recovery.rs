@@ -104,7 +104,8 @@ fn noticed(commands: &Commands, tally: &Tally, arrivals: &Arrivals, seen: &Fault
     let Some((fired, ..)) = &seen.fired else { return Recovery::default() };
     let during = |at: Instant| at >= *fired && seen.healed.is_none_or(|healed| at <= healed + GRACE);
     let stride = commands.stride().max(1);
-    let failed = tally.requests.iter().filter_map(|(number, request)| Some((request.errored?, number % stride, request)));
+    let failed =
+        tally.requests.iter().filter_map(|(number, request)| Some((request.errored?, number % stride, request)));
     let first = failed.filter(|(at, ..)| during(*at)).min_by_key(|(at, who, _)| (*at, *who));
     let Some((at, who, failed)) = first else {
         let recovered = seen.healed.and_then(|healed| first_result(arrivals, healed, 0));
