@@ -84,7 +84,7 @@ fn etcd_loses_its_leader_and_no_acknowledged_write() {
     assert_eq!(fault["detected_by"], "probe", "{fault:#}");
     assert!(number(&fault["recovered_s"]) > number(&fault["effect_s"]) + 0.2, "{fault:#}");
     assert!(fault["healed_s"].is_number());
-    assert!(number(&measured(&summary, "write")["completed"]) > 50.0);
+    assert!(number(&measured(&summary, "write")["completed"]) > 10.0);
     let said = summary["checks"][0]["said"].as_str().unwrap_or_default();
     assert!(said.contains("writes were acknowledged"), "{said}");
 }
@@ -117,7 +117,7 @@ fn redis_sentinels_make_a_replica_the_primary() {
     let fault = &summary["faults"][0];
     // Sentinels wait for a second of silence.
     assert!(number(&fault["recovered_s"]) > number(&fault["effect_s"]) + 1.0, "{fault:#}");
-    assert!(number(&measured(&summary, "write")["completed"]) > 50.0);
+    assert!(number(&measured(&summary, "write")["completed"]) > 10.0);
     assert_eq!(summary["checks"][0]["passed"], true);
 }
 
@@ -206,6 +206,21 @@ fn every_kind_of_probe_and_what_a_program_tells_itself_are_in_one_record() {
     assert_eq!(again, summary, "the same comes from the record again");
 }
 
+#[test]
+fn programs_that_wait_for_a_processor_make_the_result_doubtful() {
+    let user = User::new();
+    let burns = "[node.n00]\nrun = \"for core in $(seq $(($(nproc) * 4))); do while :; do :; done & done; wait\"\n";
+    let summary = run(&user, &scenario("burns", &format!("{burns}{PING}"))).json();
+    let doubts = summary["fidelity"]["doubts"].as_array().expect("a verdict");
+    if summary["host"]["run_delay_s"].is_null() {
+        return eprintln!("skipped: this kernel doesn't tell how long processes wait");
+    }
+    let doubt = doubts.iter().find(|doubt| doubt["signal"] == "processors");
+    let doubt = doubt.unwrap_or_else(|| panic!("nobody doubts it: {doubts:#?}"));
+    assert!(doubt["what"].as_str().is_some_and(|what| what.contains("waited for a processor")), "{doubt:#}");
+    assert_eq!(doubt["grade"], "degraded");
+}
+
 /// A program that is up from the first moment and writes a line each time it begins.
 const LIVES: &str = "[node.n00]\nmemory = \"64 MiB\"\nrun = \"echo begins >> {{state}}/lives; echo up; exec sleep 1000\"\n\
                      ready = { kind = \"log\", text = \"up\" }\n";
@@ -248,7 +263,7 @@ fn what_takes_more_memory_than_its_node_has_is_told_from_what_a_fault_starves() 
         return;
     }
     let user = User::new();
-    let hungry = "[node.n00]\nmemory = \"64 MiB\"\nrun = \"sleep 1; exec python3 -c 'a = bytearray(200 << 20)'\"\n";
+    let hungry = "[node.n00]\nmemory = \"64 MiB\"\nrun = \"sleep 1; python3 -c 'a = bytearray(200 << 20)'\"\n";
     let outcome = run(&user, &scenario("hungry", &format!("{hungry}{PING}")));
     if outcome.json()["warnings"].to_string().contains("memory") {
         return eprintln!("skipped: nothing limits memory here");

@@ -54,7 +54,7 @@ pub struct FaultFidelity {
 /// Something that makes the figures doubtful.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// `unwatched`, `compute`, `forwarder`, `queue`, `drops`, `links` or `timers`.
+    /// `unwatched`, `compute`, `processors`, `forwarder`, `queue`, `drops`, `links` or `timers`.
     pub signal: String,
     /// How bad.
     pub grade: Grade,

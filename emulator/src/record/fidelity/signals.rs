@@ -15,7 +15,7 @@ use crate::record::tally::Hop;
 type Signal = fn(&View<'_>) -> Option<Doubt>;
 
 /// All of them.
-pub(super) const ALL: &[Signal] = &[unwatched, compute, forwarder, queue, drops, links, timers];
+pub(super) const ALL: &[Signal] = &[unwatched, compute, processors, forwarder, queue, drops, links, timers];
 
 /// From this share of a direction's packets on, a full queue is more than what TCP needs to find the rate.
 const OVERFLOWED: f64 = 0.02;
@@ -93,6 +93,28 @@ fn compute(view: &View<'_>) -> Option<Doubt> {
             view.host_in_words()
         )
     })
+}
+
+/// Programs of others that were ready and waited for a processor: on machines of their own they would not. How much of that a request
+/// waited for can't be told, so this is the most that it may be, and no more than a doubt.
+fn processors(view: &View<'_>) -> Option<Doubt> {
+    view.scenario.commands()?;
+    let waited = || view.seconds.iter().filter_map(|second| Some((second.at, second.run_delay_s?)));
+    let all: f64 = waited().map(|(_, waited)| waited).sum();
+    let each = all / view.completed.max(1.0);
+    let latency = each / view.median;
+    if latency < DEGRADED {
+        return None;
+    }
+    let seen = waited().filter(|(_, waited)| *waited > 0.0).map(|(at, _)| at);
+    let what = format!(
+        "programs waited for a processor, up to {:.1} ms for each answer, which took {:.1} ms: on machines of their own they would \
+         not{}",
+        each * 1e3,
+        view.median * 1e3,
+        view.host_in_words()
+    );
+    Some(view.graded("processors", Grade::Degraded, (view.throughput_lost(latency), latency), seen, what))
 }
 
 /// What stages that take longer cost of the throughput. In each epoch that is what its worst stage costs; epochs count by the time that

@@ -169,7 +169,7 @@ pub struct Span {
 pub struct Requests {
     /// Their scheduled instant came.
     pub offered: u64,
-    /// The dispatcher said that it has them.
+    /// The dispatcher said that it has them; of programs of others, those that were answered.
     pub accepted: u64,
     /// A result arrived.
     pub completed: u64,
