@@ -118,7 +118,11 @@ impl Sampler {
         let pressure = if let [Some(cpu), Some(io), Some(memory)] = pressure { Some([cpu, io, memory]) } else { None };
         let run_delay = match pressure {
             Some(_) if !self.foreign => BTreeMap::new(),
-            _ => pids.iter().filter_map(|pid| Some((*pid, run_delay(*pid)?))).collect(),
+            // How late the emulator's own threads are is told by what they carry.
+            _ => {
+                let waits = pids.iter().filter(|pid| !self.foreign || **pid != 1);
+                waits.filter_map(|pid| Some((*pid, run_delay(*pid)?))).collect()
+            }
         };
         Ok(Reading {
             host: text("/proc/stat").and_then(|stat| host_ticks(&stat)).unwrap_or_default(),

@@ -96,7 +96,7 @@ pub fn headline(evidence: Evidence<'_>) -> Vec<(String, String, String)> {
             value,
             format!(
                 "to the first {} · {}",
-                if summary.has_model() { "result of a new plan" } else { "answer to whom noticed it" },
+                if summary.has_model() { "result of a new plan" } else { "answer afterwards" },
                 counted(summary.faults.len() as u64, "fault")
             ),
         );

@@ -26,7 +26,7 @@ pub fn closing(summary: &Summary, folder: &Path, looks: Looks) -> String {
     blocks.extend(summary.plan.as_ref().map(|first| plan::told(writer, first, summary)));
     if !summary.faults.is_empty() {
         blocks.push(faults::told(writer, &summary.faults));
-        blocks.extend(faults::costs(writer, &summary.faults));
+        blocks.extend(faults::costs(writer, &summary.faults, summary.has_model()));
     }
     let bad = if looks.unicode { "✗" } else { "x" };
     for (title, sign, ink, lines) in [
