@@ -23,6 +23,8 @@ use crate::telemetry::{Event, Telemetry};
 const NAP: Duration = Duration::from_millis(100);
 /// Time between a failure and the next attempt, under a closed load.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
+/// More attempts than this are not under way from one node: each has a thread.
+const MOST: u64 = 1000;
 /// The stack of a thread that makes an attempt.
 const STACK: usize = 256 << 10;
 
@@ -102,6 +104,10 @@ impl Work {
                 return;
             }
             let Some(request) = self.offer(due) else { return };
+            if self.shared.outstanding.load(Ordering::Acquire) > MOST {
+                self.outcome(request, Err(format!("{MOST} attempts were under way already")));
+                continue;
+            }
             let work = self.clone();
             let attempt = move || _ = work.attempt(request);
             let thread = thread::Builder::new().name(self.probe.name.clone()).stack_size(STACK);
