@@ -6,7 +6,7 @@ set -eu
 
 packages="gcc libc6-dev python3-venv user-mode-linux kmod iproute2"
 # Not in every release's archive; tests that need it say so when it is missing.
-optional="vagrant chromium fonts-dejavu-core prometheus tshark"
+optional="vagrant chromium fonts-dejavu-core prometheus tshark iperf3 etcd-server etcd-client redis-server redis-sentinel"
 
 missing=""
 for package in $packages; do
@@ -29,4 +29,10 @@ if [ -n "$missing$wanted" ]; then
     case "$wanted" in
     *prometheus*) systemctl disable --now prometheus >/dev/null 2>&1 || true ;;
     esac
+    # So do programs that tests run on emulated nodes.
+    for service in etcd redis-server redis-sentinel; do
+        case "$wanted" in
+        *"$service"*) systemctl disable --now "$service" >/dev/null 2>&1 || true ;;
+        esac
+    done
 fi

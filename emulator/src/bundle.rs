@@ -29,7 +29,7 @@ use crate::exit::Exit;
 use crate::model::{self, ModelError};
 use crate::record::env::ModelId;
 use crate::record::outputs::{PROFILE, RESOLVED};
-use crate::scenario::{ModelSource, Scenario};
+use crate::scenario::{ModelSource, Scenario, Workload};
 use crate::shell::runs::Run;
 
 /// Names in the archive.
@@ -72,6 +72,9 @@ pub enum BundleError {
     /// Its files still change.
     #[error("{0} still goes on; wait for its end, then pack it")]
     Alive(String),
+    /// It has no model.
+    #[error("{0} was of programs that are not emu's: those and what they read can't be packed")]
+    Programs(String),
     /// A file of the run can't be used.
     #[error("{}: {reason}", path.display())]
     Run {
@@ -136,8 +139,9 @@ pub fn pack(run: &Run, out: &Path) -> Result<ByteSize, BundleError> {
         return Err(BundleError::Alive(run.title()));
     }
     let scenario: Scenario = read(&run.folder.join(RESOLVED))?;
+    let inference = scenario.inference().ok_or_else(|| BundleError::Programs(run.title()))?;
     let profile: ModelProfile = read(&run.folder.join(PROFILE))?;
-    let files = model::files(&scenario.model.source)?;
+    let files = model::files(&inference.model.source)?;
     let now = digest_file(&files.model).map_err(in_file(&files.model))?;
     let model = ModelId { name: profile.model, digest: profile.digest };
     if now != model.digest {
@@ -263,7 +267,9 @@ fn check(content: &Content) -> Result<(), String> {
 
 /// The scenario of an unpacked run, with its model where that lies now.
 pub fn relocated(mut scenario: Scenario, model: Option<&Path>) -> Scenario {
-    if let (ModelSource::File { path, .. }, Some(model)) = (&mut scenario.model.source, model) {
+    if let (Workload::Inference(inference), Some(model)) = (&mut scenario.workload, model)
+        && let ModelSource::File { path, .. } = &mut inference.model.source
+    {
         *path = model.to_owned();
     }
     scenario

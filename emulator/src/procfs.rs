@@ -16,6 +16,8 @@ pub struct Stat {
     pub state: char,
     /// Its parent; 0 for one whose parent is in a pid namespace outside.
     pub parent: i32,
+    /// Its process group, numbered likewise.
+    pub group: i32,
     /// Page faults of it for which something had to be read.
     pub major_faults: u64,
     /// Processor time that it has used, in the system's and its own code, in ticks.
@@ -39,6 +41,7 @@ impl Stat {
             pid,
             state: fields.first()?.chars().next()?,
             parent: fields.get(1)?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
             major_faults: number(9)?,
             ticks: number(11)? + number(12)?,
             started: number(19)?,
@@ -88,14 +91,14 @@ mod tests {
     #[test]
     fn a_name_with_brackets_and_spaces_hides_nothing() {
         let text = "42 (a) S 7 (b)) Z 1 42 42 0 -1 4194560 1 2 3 4 50 6 7 8 20 0 1 0 9000 1 1";
-        let stat = Stat { pid: 42, state: 'Z', parent: 1, major_faults: 3, ticks: 56, started: 9000 };
+        let stat = Stat { pid: 42, state: 'Z', parent: 1, group: 42, major_faults: 3, ticks: 56, started: 9000 };
         assert_eq!(Stat::parse(text), Some(stat));
         assert_eq!(Stat::parse("42 (a"), None);
     }
 
     #[test]
     fn descendants_are_found_over_generations_and_a_circle_ends() {
-        let stat = |pid, parent| Stat { pid, state: 'S', parent, major_faults: 0, ticks: 0, started: 0 };
+        let stat = |pid, parent| Stat { pid, state: 'S', parent, group: 0, major_faults: 0, ticks: 0, started: 0 };
         let all = [stat(1, 0), stat(2, 1), stat(3, 2), stat(4, 1), stat(5, 0), stat(6, 7), stat(7, 6)];
         let mut found: Vec<i32> = descendants(&all, 1).iter().map(|stat| stat.pid).collect();
         found.sort_unstable();

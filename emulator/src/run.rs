@@ -1,6 +1,7 @@
 //! One run, from the scenario to the record: the story that the rest of the crate makes possible.
 
 mod capacity;
+mod foreign;
 mod ground;
 mod holdings;
 mod launch;
@@ -30,7 +31,7 @@ use crate::fleet::cgroup::{self, RunGroup};
 use crate::live::Live;
 use crate::live::metrics::MetricsError;
 use crate::live::screen::ScreenError;
-use crate::model::{self, Inputs, ModelError};
+use crate::model::{self, Inputs, ModelError, Prepared};
 use crate::record::env::{self, ModelId};
 use crate::record::event::RunEvent;
 use crate::record::trial::{LinkTrial, amiss};
@@ -38,9 +39,10 @@ use crate::report::progress::Progress;
 use crate::report::terminal::Looks;
 use crate::sandbox::probe::Capability;
 use crate::sandbox::{self, Sandbox, SandboxError};
-use crate::scenario::{Loaded, ScenarioErrors};
+use crate::scenario::{Inference, Loaded, ScenarioErrors, Workload};
 use crate::shell::alive::Alive;
 
+use launch::Work;
 use outlets::{Outlets, Show, Shown};
 use results::{Results, ResultsError};
 use watch::Watch;
@@ -87,6 +89,14 @@ pub enum RunError {
     /// The cluster can't hold the model.
     #[error("the cluster can't hold the model")]
     Capacity(#[from] ScenarioErrors),
+    /// A program of the scenario is not on this host.
+    #[error("the program {program:?}, which the scenario runs, is not on this host")]
+    NoProgram {
+        /// Which.
+        program: String,
+        /// The package that it is in, if the scenario says it.
+        package: Option<String>,
+    },
     /// A fault needs what this host doesn't have.
     #[error("faults of kind {kind:?} can't be fired on this host: {reason}")]
     FaultNeeds {
@@ -157,7 +167,7 @@ pub enum RunError {
     #[error("{0}")]
     NotAsAsked(String),
     /// A node ended while the cluster was being set up.
-    #[error("node {node} ended during set-up: {how}; what it said is in {} there", log.display())]
+    #[error("node {node} ended during set-up: {how}; what it said is in {} there{said}", log.display())]
     NodeEnded {
         /// Which.
         node: String,
@@ -165,6 +175,18 @@ pub enum RunError {
         how: String,
         /// Where to look, in the folder of results.
         log: PathBuf,
+        /// The last lines of it, where a program of others ran.
+        said: String,
+    },
+    /// What runs on a node did not begin to serve.
+    #[error("{node} was not ready within {} s{said}", limit.as_secs_f64())]
+    NotReady {
+        /// Which.
+        node: String,
+        /// How long it had.
+        limit: Duration,
+        /// The last lines of its logs.
+        said: String,
     },
     /// The cluster did not get ready.
     #[error("{phase} took longer than {} s; what the nodes said is in {} there", limit.as_secs(), logs.display())]
@@ -183,8 +205,14 @@ pub enum RunError {
 
 impl RunError {
     /// What the user can do about it.
-    fn fix(&self) -> Option<&'static str> {
-        match self {
+    fn fix(&self) -> Option<String> {
+        let fix = match self {
+            RunError::NoProgram { package, .. } => {
+                return Some(match package {
+                    Some(package) => format!("install it; on Debian and Ubuntu: apt-get install {package}"),
+                    None => "install it, or name its path".to_owned(),
+                });
+            }
             RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { carrier, .. })) => Some(match *carrier {
                 "netem" => Capability::NetemLinks.fix(),
                 _ => Capability::SoftwareLinks.fix(),
@@ -194,7 +222,8 @@ impl RunError {
             RunError::TooLittle(_) => Some("ask for less, or leave --strict away: then it is a warning"),
             RunError::FaultNeeds { need, .. } => need.capability().map(Capability::fix),
             _ => None,
-        }
+        };
+        fix.map(str::to_owned)
     }
 
     /// Says it on standard error, with what the user can do about it.
@@ -214,6 +243,7 @@ impl RunError {
             RunError::Sandbox(error) => Exit::from_code(error.exit_code()).unwrap_or(Exit::SetupFailed),
             RunError::Fabric(FabricError::Carrier(CarrierError::Unavailable { .. }))
             | RunError::Fabric(FabricError::Carrier(CarrierError::Unsupported { .. }))
+            | RunError::NoProgram { .. }
             | RunError::FaultNeeds { .. } => Exit::HostLacks,
             RunError::Capacity(_) | RunError::Store { .. } | RunError::OtherModel { .. } => Exit::Usage,
             RunError::Screen(ScreenError::NoTerminal(_)) => Exit::Usage,
@@ -236,6 +266,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the run could not be begun. What goes wrong later is said on standard error and is in the exit code.
 pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, RunError> {
+    if let Some(commands) = loaded.scenario.commands() {
+        foreign::check_programs(commands)?;
+    }
     let began = Instant::now();
     // An interrupt waits until there is somebody to heed it, and until what it would leave behind has been put right.
     let held = sandbox::Held::hold();
@@ -331,36 +364,53 @@ fn try_links(
     Ok(amiss)
 }
 
-/// Scenario → model → network → processes → plan → load and faults → teardown.
-fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) -> Result<Exit, RunError> {
-    let Story { loaded, options, host, shown, live } = *story;
-    let scenario = &loaded.scenario;
+/// Says that there is too little of something, or ends the run.
+fn told(shortage: Option<capacity::Shortage>, strict: bool, results: &mut Results) -> Result<(), RunError> {
+    match shortage {
+        Some(shortage) if strict => return Err(RunError::TooLittle(shortage.to_string())),
+        Some(shortage) => results.warn(shortage),
+        None => {}
+    }
+    Ok(())
+}
+
+/// The model of a scenario, made ready.
+fn model(
+    story: &Story<'_>,
+    inference: &Inference,
+    results: &mut Results,
+    progress: &mut Progress,
+) -> Result<Prepared, RunError> {
     progress.phase("model");
     let clock = Instant::now();
-    let inputs = Inputs { count: scenario.inputs, seed: scenario.seed };
-    let model = match options.repeated.as_ref().and_then(|repeated| repeated.cache.as_ref()) {
-        Some(cache) => model::prepare_in(cache, host.program, &scenario.model.source, inputs)?,
-        None => model::prepare(host.program, &scenario.model.source, inputs)?,
+    let inputs = Inputs { count: inference.inputs, seed: story.loaded.scenario.seed };
+    let model = match story.options.repeated.as_ref().and_then(|repeated| repeated.cache.as_ref()) {
+        Some(cache) => model::prepare_in(cache, story.host.program, &inference.model.source, inputs)?,
+        None => model::prepare(story.host.program, &inference.model.source, inputs)?,
     };
-    loaded.check_capacity(&model.profile)?;
-    if let Some(Repeated { run, model: was, .. }) = &options.repeated
+    story.loaded.check_capacity(&model.profile)?;
+    if let Some(Repeated { run, model: was, .. }) = &story.options.repeated
         && was.digest != model.profile.digest
     {
         let (run, was, now) = (run.clone(), was.clone(), model.profile.digest.clone());
         return Err(RunError::OtherModel { run, was, now });
     }
-    results.model(&model)?;
+    results.model(&model, inference.model.codec)?;
     results.phase_done("model", clock, progress);
-    let told = |results: &mut Results, shortage: Option<capacity::Shortage>| match shortage {
-        Some(shortage) if options.strict => Err(RunError::TooLittle(shortage.to_string())),
-        Some(shortage) => {
-            results.warn(shortage);
-            Ok(())
-        }
-        None => Ok(()),
-    };
-    told(results, capacity::of_memory(scenario, &model.profile))?;
+    told(capacity::of_memory(&story.loaded.scenario, &model.profile), story.options.strict, results)?;
+    Ok(model)
+}
 
+/// Scenario → model → network → processes → plan → load and faults → teardown.
+fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) -> Result<Exit, RunError> {
+    let Story { loaded, options, host, shown, live } = *story;
+    let scenario = &loaded.scenario;
+    let work = match &scenario.workload {
+        Workload::Inference(inference) => {
+            Work::Inference(inference, Box::new(model(story, inference, results, progress)?))
+        }
+        Workload::Commands(commands) => Work::Commands(commands),
+    };
     progress.phase("network");
     let clock = Instant::now();
     let (names, routes) = (scenario.host_names(), scenario.network.routes());
@@ -377,17 +427,19 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
 
     progress.phase("processes");
     let clock = Instant::now();
-    let mut fleet = launch::fleet(scenario, &model, &fabric, host, results)?;
+    let mut fleet = launch::fleet(scenario, &work, &fabric, host, results)?;
     let mut watch = Watch::new(scenario, host.sandbox, results, progress, (live, shown));
     let mut exit = watch.until_ready(&mut fleet).and_then(|()| {
         watch.phase_done("processes", clock);
-        let clock = Instant::now();
-        watch.until_deployed(&mut fleet)?;
-        watch.phase_done("plan and load", clock);
-        let known = bench::host::known();
-        let few = |plan: &Plan| capacity::of_processors(scenario, plan, &model.profile, env::cores(), known.as_ref());
-        let shortage = watch.plan().and_then(few);
-        told(watch.results(), shortage)?;
+        if let Work::Inference(inference, model) = &work {
+            let clock = Instant::now();
+            watch.until_deployed(&mut fleet, inference.plan.bandwidth)?;
+            watch.phase_done("plan and load", clock);
+            let (cores, known) = (env::cores(), bench::host::known());
+            let few = |plan: &Plan| capacity::of_processors(scenario, plan, &model.profile, cores, known.as_ref());
+            let shortage = watch.plan().and_then(few);
+            told(shortage, options.strict, watch.results())?;
+        }
         watch.load(&mut fleet, &fabric)
     });
     if let Err(RunError::Interrupted(how)) = exit {

@@ -41,6 +41,9 @@ pub enum SimulateError {
     /// The cluster can't hold the model.
     #[error("the cluster can't hold the model")]
     Capacity(#[from] ScenarioErrors),
+    /// Programs of others run in it.
+    #[error("the scenario runs programs of others, and what these do can't be simulated; emu run runs them")]
+    Foreign,
     /// The model.
     #[error("the model can't be used: {0}")]
     Model(#[from] ModelError),
@@ -59,7 +62,7 @@ impl SimulateError {
     /// The way of ending that this error means: the same as that of a run.
     pub fn exit(&self) -> Exit {
         match self {
-            SimulateError::Capacity(_) => Exit::Usage,
+            SimulateError::Capacity(_) | SimulateError::Foreign => Exit::Usage,
             _ => Exit::SetupFailed,
         }
     }
@@ -85,10 +88,11 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, SimulateError> {
     let began = Instant::now();
     let mut progress = Progress::new(options.looks.width.is_some());
     let scenario = &loaded.scenario;
+    let Some(inference) = scenario.inference() else { return Err(SimulateError::Foreign) };
     let program = std::env::current_exe().map_err(SimulateError::Program)?;
-    let inputs = Inputs { count: scenario.inputs, seed: scenario.seed };
+    let inputs = Inputs { count: inference.inputs, seed: scenario.seed };
     progress.phase("model");
-    let profile = model::prepare(&program, &scenario.model.source, inputs)?.profile;
+    let profile = model::prepare(&program, &inference.model.source, inputs)?.profile;
     loaded.check_capacity(&profile)?;
     let mut results = Results::create(&options.results, "-simulated", loaded, began)?;
     results.simulated(&profile);
@@ -101,28 +105,28 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, SimulateError> {
     let planner = |question: &Question<'_>| {
         let Question { excluded, severed, current } = *question;
         let problem = Problem {
-            objective: scenario.plan.objective,
-            replicas: scenario.plan.replicas,
+            objective: inference.plan.objective,
+            replicas: inference.plan.replicas,
             excluded,
             severed,
             current,
-            ..Problem::new(&profile, &cluster, scenario.model.codec)
+            ..Problem::new(&profile, &cluster, inference.model.codec)
         };
         let begun = Instant::now();
-        scenario.plan.strategy.plan(&problem, scenario.seed, &|| Instant::now().since(begun) > PATIENCE)
+        inference.plan.strategy.plan(&problem, scenario.seed, &|| Instant::now().since(begun) > PATIENCE)
     };
     let simulation = Simulation::new(Setup {
         profile: &profile,
         cluster: &cluster,
         routes: Some(&routes),
-        codec: scenario.model.codec,
+        codec: inference.model.codec,
         load: load(scenario),
         duration: scenario.duration,
-        heartbeat: scenario.plan.heartbeat,
-        missed: scenario.plan.missed_heartbeats,
-        window: scenario.plan.window,
-        queue: scenario.plan.queue,
-        ship: scenario.model.deploy == Deploy::Network,
+        heartbeat: inference.plan.heartbeat,
+        missed: inference.plan.missed_heartbeats,
+        window: inference.plan.window,
+        queue: inference.plan.queue,
+        ship: inference.model.deploy == Deploy::Network,
         overheads: OVERHEADS,
         planner: Box::new(planner),
     });
@@ -145,7 +149,7 @@ pub fn run(loaded: &Loaded, options: &Options) -> Result<Exit, SimulateError> {
 
 /// The load with the client's own schedule.
 fn load(scenario: &Scenario) -> simulate::Load<'static> {
-    match scenario.load {
+    match scenario.load() {
         Load::Closed { concurrency } => simulate::Load::Closed { concurrency },
         Load::Open { rate_per_s, arrival } => {
             simulate::Load::Open(Box::new(node::client::schedule(rate_per_s, arrival, scenario.seed)))

@@ -40,6 +40,14 @@ fn a_chaos_that_can_draw_nothing_says_why() {
 }
 
 #[test]
+fn mistakes_about_programs_of_others_point_to_the_name_in_the_command_line() {
+    assert_report("commands.toml", &Overrides::default(), "commands.txt");
+    assert_report("commands_measured.toml", &Overrides::default(), "commands_measured.txt");
+    assert_report("commands_unasked.toml", &Overrides::default(), "commands_unasked.txt");
+    assert_report("commands_silent.toml", &Overrides::default(), "commands_silent.txt");
+}
+
+#[test]
 fn mistakes_in_a_graph_point_to_its_lists() {
     assert_report("graph.toml", &Overrides::default(), "graph.txt");
 }

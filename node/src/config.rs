@@ -11,6 +11,7 @@ use planner::strategy::{Objective, Replicas, Spares, StrategyKind};
 use planner::units::{ByteSize, duration};
 use serde::{Deserialize, Serialize};
 
+use crate::foreign::ForeignConfig;
 use crate::wire::secret::Secret;
 
 /// Port on which a worker takes the dispatcher's control connection (TCP).
@@ -63,6 +64,7 @@ impl NodeConfig {
                 let possible = worker.slowdown.is_finite() && worker.slowdown > 0.0;
                 (!possible).then_some("`slowdown` has to be a number above zero")
             }
+            RoleConfig::Foreign(foreign) => foreign.unsound(),
         }
     }
 }
@@ -73,7 +75,13 @@ impl ClientConfig {
         if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
             return Some("`input_shape` has more elements than a frame can carry");
         }
-        match self.load {
+        self.load.unsound()
+    }
+}
+
+impl Load {
+    pub(crate) fn unsound(&self) -> Option<&'static str> {
+        match *self {
             Load::Closed { concurrency: 0 } => Some("`concurrency` has to be at least one"),
             Load::Open { rate_per_s, .. } if !(rate_per_s.is_finite() && rate_per_s > 0.0) => {
                 Some("`rate_per_s` has to be a number above zero")
@@ -130,6 +138,8 @@ pub enum RoleConfig {
     Dispatcher(Box<DispatcherConfig>),
     /// Holds a segment.
     Worker(WorkerConfig),
+    /// Runs and measures programs of others.
+    Foreign(Box<ForeignConfig>),
 }
 
 /// Configuration of the client.

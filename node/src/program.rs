@@ -17,7 +17,7 @@ use crate::config::{Bandwidth, NodeConfig, RoleConfig};
 use crate::telemetry::{self, Command, Telemetry};
 use crate::wire::codec::CodecError;
 use crate::wire::connection::{ConnectError, ListenError};
-use crate::{client, dispatcher, memory, probe, worker};
+use crate::{client, dispatcher, foreign, memory, probe, worker};
 
 /// Command line of a node.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -61,6 +61,14 @@ pub enum ProgramError {
     /// The model's input can't be sent.
     #[error("the model's input can't be sent: {0}")]
     Input(#[from] CodecError),
+    /// A program of others can't be started.
+    #[error("the program {program} can't be started: {source}")]
+    Foreign {
+        /// Which.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The system refused what every node needs (a thread, a socket, signals).
     #[error("the system refused {what}: {source}")]
     System {
@@ -155,6 +163,7 @@ pub fn run(config: &NodeConfig, telemetry: Option<OwnedFd>) -> Result<(), Progra
         RoleConfig::Client(role) => client::run(config, role, telemetry.clone(), commands),
         RoleConfig::Dispatcher(role) => dispatcher::run(config, role, telemetry.clone(), commands),
         RoleConfig::Worker(role) => worker::run(config, role, telemetry.clone(), commands),
+        RoleConfig::Foreign(role) => foreign::run(config, role, telemetry.clone(), commands),
     };
     telemetry.flush();
     outcome

@@ -35,7 +35,8 @@ pub fn run(args: &CheckArgs) -> Exit {
     for file in &args.files {
         let checked = load(file, &overrides).and_then(|loaded| {
             // Whether the model fits is only known once it has been profiled.
-            let profile = model::cached_profile(&loaded.scenario.model.source);
+            let profile =
+                loaded.scenario.inference().and_then(|inference| model::cached_profile(&inference.model.source));
             profile.map_or(Ok(()), |profile| loaded.check_capacity(&profile))?;
             Ok(loaded.scenario)
         });

@@ -86,10 +86,14 @@ pub fn run(arguments: &PlanArgs) -> Exit {
         }
     };
     let scenario = &loaded.scenario;
-    let inputs = Inputs { count: scenario.inputs, seed: scenario.seed };
+    let Some(inference) = scenario.inference() else {
+        eprintln!("error: the scenario runs programs of others: there is no model to be planned");
+        return Exit::Usage;
+    };
+    let inputs = Inputs { count: inference.inputs, seed: scenario.seed };
     let prepared = std::env::current_exe()
         .map_err(|error| model::ModelError::File { path: PathBuf::from("emu"), error })
-        .and_then(|program| model::prepare(&program, &scenario.model.source, inputs));
+        .and_then(|program| model::prepare(&program, &inference.model.source, inputs));
     let profile = match prepared {
         Ok(prepared) => prepared.profile,
         Err(error) => {
@@ -102,17 +106,17 @@ pub fn run(arguments: &PlanArgs) -> Exit {
         return Exit::Usage;
     }
     let cluster = scenario.cluster();
-    let objective = arguments.objective.map_or(Some(scenario.plan.objective), |aim| aim.objective(arguments.floor));
+    let objective = arguments.objective.map_or(Some(inference.plan.objective), |aim| aim.objective(arguments.floor));
     let Some(objective) = objective else {
         eprintln!("error: without a rate of requests, nodes would idle for ever; say it with --floor");
         return Exit::Usage;
     };
-    let replicas = arguments.replicas.unwrap_or(scenario.plan.replicas);
+    let replicas = arguments.replicas.unwrap_or(inference.plan.replicas);
     if objective != Objective::Throughput && replicas != Replicas::One {
         eprintln!("error: several chains are for the throughput, and the objective is another");
         return Exit::Usage;
     }
-    let problem = Problem { objective, replicas, ..Problem::new(&profile, &cluster, scenario.model.codec) };
+    let problem = Problem { objective, replicas, ..Problem::new(&profile, &cluster, inference.model.codec) };
     let patience = Duration::try_from_secs_f64(arguments.time).unwrap_or(Duration::MAX);
     if arguments.pareto {
         let began = Instant::now();
@@ -145,7 +149,7 @@ pub fn run(arguments: &PlanArgs) -> Exit {
         };
         Answer { strategy, took_s, plan, error }
     };
-    let wanted = if arguments.strategy.is_empty() { vec![scenario.plan.strategy] } else { arguments.strategy.clone() };
+    let wanted = if arguments.strategy.is_empty() { vec![inference.plan.strategy] } else { arguments.strategy.clone() };
     let answers: Vec<Answer> = wanted.into_iter().map(&mut answer).collect();
     tell(&answers, title, arguments.json);
     if let (Some(file), Some(drawn)) = (&arguments.svg, drawn)

@@ -33,7 +33,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use node::clock::Instant;
-use node::config::NodeConfig;
+use node::config::{NodeConfig, RoleConfig};
 use node::telemetry::{Command, Stamped};
 use planner::units::ByteSize;
 
@@ -100,6 +100,8 @@ struct Node {
     group: NodeGroup,
     state: Storage,
     incarnation: u32,
+    /// Whether its processes wait to be told that they are within their limits.
+    waits: bool,
     /// By how much the clock of its next process is ahead.
     ahead: Duration,
     process: Option<Process>,
@@ -158,6 +160,7 @@ impl<'a> Fleet<'a> {
             group,
             state,
             incarnation: 0,
+            waits: matches!(config.role, RoleConfig::Foreign(_)),
             ahead: Duration::ZERO,
             process: None,
         });
@@ -190,7 +193,8 @@ impl<'a> Fleet<'a> {
         // What the process has taken in the moment before this counts as the emulator's: its program, and little more.
         let joined = node.group.join(pid);
         node.process = Some(process);
-        joined.map_err(|source| FleetError::Limits { node: node.name.clone(), source })
+        joined.map_err(|source| FleetError::Limits { node: node.name.clone(), source })?;
+        if node.waits { self.send(number, &Command::Settled) } else { Ok(()) }
     }
 
     /// Number of nodes.

@@ -14,6 +14,9 @@ use super::cgroup::NodeGroup;
 use super::lines::Channel;
 use crate::record::event::ExitCause;
 
+/// The exit code by which a shell tells that its command was ended by SIGKILL.
+const SHELL_KILLED: i32 = 128 + Signal::SIGKILL as i32;
+
 /// A running process.
 pub(super) struct Process {
     pub pid: Pid,
@@ -87,6 +90,11 @@ impl Process {
     pub fn ended(&self, group: &NodeGroup) -> Option<ExitCause> {
         match waitid(Id::Pid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
             Ok(WaitStatus::Exited(_, 0)) if self.ending == Ending::Asked => Some(ExitCause::Asked),
+            // A shell whose command the kernel has ended.
+            Ok(WaitStatus::Exited(_, SHELL_KILLED)) if kills(group) > self.kills_before => Some(match self.ending {
+                Ending::Starved => ExitCause::Starved,
+                _ => ExitCause::OutOfMemory,
+            }),
             Ok(WaitStatus::Exited(_, code)) => Some(ExitCause::Code(code)),
             Ok(WaitStatus::Signaled(_, Signal::SIGKILL, _)) => Some(match self.ending {
                 Ending::Killed => ExitCause::Planned,

@@ -11,7 +11,8 @@ use super::recent::Seconds;
 use crate::fabric::Counters;
 use crate::fault::{asked, name};
 use crate::record::event::{Entry, RunEvent, TESTBED};
-use crate::scenario::{FaultSpec, ModelSource, Role, Scenario};
+use crate::record::summary::NO_MODEL;
+use crate::scenario::{FaultSpec, Role, Scenario};
 
 /// Upper bounds of the buckets in which latencies are counted, in seconds; one more has all that is longer.
 pub const BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0];
@@ -23,8 +24,10 @@ const NEWS: usize = 200;
 pub struct State {
     /// The scenario's name.
     pub scenario: String,
-    /// The model: its name in the zoo, or its file.
+    /// The model: its name in the zoo, or its file; or that there is none.
     pub model: String,
+    /// Whether programs of others run.
+    pub foreign: bool,
     /// The scenario's seed.
     pub seed: u64,
     /// How long load is offered.
@@ -199,10 +202,8 @@ impl State {
         let links = scenario.network.directions();
         State {
             scenario: scenario.name.clone(),
-            model: match &scenario.model.source {
-                ModelSource::Zoo(name) => name.clone(),
-                ModelSource::File { path, .. } => path.display().to_string(),
-            },
+            model: scenario.model_name().unwrap_or_else(|| NO_MODEL.to_owned()),
+            foreign: scenario.commands().is_some(),
             seed: scenario.seed,
             duration: scenario.duration,
             phase: String::new(),
@@ -250,7 +251,7 @@ impl State {
                 waiting.insert(*request, *scheduled);
             }
             Event::Accepted { .. } => self.requests.accepted += 1,
-            Event::Completed { request, .. } => {
+            Event::Completed { request, .. } | Event::Answered { request } => {
                 // A second result of the same request is not waited for.
                 let Some(scheduled) = waiting.remove(request) else { return false };
                 let latency = at.since(scheduled);
@@ -370,6 +371,7 @@ impl State {
         match self.nodes.get(node).map(|node| node.role) {
             Some(Role::Client) => "client".to_owned(),
             Some(Role::Dispatcher) => "dispatcher".to_owned(),
+            Some(Role::Worker) if self.foreign => "worker".to_owned(),
             Some(Role::Worker) => match self.stages_of(node).map(|stage| stage.to_string()).collect::<Vec<_>>() {
                 stages if stages.is_empty() => "spare".to_owned(),
                 stages => format!("stage {}", stages.join(", ")),

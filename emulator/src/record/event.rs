@@ -189,7 +189,7 @@ pub enum RunEvent {
     },
 }
 
-/// What a process holds.
+/// What a process holds; of a node that runs programs of others, with all that is in its process group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holding {
     /// Its node, or [`TESTBED`].

@@ -2,7 +2,8 @@
 //!
 //! - What the throughput can be under a plan at most is [`bound`]: the least of what the plan's slowest part,
 //!   the offered load, and the machine that computes for all nodes allow.
-//! - What is to be **expected** is that bound times the share of it that the same run reached before anything
+//! - Of programs of others nothing is known but what they did before anything broke: that is what is expected.
+//! - What is to be **expected** of a model is that bound times the share of it that the same run reached before anything
 //!   broke ([`Calm`]): how much of a plan's promise this machine keeps is no matter of the faults.
 //! - The rate at an instant is that of the [`window`] that begins there.
 
@@ -35,7 +36,7 @@ pub fn bound(scenario: &Scenario, tally: &Tally, plan: &Plan) -> (f64, String) {
 /// The same on a machine that computes for all nodes at once: what the plan and the load allow.
 pub fn asked(scenario: &Scenario, plan: &Plan) -> (f64, String) {
     let planned = (plan.prediction.throughput_per_s(), limit(scenario, plan));
-    let offered = match scenario.load {
+    let offered = match scenario.load() {
         Load::Open { rate_per_s, .. } => (rate_per_s, "the offered load".to_owned()),
         Load::Closed { concurrency } => {
             // Little's law: no more can be done than is outstanding, divided by the time each takes.
@@ -62,6 +63,8 @@ pub fn computing(scenario: &Scenario, plan: &Plan) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calm {
     share: f64,
+    /// Results per second, where there is no plan that would promise any.
+    alone: Option<f64>,
 }
 
 impl Calm {
@@ -73,19 +76,29 @@ impl Calm {
         let whole = tally.window(scenario);
         let first = tally.faults.values().filter_map(|seen| seen.fired.as_ref().map(|(at, ..)| *at)).min();
         let calm = Window { from: whole.from, to: first.unwrap_or(whole.to).max(whole.from).min(whole.to) };
-        let Some(plan) = tally.plan_at(calm.from) else { return Err("no plan was made".to_owned()) };
-        let (bound, _) = bound(scenario, tally, &plan.plan);
+        let bound = match (scenario.inference(), tally.plan_at(calm.from)) {
+            (Some(_), None) => return Err("no plan was made".to_owned()),
+            (Some(_), Some(plan)) => Some(bound(scenario, tally, &plan.plan).0),
+            (None, _) => None,
+        };
         let came = count(arrivals, calm.from, calm.to) as f64;
         if came < ENOUGH / 2.0 {
             let why =
                 "too few results came between warm-up and first fault to know how fast they come when all is well";
             return Err(why.to_owned());
         }
-        Ok(Calm { share: (came / calm.length().as_secs_f64() / bound).min(1.0) })
+        let rate = came / calm.length().as_secs_f64();
+        Ok(match bound {
+            Some(bound) => Calm { share: (rate / bound).min(1.0), alone: None },
+            None => Calm { share: 1.0, alone: Some(rate) },
+        })
     }
 
-    /// Results per second to be expected of the plan in force at an instant; `None` before the first.
+    /// Results per second to be expected at an instant, of a model by the plan in force then; `None` before the first.
     pub fn expected(self, scenario: &Scenario, tally: &Tally, at: Instant) -> Option<f64> {
+        if let Some(alone) = self.alone {
+            return Some(alone);
+        }
         let deployed = |seen: &&PlanSeen| seen.deployed.as_ref().is_some_and(|(deployed, _)| *deployed <= at);
         let in_force = tally.plans.values().filter(deployed).max_by_key(|seen| seen.at).or(tally.plan_at(at))?;
         Some(self.share * bound(scenario, tally, &in_force.plan).0)

@@ -12,6 +12,10 @@
 //!   was suspected held no stage, the detection itself: nothing had to be recovered. A fault that was
 //!   never detected is recovered from at the first result after it was healed; so is one that was, if no other plan
 //!   was worth the change meanwhile.
+//!
+//! Of programs of others is known what probes see: **detected** is the first attempt that failed, and **recovered** the first answer
+//! that whoever noticed it had to an attempt that was due after that one and the effect. An attempt is known to have failed only when its time is over:
+//! by then later ones may have been answered.
 
 use std::time::Duration;
 
@@ -20,7 +24,7 @@ use node::telemetry::Detection;
 
 use super::tally::{FaultSeen, Suspicion, Tally};
 use crate::fault::catalogue::entry;
-use crate::scenario::{FaultKind, Role, Scenario};
+use crate::scenario::{Commands, FaultKind, Role, Scenario};
 
 /// Allowed on top of the time that heartbeats take to be missed: timers and the network's own delays.
 const GRACE: Duration = Duration::from_secs(1);
@@ -30,7 +34,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Recovery {
     /// When it was detected.
     pub detected: Option<Instant>,
-    /// What told: `heartbeat`, `connection`, `refused`, `path` or `pace`.
+    /// What told: `heartbeat`, `connection`, `refused`, `path`, `pace` or `probe`.
     pub detected_by: Option<&'static str>,
     /// When the next plan was made, if it was after the detection.
     pub planned: Option<Instant>,
@@ -62,6 +66,9 @@ pub fn first_result(arrivals: &Arrivals, at: Instant, epoch: u32) -> Option<Inst
 /// How the pipeline got over the fault with this index.
 pub fn recovery(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, index: usize) -> Recovery {
     let Some(seen) = tally.faults.get(&index) else { return Recovery::default() };
+    if let Some(commands) = scenario.commands() {
+        return noticed(commands, tally, arrivals, seen);
+    }
     let suspicions = suspicions(scenario, tally);
     if let Some(at) = found_slow(scenario, tally, index, seen) {
         return from_slowness(tally, arrivals, at, seen);
@@ -90,6 +97,25 @@ pub fn recovery(scenario: &Scenario, tally: &Tally, arrivals: &Arrivals, index: 
         recovery.recovered = first_result(arrivals, deployed, epoch);
     }
     recovery
+}
+
+/// How whoever measures programs of others got over a fault.
+fn noticed(commands: &Commands, tally: &Tally, arrivals: &Arrivals, seen: &FaultSeen) -> Recovery {
+    let Some((fired, ..)) = &seen.fired else { return Recovery::default() };
+    let during = |at: Instant| at >= *fired && seen.healed.is_none_or(|healed| at <= healed + GRACE);
+    let stride = commands.stride().max(1);
+    let failed =
+        tally.requests.iter().filter_map(|(number, request)| Some((request.errored?, number % stride, request)));
+    let first = failed.filter(|(at, ..)| during(*at)).min_by_key(|(at, who, _)| (*at, *who));
+    let Some((at, who, failed)) = first else {
+        let recovered = seen.healed.and_then(|healed| first_result(arrivals, healed, 0));
+        return Recovery { recovered, ..Recovery::default() };
+    };
+    let since = failed.scheduled.max(seen.effective).unwrap_or(*fired);
+    let own = tally.requests.iter().filter(|(number, _)| **number % stride == who).map(|(_, request)| request);
+    let later = own.filter(|request| request.scheduled.is_some_and(|due| due >= since));
+    let recovered = later.filter_map(|request| request.completed()).map(|result| result.at).min();
+    Recovery { detected: Some(at), detected_by: Some("probe"), recovered, ..Recovery::default() }
 }
 
 /// When the dispatcher first found slow what a fault slows down.
@@ -156,7 +182,8 @@ fn suspicion<'a>(
     seen: &FaultSeen,
 ) -> Option<&'a Suspicion> {
     let (fired, _, nodes) = seen.fired.as_ref()?;
-    let grace = scenario.plan.heartbeat * scenario.plan.missed_heartbeats + GRACE;
+    let heartbeats = scenario.inference().map(|inference| inference.plan.heartbeat * inference.plan.missed_heartbeats);
+    let grace = heartbeats.unwrap_or_default() + GRACE;
     let in_effect = |seen: &FaultSeen, at: Instant| {
         let fired = seen.fired.as_ref().is_some_and(|(fired, ..)| *fired <= at);
         fired && seen.healed.is_none_or(|healed| at <= healed + grace)

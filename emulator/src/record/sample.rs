@@ -20,7 +20,7 @@ pub struct HostSample {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pressure: Option<Pressure>,
     /// How long the threads of the run's processes were ready and waited for a processor, all together; `None` where the kernel
-    /// keeps no such statistics, or tells pressure.
+    /// keeps no such statistics, or tells pressure and a model runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_delay_s: Option<f64>,
     /// Page faults of the run's processes for which something had to be read.

@@ -30,6 +30,10 @@ use crate::scenario::{FaultSpec, Scenario};
 pub struct Tally {
     /// The requests, by their number.
     pub requests: BTreeMap<u64, Request>,
+    /// Why requests had an error: of the first of them.
+    pub reasons: BTreeMap<u64, String>,
+    /// Checks of programs of others: where, whether all was as it must be, and what was said.
+    pub checks: Vec<(String, bool, String)>,
     /// The digest that each input's output must have; empty when outputs are not checked.
     pub digests: Vec<String>,
     /// When the run began.
@@ -219,6 +223,8 @@ impl Exit {
     }
 }
 
+/// Of so many requests it is kept why they had an error.
+const REASONS: usize = 1000;
 /// More time than set-up and teardown take together.
 const BESIDES: Duration = Duration::from_secs(86_400);
 
@@ -285,7 +291,17 @@ impl Tally {
             Event::Completed { request: number, epoch, digest } => {
                 self.request(*number).results.push(Outcome { at, epoch: *epoch, digest: digest.clone() });
             }
-            Event::Errored { request: number, .. } => self.request(*number).errored = Some(at),
+            // There is nothing by which the answer of a program of others could be judged.
+            Event::Answered { request: number } => {
+                self.request(*number).results.push(Outcome { at, epoch: 0, digest: String::new() });
+            }
+            Event::Errored { request: number, reason } => {
+                self.request(*number).errored = Some(at);
+                if self.reasons.len() < REASONS {
+                    self.reasons.insert(*number, reason.clone());
+                }
+            }
+            Event::Checked { passed, said } => self.checks.push((teller.to_owned(), *passed, said.clone())),
             Event::Measured { from, paths } => _ = self.measured.insert(from.clone(), paths.clone()),
             Event::Probed { took } => self.probed = Some(*took),
             Event::Planned { epoch, reason, plan, .. } => {

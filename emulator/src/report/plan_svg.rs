@@ -1,6 +1,7 @@
 //! A plan on its cluster, as a picture: who sends what to whom, how long that takes, and what limits.
 
 use planner::cluster::Cluster;
+use planner::codec::Codec;
 use planner::plan::{Limit, Plan, wire_size};
 use planner::profile::ModelProfile;
 
@@ -22,7 +23,8 @@ pub fn svg(scenario: &Scenario, profile: &ModelProfile, plan: &Plan, title: &str
     let cluster = scenario.cluster();
     let map = map(scenario, plan, |from, to, cut| {
         let path = cluster.path(from, to)?;
-        let busy = path.occupancy(wire_size(profile.transfer(cut, scenario.model.codec)));
+        let codec = scenario.inference().map_or(Codec::Raw, |inference| inference.model.codec);
+        let busy = path.occupancy(wire_size(profile.transfer(cut, codec)));
         Some(time(busy.as_secs_f64() * 1e3))
     });
     let drawn = map.draw(MAP);

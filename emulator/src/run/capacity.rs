@@ -94,7 +94,7 @@ pub(super) fn of_processors(
 
 /// Bytes that a request puts on the network: its input and its result twice, since the dispatcher is between, and what stages pass on.
 fn wire(scenario: &Scenario, plan: &Plan, profile: &ModelProfile) -> ByteSize {
-    let codec = scenario.model.codec;
+    let codec = scenario.inference().map(|inference| inference.model.codec).unwrap_or_default();
     let transfer = |cut: usize| wire_size(profile.transfer(cut, codec)).bytes() as f64;
     let of_chain = |chain: &planner::plan::Chain| {
         let inputs = chain.stages.iter().filter_map(|index| Some(plan.stages.get(*index)?.segment.from));

@@ -7,15 +7,27 @@ use std::time::Duration;
 
 use nix::unistd::{SysconfVar, sysconf};
 
+use crate::procfs;
 use crate::record::event::{Holding, RunEvent, TESTBED};
 
 /// How often it is looked.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
 
-/// What these processes hold, and this one. One that ended just now is left out.
-pub(super) fn look(nodes: impl Iterator<Item = (String, i32)>) -> RunEvent {
-    let all = nodes.chain([(TESTBED.to_owned(), 1)]);
-    RunEvent::Held { processes: all.filter_map(|(process, pid)| holding(process, pid)).collect() }
+/// What these processes hold, and this one. One that ended just now is left out. With `groups`, what a node's process has started and
+/// has not left its group counts, too: programs of others are not the node's process itself.
+pub(super) fn look(nodes: impl Iterator<Item = (String, i32)>, groups: bool) -> RunEvent {
+    let all = if groups { procfs::all() } else { Vec::new() };
+    let nodes = nodes.filter_map(|(process, pid)| {
+        let own = holding(process, pid)?;
+        let others = all.iter().filter(|other| other.group == pid && other.pid != pid);
+        let others = others.filter_map(|other| holding(String::new(), other.pid));
+        Some(others.fold(own, |sum, other| Holding {
+            resident: sum.resident + other.resident,
+            descriptors: sum.descriptors + other.descriptors,
+            ..sum
+        }))
+    });
+    RunEvent::Held { processes: nodes.chain(holding(TESTBED.to_owned(), 1)).collect() }
 }
 
 fn holding(process: String, pid: i32) -> Option<Holding> {

@@ -7,21 +7,29 @@ use node::wire::secret::Secret;
 use planner::units::ByteSize;
 
 use super::results::Results;
-use super::{Host, RunError};
+use super::{Host, RunError, foreign};
 use crate::fabric::Fabric;
 use crate::fleet::cgroup::Limits;
 use crate::fleet::{Fleet, FleetError, Launch, Program, STATE};
 use crate::model::Prepared;
 use crate::record::event::RunEvent;
-use crate::scenario::{FaultKind, NodeSpec, NodeTarget, Role, Scenario, Store};
+use crate::scenario::{Commands, FaultKind, Inference, NodeSpec, NodeTarget, Role, Scenario, Store};
 
 /// What the model's file is called in a node's state folder.
 const MODEL: &str = "model.onnx";
 
+/// What the processes do.
+pub(super) enum Work<'a> {
+    /// A model is spread over them.
+    Inference(&'a Inference, Box<Prepared>),
+    /// They run programs of others.
+    Commands(&'a Commands),
+}
+
 /// The fleet of a scenario, every process started. Nodes have the numbers that they have in the scenario.
 pub(super) fn fleet<'a>(
     scenario: &Scenario,
-    model: &Prepared,
+    work: &Work<'_>,
     fabric: &Fabric,
     host: &Host<'a>,
     results: &mut Results,
@@ -30,9 +38,14 @@ pub(super) fn fleet<'a>(
     let mut fleet = Fleet::new(program, &results.nodes_folder(), host.sandbox, host.groups)?;
     // Of this run only: it is in the nodes' configurations, and worth nothing afterwards.
     let secret = Secret::draw().map_err(RunError::Random)?;
-    let stored = scenario.model.store == Store::Node;
+    let bandwidth = scenario.inference().map_or_else(Default::default, |inference| inference.plan.bandwidth);
     for (number, node) in scenario.nodes.iter().enumerate() {
-        let stored = (stored && node.role == Role::Worker).then_some((model.model.as_path(), MODEL));
+        let stored = match work {
+            Work::Inference(inference, model) if inference.model.store == Store::Node && node.role == Role::Worker => {
+                Some((model.model.as_path(), MODEL))
+            }
+            _ => None,
+        };
         if let Some((file, _)) = stored {
             check_room(node, file)?;
         }
@@ -43,8 +56,16 @@ pub(super) fn fleet<'a>(
                 address: fabric.address(number),
                 secret: secret.clone(),
                 state: Default::default(),
-                bandwidth: scenario.plan.bandwidth,
-                role: role(scenario, node, model, fabric),
+                bandwidth,
+                role: match work {
+                    Work::Inference(inference, model) => role(scenario, inference, node, model, fabric),
+                    Work::Commands(commands) => {
+                        let address = |number| fabric.address(number);
+                        let nodes = results.nodes_folder();
+                        let config = foreign::config(scenario, commands, number, &nodes, &address);
+                        RoleConfig::Foreign(Box::new(config))
+                    }
+                },
             },
             limits: Limits { memory: node.memory, cpu: node.cpu },
             storage: node.storage,
@@ -80,7 +101,7 @@ fn is_layered(scenario: &Scenario, node: &NodeSpec) -> bool {
     })
 }
 
-fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric) -> RoleConfig {
+fn role(scenario: &Scenario, inference: &Inference, node: &NodeSpec, model: &Prepared, fabric: &Fabric) -> RoleConfig {
     let cluster = scenario.cluster();
     match node.role {
         Role::Client => {
@@ -89,10 +110,10 @@ fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric)
                 dispatcher: fabric.address(cluster.dispatcher),
                 input_shape: input.shape.clone(),
                 input_element: input.element,
-                codec: scenario.model.codec,
-                inputs: scenario.inputs,
+                codec: inference.model.codec,
+                inputs: inference.inputs,
                 seed: scenario.seed,
-                load: scenario.load,
+                load: inference.load,
             })
         }
         Role::Dispatcher => RoleConfig::Dispatcher(Box::new(DispatcherConfig {
@@ -100,22 +121,22 @@ fn role(scenario: &Scenario, node: &NodeSpec, model: &Prepared, fabric: &Fabric)
             cluster,
             profile: model.profile_path.clone(),
             model: model.model.clone(),
-            deploy: scenario.model.deploy,
-            codec: scenario.model.codec,
-            strategy: scenario.plan.strategy,
-            objective: scenario.plan.objective,
-            replicas: scenario.plan.replicas,
-            spares: scenario.plan.spares,
+            deploy: inference.model.deploy,
+            codec: inference.model.codec,
+            strategy: inference.plan.strategy,
+            objective: inference.plan.objective,
+            replicas: inference.plan.replicas,
+            spares: inference.plan.spares,
             seed: scenario.seed,
-            heartbeat: scenario.plan.heartbeat,
-            missed_heartbeats: scenario.plan.missed_heartbeats,
-            window: scenario.plan.window,
-            order: scenario.plan.order,
-            queue: scenario.plan.queue,
-            straggler: scenario.plan.straggler,
+            heartbeat: inference.plan.heartbeat,
+            missed_heartbeats: inference.plan.missed_heartbeats,
+            window: inference.plan.window,
+            order: inference.plan.order,
+            queue: inference.plan.queue,
+            straggler: inference.plan.straggler,
         })),
         Role::Worker => RoleConfig::Worker(WorkerConfig {
-            model: match scenario.model.store {
+            model: match inference.model.store {
                 Store::Host => model.model.clone(),
                 // From the node's folder, which it is started in.
                 Store::Node => Path::new(STATE).join(MODEL),

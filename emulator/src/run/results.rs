@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::resource::{UsageWho, getrusage};
 use node::clock::Instant;
 use node::telemetry::Stamped;
+use planner::codec::Codec;
 use planner::profile::{Cut, ModelProfile};
 
 use super::Options;
@@ -162,13 +163,12 @@ impl Results {
     }
 
     /// The model is there.
-    pub(crate) fn model(&mut self, model: &Prepared) -> Result<(), ResultsError> {
+    pub(crate) fn model(&mut self, model: &Prepared, codec: Codec) -> Result<(), ResultsError> {
         let profile = &model.profile;
         self.folder.write(outputs::PROFILE, serde_json::to_vec(profile)?)?;
         self.env.model = Some(ModelId { name: profile.model.clone(), digest: profile.digest.clone() });
         let tensors = profile.cuts.iter().map(Cut::name).collect();
         self.happened(RunEvent::Model { tensors });
-        let codec = self.scenario.model.codec;
         if codec.is_lossless() {
             self.happened(RunEvent::Reference { digests: model.reference.clone() });
         } else {

@@ -13,6 +13,8 @@ use crate::scenario::{Role, Scenario};
 pub struct Roster {
     names: Vec<String>,
     roles: Vec<Role>,
+    /// Whether programs of others run.
+    foreign: bool,
     down: BTreeSet<usize>,
     plan: Option<Plan>,
     deployed: bool,
@@ -24,6 +26,7 @@ impl Roster {
         Roster {
             names: scenario.nodes.iter().map(|node| node.name.clone()).collect(),
             roles: scenario.nodes.iter().map(|node| node.role).collect(),
+            foreign: scenario.commands().is_some(),
             down: BTreeSet::new(),
             plan: None,
             deployed: false,
@@ -72,11 +75,12 @@ impl Roster {
         self.names.iter().position(|known| known == name)
     }
 
-    /// What a node does at this moment, for people: `stage 2`, `spare`, `client`, `dispatcher`.
+    /// What a node does at this moment, for people: `stage 2`, `spare`, `client`, `dispatcher`, and `worker` where there is no model.
     pub fn duty(&self, node: usize) -> String {
         match self.roles.get(node) {
             Some(Role::Client) => "client".to_owned(),
             Some(Role::Dispatcher) => "dispatcher".to_owned(),
+            Some(Role::Worker) if self.foreign => "worker".to_owned(),
             Some(Role::Worker) => match self.stages().iter().position(|stage| stage.node == node) {
                 Some(stage) => format!("stage {stage}"),
                 None => "spare".to_owned(),

@@ -53,6 +53,8 @@ pub(super) struct Sampler {
     next: Instant,
     /// Whether `/proc` shows the run's processes.
     sees_processes: bool,
+    /// Whether nodes run programs of others, which are more than one process, and whose wait for a processor nothing else tells.
+    foreign: bool,
 }
 
 impl Sampler {
@@ -65,6 +67,7 @@ impl Sampler {
             last: None,
             next: Instant::now(),
             sees_processes: procfs::is_ours(),
+            foreign: scenario.commands().is_some(),
         }
     }
 
@@ -107,14 +110,19 @@ impl Sampler {
     fn read(&self, fleet: &Fleet<'_>, fabric: &Fabric) -> Result<Reading, FabricError> {
         let nodes = 0..fleet.len();
         let pids: Vec<i32> = match self.sees_processes {
+            true if self.foreign => procfs::all().iter().map(|process| process.pid).collect(),
             true => nodes.clone().filter_map(|node| fleet.pid(node)).chain([1]).collect(),
             false => Vec::new(),
         };
         let pressure = ["cpu", "io", "memory"].map(|of| some_total(&text(&format!("/proc/pressure/{of}"))?));
         let pressure = if let [Some(cpu), Some(io), Some(memory)] = pressure { Some([cpu, io, memory]) } else { None };
         let run_delay = match pressure {
-            Some(_) => BTreeMap::new(),
-            None => pids.iter().filter_map(|pid| Some((*pid, run_delay(*pid)?))).collect(),
+            Some(_) if !self.foreign => BTreeMap::new(),
+            // How late the emulator's own threads are is told by what they carry.
+            _ => {
+                let waits = pids.iter().filter(|pid| !self.foreign || **pid != 1);
+                waits.filter_map(|pid| Some((*pid, run_delay(*pid)?))).collect()
+            }
         };
         Ok(Reading {
             host: text("/proc/stat").and_then(|stat| host_ticks(&stat)).unwrap_or_default(),

@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn visitors_are_told_from_nodes_by_where_they_come_from() {
-        let stat = |pid, parent, state| Stat { pid, state, parent, major_faults: 0, ticks: 0, started: 0 };
+        let stat = |pid, parent, state| Stat { pid, state, parent, group: 0, major_faults: 0, ticks: 0, started: 0 };
         let all =
             [stat(1, 0, 'S'), stat(2, 1, 'S'), stat(7, 0, 'S'), stat(8, 7, 'S'), stat(9, 8, 'Z'), stat(10, 0, 'Z')];
         assert_eq!(find(&all).iter().map(|stat| stat.pid).collect::<Vec<_>>(), [7, 8]);

@@ -1,8 +1,9 @@
 //! The loop of a run: hears the nodes, fires the faults, shows progress, heeds the user.
 
+mod follow;
 mod keep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use node::clock::Instant;
 use node::config::{Bandwidth, PROBE_LIMIT};
-use node::telemetry::{Command, Detection, Event, Stamped};
+use node::telemetry::{Command, Event, Stamped};
 use planner::plan::Plan;
 
 use super::ground::Testbed;
@@ -20,7 +21,7 @@ use super::outlets::Shown;
 use super::results::{NODES, Results};
 use super::roster::Roster;
 use super::sampler::Sampler;
-use super::{FAREWELL, PATIENCE, RunError, holdings, leftover, visitors};
+use super::{FAREWELL, PATIENCE, RunError, foreign, holdings, leftover, visitors};
 use crate::exit::Exit;
 use crate::fabric::{Counters, Direction, Fabric};
 use crate::fault::name;
@@ -46,7 +47,8 @@ pub(super) struct Watch<'a> {
     roster: Roster,
     timeline: Timeline,
     ready: Vec<bool>,
-    drained: bool,
+    /// Nodes that measure and are done.
+    drained: BTreeSet<usize>,
     unplannable: Option<String>,
     /// Nodes that ended though nothing asked them to.
     died: Vec<(usize, ExitCause)>,
@@ -78,7 +80,7 @@ impl<'a> Watch<'a> {
             roster: Roster::new(scenario),
             timeline: Timeline::new(scenario),
             ready: vec![false; scenario.nodes.len()],
-            drained: false,
+            drained: BTreeSet::new(),
             unplannable: None,
             died: Vec::new(),
             interrupted: None,
@@ -108,13 +110,22 @@ impl<'a> Watch<'a> {
 
     /// Until every process is up and listens.
     pub(super) fn until_ready(&mut self, fleet: &mut Fleet<'_>) -> Result<(), RunError> {
-        self.set_up("starting the processes", PATIENCE, fleet, |watch| watch.ready.iter().all(|ready| *ready))
+        let limit = self.scenario.commands().map_or(PATIENCE, |commands| commands.patience);
+        let done = self.set_up("starting the processes", limit, fleet, |watch| watch.ready.iter().all(|ready| *ready));
+        match (done, self.ready.iter().position(|ready| !ready)) {
+            (Err(RunError::TooSlow { limit, .. }), Some(node)) if self.scenario.commands().is_some() => {
+                let node = self.scenario.nodes[node].name.clone();
+                let said = foreign::last_lines(&self.results.nodes_folder().join(&node));
+                Err(RunError::NotReady { node, limit, said })
+            }
+            (done, _) => done,
+        }
     }
 
     /// Until the dispatcher has deployed its first plan.
-    pub(super) fn until_deployed(&mut self, fleet: &mut Fleet<'_>) -> Result<(), RunError> {
+    pub(super) fn until_deployed(&mut self, fleet: &mut Fleet<'_>, bandwidth: Bandwidth) -> Result<(), RunError> {
         self.progress.phase("plan and load");
-        let probing = match self.scenario.plan.bandwidth {
+        let probing = match bandwidth {
             Bandwidth::Configured => Duration::ZERO,
             Bandwidth::Probed => PROBE_LIMIT,
         };
@@ -138,7 +149,12 @@ impl<'a> Watch<'a> {
             if let Some(&(node, cause)) = self.died.first() {
                 let node = self.scenario.nodes[node].name.clone();
                 let log = logs.join(&node).join("stderr.log");
-                return Err(RunError::NodeEnded { node, how: crate::record::summary::words::in_words(cause), log });
+                let said = match self.scenario.commands() {
+                    Some(_) => foreign::last_lines(&self.results.nodes_folder().join(&node)),
+                    None => String::new(),
+                };
+                let how = crate::record::summary::words::in_words(cause);
+                return Err(RunError::NodeEnded { node, how, log, said });
             }
             if let Some(reason) = self.unplannable.take() {
                 return Err(RunError::Unplannable(reason));
@@ -152,8 +168,12 @@ impl<'a> Watch<'a> {
 
     /// Load, with its faults, until all its requests are answered or waited for long enough.
     pub(super) fn load(&mut self, fleet: &mut Fleet<'_>, fabric: &Fabric) -> Result<Exit, RunError> {
-        let client = self.scenario.nodes.iter().position(|node| node.role == Role::Client).unwrap_or_default();
-        fleet.send(client, &Command::Start)?;
+        let nodes = self.scenario.nodes.iter().enumerate();
+        let clients: Vec<usize> =
+            nodes.filter(|(_, node)| node.role == Role::Client).map(|(client, _)| client).collect();
+        for client in &clients {
+            fleet.send(*client, &Command::Start)?;
+        }
         let began = Instant::now();
         self.load_began = Some(began);
         self.results.happened_at(began, RunEvent::LoadStarted);
@@ -168,14 +188,18 @@ impl<'a> Watch<'a> {
         if let Some(exit) = self.interrupted {
             return Ok(exit);
         }
-        match fleet.send(client, &Command::Finish { wait: self.scenario.drain }) {
-            // A client that died is told of in the result.
-            Err(FleetError::NotRunning { .. }) => {}
-            sent => sent?,
+        for client in &clients {
+            match fleet.send(*client, &Command::Finish { wait: self.scenario.drain }) {
+                // A client that died is told of in the result.
+                Err(FleetError::NotRunning { .. }) => {}
+                sent => sent?,
+            }
         }
-        // The client keeps the time; a little more, so that its last word can arrive.
-        let patience = Instant::now() + self.scenario.drain + BEAT * 10;
-        while !self.drained && self.interrupted.is_none() && Instant::now() < patience && self.is_up(client) {
+        // The clients keep the time; a little more, so that their last words can arrive.
+        let checks = self.scenario.commands().map_or(Duration::ZERO, |commands| commands.patience);
+        let patience = Instant::now() + self.scenario.drain + checks + BEAT * 10;
+        let waits = |watch: &Watch<'_>| clients.iter().any(|it| watch.is_up(*it) && !watch.drained.contains(it));
+        while waits(self) && self.interrupted.is_none() && Instant::now() < patience {
             self.turn(fleet, Some(fabric), patience)?;
         }
         self.sample(fleet, fabric);
@@ -258,7 +282,8 @@ impl<'a> Watch<'a> {
         self.next_look = Some(now + holdings::LOOK);
         let nodes = self.scenario.nodes.iter().take(fleet.len()).enumerate();
         let running = nodes.filter_map(|(number, node)| Some((node.name.clone(), fleet.pid(number)?)));
-        self.results.happened_at(now, holdings::look(running));
+        let groups = self.scenario.commands().is_some();
+        self.results.happened_at(now, holdings::look(running, groups));
     }
 
     fn heed_signals(&mut self) {
@@ -317,53 +342,6 @@ impl<'a> Watch<'a> {
                     self.died.push((node, cause));
                 }
             }
-        }
-    }
-
-    /// What the loop itself needs to know of what nodes say, and what a person wants to see at once.
-    fn follow(&mut self, node: usize, event: &Event, at: Instant) {
-        match event {
-            Event::Ready => self.ready[node] = true,
-            Event::Drained { .. } => self.drained = true,
-            Event::Unplannable { reason } => {
-                self.tell(at, &format!("no plan is possible: {reason}"));
-                self.unplannable = Some(reason.clone());
-            }
-            Event::NodeSuspected { node, by } => {
-                let by = match by {
-                    Detection::Connection => "its connection broke",
-                    Detection::Heartbeat => "its heartbeats stopped",
-                    Detection::Refused => "it can't hold its segment",
-                };
-                self.tell(at, &format!("dispatcher suspects {node}: {by}"));
-            }
-            Event::Resumed { open, answered, .. } => {
-                self.tell(at, &format!("dispatcher resumes with {open} requests to run and {answered} to answer"));
-            }
-            Event::JournalFailed { reason } => self.tell(at, &format!("dispatcher can't write its journal: {reason}")),
-            Event::SegmentUnreadable { .. } => {
-                let name = &self.scenario.nodes[node].name;
-                self.tell(at, &format!("{name} can't read its part of the model, and asks the dispatcher for it"));
-            }
-            Event::JournalRestored => self.tell(at, "dispatcher writes its journal again"),
-            Event::PathSuspected { from, to } => self.tell(at, &format!("dispatcher suspects the path {from} to {to}")),
-            Event::StageRefused { node, reason, .. } => self.tell(at, &format!("{node} refuses its stage: {reason}")),
-            Event::Slow { node, factor } => {
-                self.tell(at, &format!("dispatcher finds {node} {factor:.1} times slower than it should be"));
-            }
-            Event::Trusted { node, measured } => {
-                let how = if *measured { "is as fast as it should be again" } else { "gets another chance to be fast" };
-                self.tell(at, &format!("{node} {how}"));
-            }
-            Event::PlanKept { epoch, .. } => {
-                self.tell(at, &format!("plan {epoch} stays in force: no other is much better"));
-            }
-            Event::Rejoined { node } => self.tell(at, &format!("{node} is back")),
-            Event::Deployed { epoch, took, .. } if self.load_began.is_some() => {
-                let took = took.as_secs_f64() * 1e3;
-                self.tell(at, &format!("plan {epoch} is in force, deployed in {took:.0} ms"));
-            }
-            _ => {}
         }
     }
 

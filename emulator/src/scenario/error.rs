@@ -29,6 +29,12 @@ pub enum Mistake {
     Meaning(#[from] resolve::mistake::Mistake),
 }
 
+impl From<resolve::workload::WorkloadMistake> for Mistake {
+    fn from(mistake: resolve::workload::WorkloadMistake) -> Mistake {
+        Mistake::Meaning(mistake.into())
+    }
+}
+
 impl Mistake {
     fn label(&self) -> Option<String> {
         match self {

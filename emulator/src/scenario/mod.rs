@@ -13,11 +13,13 @@ pub mod resolve;
 pub mod schema;
 mod sound;
 pub mod source;
+pub mod template;
+pub mod workload;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use node::config::{Bandwidth, Deploy, Load};
+use node::config::{Bandwidth, Deploy};
 use planner::cluster::Energy;
 use planner::codec::Codec;
 use planner::strategy::{Objective, Replicas, Spares, StrategyKind};
@@ -34,6 +36,7 @@ pub use overrides::Overrides;
 pub use parse::choice::Aim;
 pub use resolve::capacity::{Shortage, check_capacity};
 pub use sound::LONGEST;
+pub use workload::{Commands, Inference, Workload};
 
 /// A scenario with every default filled in and every name resolved: what a run does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,18 +56,13 @@ pub struct Scenario {
     /// How long after the end outstanding requests are waited for.
     #[serde(with = "duration")]
     pub drain: Duration,
-    /// The model.
-    pub model: ModelSpec,
     /// The nodes, in the order of their addresses.
     pub nodes: Vec<NodeSpec>,
     /// What connects them.
     pub network: Network,
-    /// How the plan is found and kept.
-    pub plan: PlanSpec,
-    /// What load is offered.
-    pub load: Load,
-    /// How many different inputs are used in turn.
-    pub inputs: u32,
+    /// What runs on them.
+    #[serde(flatten)]
+    pub workload: Workload,
     /// What breaks, each as one planned instance: `every` is unrolled, random choices are drawn, those of `[chaos]` too.
     pub faults: Vec<FaultSpec>,
     /// What must hold for exit code 0.

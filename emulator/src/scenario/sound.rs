@@ -15,13 +15,18 @@ impl Scenario {
     /// Why this can't be a scenario that was resolved; `None` if it can.
     pub fn unsound(&self) -> Option<&'static str> {
         let with = |role: Role| self.nodes.iter().filter(|node| node.role == role).count();
-        let times = [self.duration, self.warmup, self.drain, self.plan.heartbeat];
+        let heartbeat = self.inference().map_or(Duration::ZERO, |inference| inference.plan.heartbeat);
+        let times = [self.duration, self.warmup, self.drain, heartbeat];
         let slow = |factor: f64| !(factor > 0.0 && factor.is_finite());
         let hosts = self.nodes.len() + self.network.switches.len();
         let outside = |host: &usize| *host >= hosts;
         let links = self.network.links.iter().flat_map(|link| [link.a, link.b]);
         let media = || self.network.media.iter();
-        if with(Role::Client) != 1 || with(Role::Dispatcher) != 1 || with(Role::Worker) == 0 {
+        if let Some(reason) = self.commands().and_then(|commands| commands.unsound(self.nodes.len())) {
+            return Some(reason);
+        }
+        let inference = self.inference().is_some();
+        if inference && (with(Role::Client) != 1 || with(Role::Dispatcher) != 1 || with(Role::Worker) == 0) {
             return Some("its nodes are not one client, one dispatcher and workers");
         }
         if times.iter().any(|time| *time > LONGEST) || self.faults.iter().any(|fault| fault.at > LONGEST) {
@@ -30,7 +35,7 @@ impl Scenario {
         if self.nodes.iter().any(|node| slow(node.slowdown)) {
             return Some("a node in it computes at no possible speed");
         }
-        let nothing = match self.load {
+        let nothing = match self.load() {
             Load::Closed { concurrency } => concurrency == 0,
             Load::Open { rate_per_s, .. } => slow(rate_per_s),
         };

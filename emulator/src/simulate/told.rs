@@ -15,7 +15,8 @@ pub(super) fn told(scenario: &Scenario, origin: Instant, time: Duration, event: 
     let (client, dispatcher) = (scenario.node_with(Role::Client), scenario.node_with(Role::Dispatcher));
     let (node, event) = match event {
         Simulated::Offered { request } => {
-            let input = (request % u64::from(scenario.inputs.max(1))) as u32;
+            let input =
+                (request % u64::from(scenario.inference().map_or(1, |inference| inference.inputs.max(1)))) as u32;
             (client, Event::Offered { request, input, scheduled: at })
         }
         Simulated::Sent { request } => (client, Event::Sent { request }),

@@ -97,7 +97,7 @@ fn play_node() {
         match serde_json::from_str(&line.expect("a line")).expect("a command") {
             Command::Exit => break,
             Command::Start => tell(Event::Sent { request: 1 }),
-            Command::Finish { .. } | Command::Slow { .. } => {}
+            Command::Finish { .. } | Command::Slow { .. } | Command::Settled => {}
         }
     }
 }

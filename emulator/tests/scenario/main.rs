@@ -46,8 +46,8 @@ fn what_is_not_said_has_a_default() {
     assert!(scenario.nodes[2..].iter().all(|node| node.role == Role::Worker));
     assert_eq!(scenario.nodes[4].memory, ByteSize::from_mib(512));
     assert_eq!((scenario.seed, scenario.warmup, scenario.drain), (1, 2000 * MILLI, 10_000 * MILLI));
-    assert_eq!((scenario.load, scenario.inputs), (Load::Closed { concurrency: 4 }, 8));
-    assert_eq!(scenario.model.source, ModelSource::Zoo("tiny-cnn".into()));
+    assert_eq!((scenario.load(), scenario.inference().unwrap().inputs), (Load::Closed { concurrency: 4 }, 8));
+    assert_eq!(scenario.inference().unwrap().model.source, ModelSource::Zoo("tiny-cnn".into()));
     assert_eq!(scenario.network.media[0].shapes[3][1], Shape::default());
 }
 
@@ -91,7 +91,7 @@ fn every_value_of_a_shape_arrives() {
         aqm: Aqm::Codel,
     };
     assert_eq!(scenario.network.media[0].shapes[0][2], shape);
-    assert_eq!(scenario.load, Load::Open { rate_per_s: 1.5, arrival: Arrival::Poisson });
+    assert_eq!(scenario.load(), Load::Open { rate_per_s: 1.5, arrival: Arrival::Poisson });
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn the_command_line_changes_values_wherever_they_are() {
     assert_eq!(scenario.nodes[2].memory, ByteSize::from_mib(64));
     assert_eq!(scenario.network.links[1].a_to_b.rate, mbits(5.0));
     assert_eq!(scenario.faults[0].at, 3000 * MILLI);
-    assert_eq!((scenario.load, scenario.seed), (Load::Closed { concurrency: 9 }, 9));
+    assert_eq!((scenario.load(), scenario.seed), (Load::Closed { concurrency: 9 }, 9));
 }
 
 #[test]

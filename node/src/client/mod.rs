@@ -102,7 +102,7 @@ pub fn run(
                 }
             }
             // A client computes nothing.
-            Command::Slow { .. } => {}
+            Command::Slow { .. } | Command::Settled => {}
             Command::Exit => return Ok(()),
         }
     }

@@ -82,7 +82,12 @@ pub enum Event {
         /// Digest of the output tensor's bytes.
         digest: String,
     },
-    /// Client: the dispatcher answered with an error.
+    /// Whoever measures a program of others: it answered. What makes a result of a model has no meaning here.
+    Answered {
+        /// The request.
+        request: u64,
+    },
+    /// Client: the dispatcher answered with an error. Whoever measures a program of others: it did, or nothing came in time.
     Errored {
         /// The request.
         request: u64,
@@ -93,6 +98,15 @@ pub enum Event {
     Drained {
         /// Requests still without an answer.
         outstanding: u64,
+    },
+
+    /// A node that runs programs of others: a check that was made after the load ended, or a program that should have run while it
+    /// lasted ended by itself with an error.
+    Checked {
+        /// Whether all was as it must be.
+        passed: bool,
+        /// How it ended, and its last words.
+        said: String,
     },
 
     /// Dispatcher: what one node can send to each other was measured. One for each node, before [`Event::Probed`].
@@ -354,6 +368,8 @@ pub enum Command {
         /// How many times; 1: as it does.
         factor: f64,
     },
+    /// A node that runs programs of others: it is within its limits, and so is what it starts from here on.
+    Settled,
     /// Any node: end with exit code 0.
     Exit,
 }

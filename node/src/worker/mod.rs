@@ -66,7 +66,7 @@ pub fn run(
         match commands.recv() {
             Ok(Command::Exit) | Err(_) => return Ok(()),
             Ok(Command::Slow { factor }) => pace.set(factor),
-            Ok(Command::Start | Command::Finish { .. }) => {}
+            Ok(Command::Start | Command::Finish { .. } | Command::Settled) => {}
         }
     }
 }

@@ -130,7 +130,9 @@ fn places(offer: &Offer, state: &State) -> Vec<(String, Chosen)> {
             let mut nodes: Vec<usize> = (0..state.nodes.len())
                 .map(node)
                 .filter(|(_, role, life)| {
-                    let fits = *role == Role::Worker || (*role == Role::Dispatcher && !workers_only);
+                    // What a program of others computes can't be held back.
+                    let fits = (*role == Role::Worker && !(workers_only && state.foreign))
+                        || (*role == Role::Dispatcher && !workers_only);
                     fits && *life != Life::Gone
                 })
                 .map(|(number, ..)| number)

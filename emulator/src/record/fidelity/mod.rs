@@ -55,7 +55,7 @@ pub struct FaultFidelity {
 /// Something that makes the figures doubtful.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// `unwatched`, `compute`, `forwarder`, `queue`, `drops`, `links`, `trials` or `timers`.
+    /// `unwatched`, `compute`, `processors`, `forwarder`, `queue`, `drops`, `links`, `trials` or `timers`.
     pub signal: String,
     /// How bad.
     pub grade: Grade,

@@ -16,7 +16,7 @@ use crate::record::tally::Hop;
 type Signal = fn(&View<'_>) -> Option<Doubt>;
 
 /// All of them.
-pub(super) const ALL: &[Signal] = &[unwatched, compute, forwarder, queue, drops, links, trials, timers];
+pub(super) const ALL: &[Signal] = &[unwatched, compute, processors, forwarder, queue, drops, links, trials, timers];
 
 /// From this share of a direction's packets on, a full queue is more than what TCP needs to find the rate.
 const OVERFLOWED: f64 = 0.02;
@@ -75,7 +75,7 @@ fn compute(view: &View<'_>) -> Option<Doubt> {
     let lost = lost(view, &stages);
     let late: f64 = stages.values().map(|work| work.late).sum();
     let most = stages.values().map(|work| work.count).fold(1.0, f64::max);
-    let latency = (late / view.completed.max(most).max(1.0) / view.median).max(match view.scenario.load {
+    let latency = (late / view.completed.max(most).max(1.0) / view.median).max(match view.scenario.load() {
         // What waits for the slowest stage waits as much longer as that takes.
         Load::Closed { .. } => lost / (1.0 - lost).max(1e-9),
         Load::Open { .. } => 0.0,
@@ -94,6 +94,28 @@ fn compute(view: &View<'_>) -> Option<Doubt> {
             view.host_in_words()
         )
     })
+}
+
+/// Programs of others that were ready and waited for a processor: on machines of their own they would not. How much of that a request
+/// waited for can't be told, so this is the most that it may be, and no more than a doubt.
+fn processors(view: &View<'_>) -> Option<Doubt> {
+    view.scenario.commands()?;
+    let waited = || view.seconds.iter().filter_map(|second| Some((second.at, second.run_delay_s?)));
+    let all: f64 = waited().map(|(_, waited)| waited).sum();
+    let each = all / view.completed.max(1.0);
+    let latency = each / view.median;
+    if latency < DEGRADED {
+        return None;
+    }
+    let seen = waited().filter(|(_, waited)| *waited > 0.0).map(|(at, _)| at);
+    let what = format!(
+        "programs waited for a processor, up to {:.1} ms for each answer, which took {:.1} ms: on machines of their own they would \
+         not{}",
+        each * 1e3,
+        view.median * 1e3,
+        view.host_in_words()
+    );
+    Some(view.graded("processors", Grade::Degraded, (view.throughput_lost(latency), latency), seen, what))
 }
 
 /// What stages that take longer cost of the throughput. In each epoch that is what its worst stage costs; epochs count by the time that
@@ -130,7 +152,7 @@ impl Pace {
 fn pace(view: &View<'_>, (epoch, stage): (u32, u16), work: &Work) -> Pace {
     let plan = view.tally.plans.get(&epoch).map(|seen| &seen.plan);
     let predicted = |of: fn(&Prediction) -> Duration| plan.map_or(0.0, |plan| of(&plan.prediction).as_secs_f64());
-    let limit = predicted(|plan| plan.bottleneck).max(match view.scenario.load {
+    let limit = predicted(|plan| plan.bottleneck).max(match view.scenario.load() {
         Load::Open { rate_per_s, .. } => 1.0 / rate_per_s.max(1e-9),
         // The next one begins when one is done (Little's law).
         Load::Closed { concurrency } => predicted(|plan| plan.latency) / f64::from(concurrency.max(1)),
@@ -257,7 +279,7 @@ fn links(view: &View<'_>) -> Option<Doubt> {
 
 /// Heartbeats' timers that woke up so late that a healthy node is half-way to being taken for dead.
 fn timers(view: &View<'_>) -> Option<Doubt> {
-    let plan = &view.scenario.plan;
+    let plan = &view.scenario.inference()?.plan;
     let limit = plan.heartbeat * plan.missed_heartbeats / 2;
     let before = Duration::from_secs(2);
     let late = || {

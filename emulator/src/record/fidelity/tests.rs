@@ -7,6 +7,7 @@ use crate::fabric::Counters;
 use crate::record::event::{Entry, RunEvent};
 use crate::record::fixture::{self, Run};
 use crate::record::sample::{Amiss, Forwarder, HostSample, LinkUse};
+use crate::scenario::Workload;
 
 /// The verdict on the made-up run after `change`, whose samples are one second each.
 fn judged(change: impl Fn(&mut Run)) -> Fidelity {
@@ -114,7 +115,8 @@ fn one_late_result_of_a_short_epoch_does_not_spoil_a_long_run() {
 fn with_few_requests_under_way_a_late_stage_costs_what_it_adds_to_the_latency_alone() {
     let with = |concurrency: u32| {
         judged(|run| {
-            run.scenario.load = node::config::Load::Closed { concurrency };
+            let Workload::Inference(inference) = &mut run.scenario.workload else { panic!() };
+            inference.load = node::config::Load::Closed { concurrency };
             for entry in &mut run.entries {
                 if let Entry::Node { event: Event::Processed { stage: 1, started, finished, late, .. }, .. } = entry {
                     *late = Duration::from_millis(150);

@@ -27,6 +27,8 @@ pub(super) struct View<'a> {
     excused: Vec<(&'a str, Instant, Instant)>,
 }
 
+/// How often what is asked of a program of others crosses the network, at least.
+const THERE_AND_BACK: f64 = 2.0;
 /// Fewer results than this have no median.
 const FEW: usize = 5;
 /// How long after a fault that took a node's processor its effects last: what it was computing is late, and so is its next word.
@@ -51,7 +53,7 @@ impl<'a> View<'a> {
             seconds: within(tally, window),
             completed: done.filter(|result| window.contains(result.at)).count() as f64,
             median: median.as_secs_f64().max(1e-6),
-            crossings: longest as f64 + 3.0,
+            crossings: if scenario.inference().is_some() { longest as f64 + 3.0 } else { THERE_AND_BACK },
             origin,
             excused: excused(scenario, tally),
         }
@@ -66,7 +68,7 @@ impl<'a> View<'a> {
     /// What the throughput loses when each request takes longer by such a share of the median latency: with a fixed number of
     /// requests under way, as many fewer are done (Little's law); requests that come by themselves come just the same.
     pub fn throughput_lost(&self, latency: f64) -> f64 {
-        match self.scenario.load {
+        match self.scenario.load() {
             Load::Closed { .. } => latency / (1.0 + latency),
             Load::Open { .. } => 0.0,
         }

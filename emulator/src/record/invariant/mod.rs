@@ -11,6 +11,8 @@
 //! | `throughput_returns` | after the last fault is healed, throughput returns to 0.9 of what it can be |
 //! | `nothing_left` | no process is left when all nodes have ended |
 //!
+//! Of programs of others, which have no plan and promise no throughput, only `one_outcome`, `no_duplicate` and `nothing_left` are checked.
+//!
 //! What a record can't tell is not held against it: a run that was cut short, outputs that were not compared.
 //! Such an invariant is *not judged*, with the reason.
 
@@ -41,6 +43,8 @@ pub const NOTHING_LEFT: &str = "nothing_left";
 struct Invariant {
     name: &'static str,
     says: &'static str,
+    /// Whether it means something only where a model runs.
+    of_a_model: bool,
     check: fn(&Scenario, &Tally) -> Verdict,
 }
 
@@ -48,30 +52,45 @@ const ALL: [Invariant; 7] = [
     Invariant {
         name: "one_outcome",
         says: "each request that was accepted has exactly one outcome",
+        of_a_model: false,
         check: outcome::check,
     },
     Invariant {
         name: "no_duplicate",
         says: "no second result of a request reaches the client",
+        of_a_model: false,
         check: duplicate::check,
     },
-    Invariant { name: "right_output", says: "every output is the unsplit model's", check: output::check },
+    Invariant {
+        name: "right_output",
+        says: "every output is the unsplit model's",
+        of_a_model: true,
+        check: output::check,
+    },
     Invariant {
         name: "own_epoch",
         says: "every result comes from the plan and the chain that its request was in",
+        of_a_model: true,
         check: epoch::check,
     },
     Invariant {
         name: "placement",
         says: "only nodes compute that the plan put there and that have the memory for it",
+        of_a_model: true,
         check: placement::check,
     },
     Invariant {
         name: "throughput_returns",
         says: "after the last fault is healed, throughput returns to 0.9 of what it can be",
+        of_a_model: true,
         check: throughput::check,
     },
-    Invariant { name: NOTHING_LEFT, says: "no process is left when all nodes have ended", check: leftover::check },
+    Invariant {
+        name: NOTHING_LEFT,
+        says: "no process is left when all nodes have ended",
+        of_a_model: false,
+        check: leftover::check,
+    },
 ];
 
 /// What came of checking an invariant.
@@ -140,9 +159,10 @@ pub struct Violation {
     pub path: Vec<Step>,
 }
 
-/// Checks every invariant.
+/// Checks every invariant that means something for what runs.
 pub fn check(scenario: &Scenario, tally: &Tally) -> Vec<Finding> {
-    ALL.iter().map(|invariant| finding(invariant, scenario, tally)).collect()
+    let meant = ALL.iter().filter(|invariant| !invariant.of_a_model || scenario.inference().is_some());
+    meant.map(|invariant| finding(invariant, scenario, tally)).collect()
 }
 
 fn finding(invariant: &Invariant, scenario: &Scenario, tally: &Tally) -> Finding {

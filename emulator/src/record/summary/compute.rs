@@ -11,7 +11,7 @@ use crate::record::arithmetic::{nearest, rounded};
 use crate::record::recovery::arrivals;
 use crate::record::tally::{PlanSeen, Refusal, Request, StageSeen, Tally};
 use crate::record::{fidelity, invariant, rate};
-use crate::scenario::{ModelSource, Scenario};
+use crate::scenario::Scenario;
 
 impl Summary {
     /// The summary of a run so far. Expectations are not looked at: see [`crate::report::summarise`].
@@ -26,7 +26,8 @@ impl Summary {
         let died = deaths(tally);
         let mut warnings: Vec<String> = tally.warnings.iter().map(|(text, times)| repeated(text, *times)).collect();
         let simulated = tally.carrier.as_deref() == Some(SIMULATED);
-        if tally.digests.is_empty() && !arrivals.is_empty() && !simulated {
+        let model = scenario.model_name();
+        if model.is_some() && tally.digests.is_empty() && !arrivals.is_empty() && !simulated {
             warnings.push("outputs were not compared with the unsplit model's".to_owned());
         }
         let (faults, times) = super::faults::summaries(scenario, tally, &arrivals, clock);
@@ -36,10 +37,7 @@ impl Summary {
         Summary {
             schema_version: SCHEMA_VERSION,
             scenario: scenario.name.clone(),
-            model: match &scenario.model.source {
-                ModelSource::Zoo(name) => name.clone(),
-                ModelSource::File { path, .. } => path.display().to_string(),
-            },
+            model: model.unwrap_or_default(),
             seed: scenario.seed,
             carrier: tally.carrier.clone(),
             nodes: scenario.nodes.len(),
@@ -51,6 +49,8 @@ impl Summary {
             bound: first.map(|seen| bound(scenario, tally, &seen.plan, throughput)),
             latency_ms: latency(tally.samples(window).map(|sample| sample.latency).collect()),
             latency_uncorrected_ms: latency(tally.samples(window).map(|sample| sample.uncorrected).collect()),
+            measured: super::measured::summaries(scenario, tally, window),
+            checks: super::measured::checks(tally),
             probe: super::probe::summary(scenario, tally),
             plan: first.map(|seen| plan(scenario, tally, seen)),
             plans: plans(scenario, tally, clock),

@@ -4,6 +4,7 @@
 
 mod compute;
 mod faults;
+mod measured;
 mod probe;
 mod processes;
 pub(crate) mod words;
@@ -29,7 +30,7 @@ pub struct Summary {
     pub schema_version: u32,
     /// The scenario's name.
     pub scenario: String,
-    /// The model: its name in the zoo, or its file.
+    /// The model: its name in the zoo, or its file; empty where programs of others run.
     pub model: String,
     /// Seed of everything random in the run.
     pub seed: u64,
@@ -53,6 +54,12 @@ pub struct Summary {
     pub latency_ms: Option<Latency>,
     /// From the instant at which it was sent: what a client without coordinated-omission correction would report.
     pub latency_uncorrected_ms: Option<Latency>,
+    /// Each thing that was measured of programs of others; empty where a model runs.
+    #[serde(default)]
+    pub measured: Vec<MeasuredSummary>,
+    /// Checks that were made of them.
+    #[serde(default)]
+    pub checks: Vec<CheckSummary>,
     /// How far the rates that were measured before the first plan are from those of the scenario; `None`
     /// if nothing was measured.
     #[serde(default)]
@@ -98,7 +105,54 @@ pub struct Summary {
     pub peak_memory_bytes: Option<u64>,
 }
 
+/// What is said instead of a model's name where there is none.
+pub const NO_MODEL: &str = "programs of others";
+
+/// What came of a probe, or of what programs told of themselves, in the whole run; latency of what was due in the window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredSummary {
+    /// Its name; of what programs told, that of their node.
+    pub name: String,
+    /// `ping`, `tcp`, `http`, `command`, or `own` for what programs told.
+    pub kind: String,
+    /// From which node.
+    pub from: String,
+    /// To which node, if that is known.
+    pub to: Option<String>,
+    /// Attempts that were due.
+    pub offered: u64,
+    /// Those that were answered.
+    pub completed: u64,
+    /// Those that failed.
+    pub errored: u64,
+    /// Why the first of these failed.
+    pub first_error: Option<String>,
+    /// From the instant at which each was due until its answer.
+    pub latency_ms: Option<Latency>,
+}
+
+/// A check that was made when load was over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckSummary {
+    /// On which node.
+    pub node: String,
+    /// Whether all was as it must be.
+    pub passed: bool,
+    /// How it ended, and its last words.
+    pub said: String,
+}
+
 impl Summary {
+    /// What ran.
+    pub fn what(&self) -> &str {
+        if self.has_model() { &self.model } else { NO_MODEL }
+    }
+
+    /// Whether a model ran, so that outputs could be compared.
+    pub fn has_model(&self) -> bool {
+        !self.model.is_empty()
+    }
+
     /// Whether nothing was run.
     pub fn is_simulated(&self) -> bool {
         self.carrier.as_deref() == Some(SIMULATED)
@@ -119,7 +173,7 @@ pub struct Span {
 pub struct Requests {
     /// Their scheduled instant came.
     pub offered: u64,
-    /// The dispatcher said that it has them.
+    /// The dispatcher said that it has them; of programs of others, those that were answered.
     pub accepted: u64,
     /// A result arrived.
     pub completed: u64,

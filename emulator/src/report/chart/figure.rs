@@ -50,6 +50,18 @@ impl Table {
         };
         Table { columns: columns.iter().map(column).collect(), rows: Vec::new() }
     }
+
+    /// The same without some columns, by name.
+    pub fn without(mut self, names: &[&str]) -> Table {
+        let kept: Vec<bool> = self.columns.iter().map(|(name, _)| !names.contains(&name.as_str())).collect();
+        let keep = |row: &mut Vec<String>| {
+            let mut kept = kept.iter();
+            row.retain(|_| kept.next().copied().unwrap_or(true));
+        };
+        self.rows.iter_mut().for_each(keep);
+        self.columns.retain(|(name, _)| !names.contains(&name.as_str()));
+        self
+    }
 }
 
 /// A picture and what belongs to it.

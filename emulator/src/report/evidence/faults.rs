@@ -52,10 +52,17 @@ pub fn recovery(evidence: Evidence<'_>) -> Option<Figure> {
     for (index, fault) in summary.faults.iter().enumerate() {
         table.rows.push(cells(index, fault));
     }
-    let says = "How long each fault kept the pipeline from its full rate, and with what: what the dispatcher needed to notice it, \
+    // Nobody plans what programs of others do.
+    let table = if summary.has_model() { table } else { table.without(&["new plan", "deployed", "sent again"]) };
+    let says = if summary.has_model() {
+        "How long each fault kept the pipeline from its full rate, and with what: what the dispatcher needed to notice it, \
                 to plan anew, to have every stage loaded, to give the first result of that plan, and to come back to 0.9 of what \
                 is to be expected."
-        .to_owned();
+    } else {
+        "How long each fault was felt: until an attempt was known to have failed, until whoever noticed it had the first answer \
+         afterwards, and until answers came at 0.9 of the rate before."
+    }
+    .to_owned();
     let picture = Some(Picture::Bars(bars)).filter(|_| most > 0.0);
     Some(Figure { id: "recovery", title: "Faults and the way back".into(), says, picture, table })
 }

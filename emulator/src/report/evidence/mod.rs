@@ -4,6 +4,7 @@
 mod faults;
 mod host;
 mod links;
+mod measured;
 mod passage;
 mod plan;
 mod spectrum;
@@ -38,6 +39,7 @@ pub fn figures(evidence: Evidence<'_>) -> Vec<Figure> {
         time::latency(evidence),
         spectrum::spectrum(evidence),
         faults::recovery(evidence),
+        measured::measured(evidence),
         plan::cluster(evidence),
         passage::passage(evidence),
         links::links(evidence),
@@ -63,7 +65,9 @@ pub fn headline(evidence: Evidence<'_>) -> Vec<(String, String, String)> {
         say("median latency", time(latency.p50), of);
     }
     let requests = &summary.requests;
-    let checked = if requests.checked > 0 {
+    let checked = if !summary.has_model() {
+        String::new()
+    } else if requests.checked > 0 {
         format!(" · {} wrong", grouped(requests.wrong))
     } else {
         " · outputs not checked".into()
@@ -90,7 +94,11 @@ pub fn headline(evidence: Evidence<'_>) -> Vec<(String, String, String)> {
         say(
             "longest recovery",
             value,
-            format!("to the first result of a new plan · {}", counted(summary.faults.len() as u64, "fault")),
+            format!(
+                "to the first {} · {}",
+                if summary.has_model() { "result of a new plan" } else { "answer afterwards" },
+                counted(summary.faults.len() as u64, "fault")
+            ),
         );
     }
     headline

@@ -47,7 +47,7 @@ fn head(html: &mut String, evidence: Evidence<'_>) {
         None => "no network was built".to_owned(),
     };
     let about = [
-        summary.model.clone(),
+        summary.what().to_owned(),
         counted(summary.nodes as u64, "node"),
         links,
         format!("seed {}", summary.seed),

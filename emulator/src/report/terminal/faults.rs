@@ -48,16 +48,19 @@ pub fn told(writer: &Writer, faults: &[FaultSummary]) -> String {
     format!("{title}{}\n{}\n{more}", writer.ink(Ink::Dim, note), indented(&table))
 }
 
-/// What each fault cost that was recovered from.
-pub fn costs(writer: &Writer, faults: &[FaultSummary]) -> Option<String> {
+/// What each fault cost that was recovered from; `planned`: whether plans are made at all.
+pub fn costs(writer: &Writer, faults: &[FaultSummary], planned: bool) -> Option<String> {
     let known: Vec<&FaultSummary> = faults.iter().filter(|fault| fault.lost_results.is_some()).collect();
     if known.is_empty() {
         return None;
     }
     let title = writer.title("What they cost");
     let note = " (+: after the effect; p99 before, during and after)";
-    let header = ["fault", "new plan", "deployed", "full rate", "results lost", "sent again", "p99"];
-    let mut table = writer.table(&header, &[1, 2, 3, 4, 5, 6]);
+    let header = match planned {
+        true => &["fault", "new plan", "deployed", "full rate", "results lost", "sent again", "p99"][..],
+        false => &["fault", "full rate", "results lost", "p99"],
+    };
+    let mut table = writer.table(header, &Vec::from_iter(1..header.len()));
     let (few, more) = writer.few(&known, PAGE);
     for fault in few {
         let effect = fault.effect_s.or(fault.fired_s);
@@ -67,15 +70,14 @@ pub fn costs(writer: &Writer, faults: &[FaultSummary]) -> Option<String> {
         };
         let p99 = [&fault.latency_before_ms, &fault.latency_during_ms, &fault.latency_after_ms];
         let p99 = p99.map(|latency| latency.map_or_else(|| writer.plain("–"), |latency| time(latency.p99)));
-        table.add_row([
-            writer.plain(&fault_name(fault)),
-            after(fault.replanned_s),
-            after(fault.deployed_s),
-            after(fault.full_rate_s),
-            significant(fault.lost_results.unwrap_or_default()),
-            grouped(fault.replayed),
-            p99.join(&writer.plain(" → ")),
-        ]);
+        let mut row = vec![writer.plain(&fault_name(fault))];
+        if planned {
+            row.extend([after(fault.replanned_s), after(fault.deployed_s)]);
+        }
+        row.extend([after(fault.full_rate_s), significant(fault.lost_results.unwrap_or_default())]);
+        row.extend(planned.then(|| grouped(fault.replayed)));
+        row.push(p99.join(&writer.plain(" → ")));
+        table.add_row(row);
     }
     Some(format!("{title}{}\n{}\n{more}", writer.ink(Ink::Dim, note), indented(&table)))
 }

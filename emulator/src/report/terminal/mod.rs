@@ -1,6 +1,7 @@
 //! The closing text of a run, for people.
 
 mod faults;
+mod measured;
 mod plan;
 mod writer;
 
@@ -25,7 +26,7 @@ pub fn closing(summary: &Summary, folder: &Path, looks: Looks) -> String {
     blocks.extend(summary.plan.as_ref().map(|first| plan::told(writer, first, summary)));
     if !summary.faults.is_empty() {
         blocks.push(faults::told(writer, &summary.faults));
-        blocks.extend(faults::costs(writer, &summary.faults));
+        blocks.extend(faults::costs(writer, &summary.faults, summary.has_model()));
     }
     let bad = if looks.unicode { "✗" } else { "x" };
     for (title, sign, ink, lines) in [
@@ -58,7 +59,7 @@ fn verdict(writer: &Writer, summary: &Summary) -> String {
         Some(carrier) => (&*format!(" · {carrier} links"), ""),
         None => ("", ""),
     };
-    let rest = format!("  {} on {nodes}{links} · seed {}", summary.model, summary.seed);
+    let rest = format!("  {} on {nodes}{links} · seed {}", summary.what(), summary.seed);
     let note = if note.is_empty() { String::new() } else { format!("  {}", writer.ink(Ink::Caution, note)) };
     format!("{head}\n{}\n{note}", writer.ink(Ink::Dim, &writer.plain(&rest)))
 }
@@ -106,6 +107,7 @@ fn percentiles(writer: &Writer, latency: &Latency) -> String {
 /// What became of the requests, and what else is told in a line.
 fn beside(writer: &Writer, summary: &Summary) -> String {
     let mut text = requests(writer, summary);
+    text += &measured::told(writer, summary);
     if let Some(measured) = &summary.probe {
         text += &writer.row("probe", &probe(measured));
     }
@@ -125,10 +127,13 @@ fn beside(writer: &Writer, summary: &Summary) -> String {
 fn requests(writer: &Writer, summary: &Summary) -> String {
     let requests = &summary.requests;
     let count = |count: u64, what: &str| format!("{} {what}", grouped(count));
-    let mut first = vec![count(requests.offered, "offered"), count(requests.accepted, "accepted")];
+    let mut first = vec![count(requests.offered, "offered")];
+    first.extend(summary.has_model().then(|| count(requests.accepted, "accepted")));
     first.push(count(requests.completed, "completed"));
     first.push(count(requests.errored, "with an error"));
-    if requests.unaccepted > 0 {
+    if requests.unaccepted > 0 && !summary.has_model() {
+        first.push(count(requests.unaccepted, "never answered"));
+    } else if requests.unaccepted > 0 {
         first.push(count(requests.unaccepted, "never accepted"));
     }
     let judged = |number: u64, what: &str| {
@@ -136,7 +141,9 @@ fn requests(writer: &Writer, summary: &Summary) -> String {
         writer.ink(ink, &count(number, what))
     };
     let mut second = vec![judged(requests.lost, "lost"), judged(requests.duplicated, "duplicated")];
-    if requests.checked > 0 || requests.completed == 0 {
+    if !summary.has_model() {
+        // Nothing by which an answer could be judged.
+    } else if requests.checked > 0 || requests.completed == 0 {
         second.push(judged(requests.wrong, "wrong"));
     } else {
         second.push("outputs not checked".to_owned());

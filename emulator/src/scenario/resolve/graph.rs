@@ -31,7 +31,7 @@ pub fn layout(
     let mut layout = Layout::default();
     let mut places = BTreeMap::new();
     name_nodes(list, &mut layout, &mut places, problems);
-    if !layout.incomplete && !(3..=1000).contains(&layout.nodes.len()) {
+    if !layout.incomplete && !(2..=1000).contains(&layout.nodes.len()) {
         problems.push(Problem::new(Mistake::NodeCount(layout.nodes.len()).into(), place));
     }
     layout.incomplete |= scenario.switch.is_bad();

@@ -18,6 +18,8 @@ pub struct Hosts {
     pub nodes: usize,
     /// What each node does.
     pub roles: Vec<Role>,
+    /// Whether programs of others run on them.
+    pub of_commands: bool,
     index: BTreeMap<String, usize>,
     /// Whether some host is missing because its description is wrong: names can't be checked then.
     incomplete: bool,
@@ -32,7 +34,7 @@ impl Hosts {
         for (host, name) in names.iter().enumerate() {
             index.entry(name.clone()).or_insert(host);
         }
-        Hosts { names, nodes: count, roles: vec![Role::Worker; count], index, incomplete }
+        Hosts { names, nodes: count, roles: vec![Role::Worker; count], of_commands: false, index, incomplete }
     }
 
     /// `count` names: n00, n01, …

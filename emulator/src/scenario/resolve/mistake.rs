@@ -53,7 +53,7 @@ pub enum Mistake {
     #[error("a topology of kind \"graph\" needs its nodes listed: [[node]]")]
     NoNodesListed,
     /// Too few or too many nodes.
-    #[error("a cluster has from 3 to 1000 nodes, and this one has {0}")]
+    #[error("a cluster has from 2 to 1000 nodes, and this one has {0}")]
     NodeCount(usize),
     /// A link with one end or three.
     #[error("a link has 2 ends, and this one has {0}")]
@@ -278,6 +278,9 @@ pub enum Mistake {
     /// Several chains for something else than throughput.
     #[error("several chains are for the throughput, and the objective is another")]
     ReplicasWithoutThroughput,
+    /// About what runs on the nodes.
+    #[error(transparent)]
+    Workload(#[from] super::workload::WorkloadMistake),
     /// A model that the cluster's memory can't hold.
     #[error(transparent)]
     Capacity(#[from] super::capacity::Shortage),
@@ -288,6 +291,7 @@ impl Mistake {
     pub fn label(&self) -> Option<String> {
         let text = match self {
             Mistake::UnknownName { nearest: Some(nearest), .. } => return Some(format!("did you mean {nearest:?}?")),
+            Mistake::Workload(mistake) => return Some(mistake.label().to_owned()),
             Mistake::UnknownName { .. } => "no such name",
             Mistake::DuplicateName(_) | Mistake::NamedTwice(_) => "again here",
             Mistake::DuplicateClass(_) | Mistake::PairTwice(..) => "again here",
@@ -374,7 +378,7 @@ impl Mistake {
             }
             Mistake::NotAGraph { .. } => "for hosts and links of your own, choose kind = \"graph\"".to_owned(),
             Mistake::NoNodesListed => "write [[node]] with name = \"camera\", once for each".to_owned(),
-            Mistake::NodeCount(_) => "one client, one dispatcher, and at least one worker".to_owned(),
+            Mistake::NodeCount(_) => return None,
             Mistake::EndCount(_) => "write ends = [\"camera\", \"hall\"]".to_owned(),
             Mistake::LinkedTwice(..) => "for different values in each direction, use `a_to_b` and `b_to_a`".to_owned(),
             Mistake::Unconnected { from, unreached, .. } => {
@@ -446,6 +450,7 @@ impl Mistake {
             }
             Mistake::EnergyWithoutFloor => "say the rate, such as floor = \"2 /s\"".to_owned(),
             Mistake::ReplicasWithoutThroughput => "leave out `replicas`, or `objective`".to_owned(),
+            Mistake::Workload(mistake) => return mistake.help().map(str::to_owned),
             Mistake::Capacity(shortage) => shortage.help(),
             Mistake::NamedTwice(_)
             | Mistake::SelfLink(_)

@@ -14,6 +14,7 @@ mod nodes;
 mod shape;
 mod target;
 mod topology;
+pub mod workload;
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,10 +24,13 @@ use node::config::Load;
 use super::error::Problem;
 use super::network::Network;
 use super::parse::choice::Aim;
+use super::parse::mistake::Mistake as FormMistake;
 use super::parse::raw;
+use super::parse::reader::Read;
 use super::parse::reader::Table;
 use super::source::{Place, Sources};
-use super::{Expect, PlanSpec, Scenario, Store};
+use super::workload::Programs;
+use super::{Expect, Inference, PlanSpec, Scenario, Store, Workload};
 use hosts::Hosts;
 use mistake::Mistake;
 use planner::strategy::Replicas;
@@ -43,11 +47,16 @@ pub fn resolve(
     let seed = raw.seed.get().map(|seed| seed.0);
     let duration = raw.duration.at().map(|duration| (duration.value.0, duration.place));
     let warmup = warmup(raw, duration, problems);
-    let model = model::model(raw, folder, problems);
+    workload::check_tables(raw, problems);
+    let of_commands = workload::is_of_commands(raw);
+    let model = if of_commands { None } else { model(raw, folder, problems) };
     let cluster = cluster(raw, seed, folder, sources, problems);
+    let commands = cluster.as_ref().filter(|_| of_commands).and_then(|(hosts, _, programs, _)| {
+        workload::Resolver { hosts, sources, problems }.commands(raw, folder, programs.clone())
+    });
     let stored = model.as_ref().is_some_and(|model| model.store == Store::Node);
     let faults = raw.fault.get().map_or(&[][..], |list| &list.0);
-    let faults = cluster.as_ref().map(|(hosts, _, network)| {
+    let faults = cluster.as_ref().map(|(hosts, _, _, network)| {
         let setting = faults::Setting { hosts, network, end: duration, seed: seed.unwrap_or_default() };
         let mut planned = faults::plan(faults, &setting, &mut faults::Files { folder, sources }, problems);
         // Without its seed, what it draws means nothing; a cluster that is wrong has too few or too many to draw from.
@@ -61,8 +70,13 @@ pub fn resolve(
         planned
     });
     let expect = expect(raw, problems);
-    let (_, nodes, network) = cluster?;
-    let (load, inputs) = load(raw)?;
+    let (_, nodes, _, network) = cluster?;
+    let workload = if of_commands {
+        Workload::Commands(Box::new(commands?))
+    } else {
+        let (load, inputs) = load(raw)?;
+        Workload::Inference(Box::new(Inference { model: model?, plan: plan(raw, problems)?, load, inputs }))
+    };
     let scenario = Scenario {
         name: raw.name.get()?.0.clone(),
         description: raw.description.get()?.0.trim().to_owned(),
@@ -70,16 +84,26 @@ pub fn resolve(
         duration: duration?.0,
         warmup: warmup?,
         drain: raw.drain.get()?.0,
-        model: model?,
         nodes,
         network,
-        plan: plan(raw, problems)?,
-        load,
-        inputs,
+        workload,
         faults: faults?,
         expect,
     };
     (problems.len() == before).then_some(scenario)
+}
+
+/// The model, which a scenario without a workload of another kind must have.
+fn model(raw: &raw::Scenario, folder: &Path, problems: &mut Vec<Problem>) -> Option<super::ModelSpec> {
+    use super::error::Mistake::Form;
+    let misspelt = |problem: &Problem| matches!(&problem.mistake, Form(FormMistake::UnknownKey { nearest: Some(nearest), .. }) if nearest == "model");
+    if raw.model.optional()?.is_none() && !problems.iter().any(misspelt) {
+        let (table, what) = ("the scenario".to_owned(), raw::Model::WHAT.to_owned());
+        let example = format!("model = {}", raw::Model::EXAMPLE);
+        let mistake = FormMistake::MissingKey { key: "model".to_owned(), table, what, example };
+        problems.push(Problem::new(mistake.into(), Place::new(0, 0..0)));
+    }
+    model::model(raw, folder, problems)
 }
 
 fn warmup(raw: &raw::Scenario, duration: Option<(Duration, Place)>, problems: &mut Vec<Problem>) -> Option<Duration> {
@@ -103,11 +127,11 @@ fn cluster(
     folder: &Path,
     sources: &mut Sources,
     problems: &mut Vec<Problem>,
-) -> Option<(Hosts, Vec<super::NodeSpec>, Network)> {
+) -> Option<(Hosts, Vec<super::NodeSpec>, Vec<Programs>, Network)> {
     let topology = raw.topology.at()?;
     let layout = topology::layout(topology, raw, seed.unwrap_or_default(), folder, sources, problems)?;
     let mut hosts = Hosts::new(layout.nodes.clone(), &layout.switches, layout.incomplete);
-    let nodes = nodes::describe(raw, topology.place, &layout, &mut hosts, problems);
+    let (nodes, programs) = nodes::describe(raw, topology.place, &layout, &mut hosts, sources, problems);
     let network = Network {
         nodes: nodes.len(),
         switches: layout.switches,
@@ -127,7 +151,7 @@ fn cluster(
             problems.push(Problem::new(mistake.into(), place(*first)));
         }
     }
-    Some((hosts, nodes, network))
+    Some((hosts, nodes, programs, network))
 }
 
 fn load(raw: &raw::Scenario) -> Option<(Load, u32)> {
@@ -178,7 +202,8 @@ fn plan(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Option<PlanSpec> {
 fn expect(raw: &raw::Scenario, problems: &mut Vec<Problem>) -> Expect {
     let Some(keys) = raw.expect.get() else { return Expect::default() };
     let first_fault = raw.fault.get().and_then(|list| list.0.first()).map(|fault| fault.place);
-    if let (Some(bound), Some(place)) = (keys.of_bound.at(), first_fault.or(raw.chaos.at().map(|chaos| chaos.place))) {
+    let first_fault = first_fault.or(raw.chaos.at().map(|chaos| chaos.place));
+    if let (Some(bound), Some(place), false) = (keys.of_bound.at(), first_fault, workload::is_of_commands(raw)) {
         let problem = Problem::new(Mistake::BoundWithFaults.into(), bound.place);
         problems.push(problem.also(place, "the first fault"));
     }

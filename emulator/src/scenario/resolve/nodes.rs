@@ -6,10 +6,12 @@ use planner::units::ByteSize;
 use super::hosts::{Hosts, unknown};
 use super::mistake::Mistake;
 use super::topology::Layout;
+use super::workload::{self, WorkloadMistake};
 use crate::scenario::error::Problem;
 use crate::scenario::parse::choice::Word;
 use crate::scenario::parse::raw::{self, NodeKeys};
-use crate::scenario::source::Place;
+use crate::scenario::source::{Place, Sources};
+use crate::scenario::workload::Programs;
 use crate::scenario::{NodeSpec, Role};
 
 /// Memory of a node that doesn't say otherwise.
@@ -32,10 +34,24 @@ pub fn describe(
     topology: Place,
     layout: &Layout,
     hosts: &mut Hosts,
+    sources: &Sources,
     problems: &mut Vec<Problem>,
-) -> Vec<NodeSpec> {
+) -> (Vec<NodeSpec>, Vec<Programs>) {
     let layers = layers(raw, layout, hosts, problems);
-    hosts.roles = roles(&layers, layout, topology, problems);
+    hosts.of_commands = workload::is_of_commands(raw);
+    for keys in layers.every() {
+        workload::check_keys(keys, hosts.of_commands, problems);
+    }
+    hosts.roles = if hosts.of_commands {
+        let measures = |node: usize| workload::measures(raw, &layout.nodes[node], layers.own[node]);
+        let role = |node: usize| if measures(node) { Role::Client } else { Role::Worker };
+        (0..layout.nodes.len()).map(role).collect()
+    } else {
+        if let (2, false) = (layout.nodes.len(), layout.incomplete) {
+            problems.push(Problem::new(WorkloadMistake::TooFewNodes(2).into(), topology));
+        }
+        roles(&layers, layout, topology, problems)
+    };
     let describe = |node: usize| {
         let role = hosts.roles[node];
         let by_role = layers.roles.iter().find(|(of, _)| *of == role).map(|(_, keys)| *keys);
@@ -56,7 +72,23 @@ pub fn describe(
             },
         }
     };
-    (0..layout.nodes.len()).map(describe).collect()
+    let nodes = (0..layout.nodes.len()).map(describe).collect();
+    let mut resolver = workload::Resolver { hosts, sources, problems };
+    let programs = |node: usize| {
+        let by_role = layers.roles.iter().find(|(of, _)| *of == hosts.roles[node]).map(|(_, keys)| *keys);
+        resolver.programs([layers.own[node], by_role, layers.all].into_iter().flatten())
+    };
+    (nodes, (0..layout.nodes.len()).map(programs).collect())
+}
+
+impl<'a> Layers<'a> {
+    /// What describes anything, once each.
+    fn every(&self) -> impl Iterator<Item = &'a NodeKeys> {
+        // Nodes that are listed together are described together.
+        let mut own: Vec<&NodeKeys> = self.own.iter().copied().flatten().collect();
+        own.dedup_by(|a, b| std::ptr::eq(*a, *b));
+        own.into_iter().chain(self.roles.iter().map(|(_, keys)| *keys)).chain(self.all)
+    }
 }
 
 fn layers<'a>(raw: &'a raw::Scenario, layout: &Layout, hosts: &Hosts, problems: &mut Vec<Problem>) -> Layers<'a> {
@@ -80,8 +112,14 @@ fn layers<'a>(raw: &'a raw::Scenario, layout: &Layout, hosts: &Hosts, problems: 
                 }
             }
             let general = layers.roles.iter().map(|(_, keys)| *keys).chain([&**all]);
-            for role in general.filter_map(|keys| keys.role.at()) {
-                problems.push(Problem::new(Mistake::RoleOfMany.into(), role.place));
+            for keys in general {
+                if let Some(role) = keys.role.at() {
+                    problems.push(Problem::new(Mistake::RoleOfMany.into(), role.place));
+                }
+                let of_one = [("load", keys.load.place()), ("check", keys.check.place())];
+                for (what, place) in of_one.into_iter().filter(|(_, place)| place.is_written()) {
+                    problems.push(Problem::new(WorkloadMistake::OfMany(what).into(), place));
+                }
             }
         }
     }

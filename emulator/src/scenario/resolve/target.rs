@@ -5,6 +5,7 @@ use rand_pcg::Pcg64;
 
 use super::faults::Setting;
 use super::mistake::Mistake;
+use super::workload::WorkloadMistake;
 use crate::scenario::error::Problem;
 use crate::scenario::parse::reader::At;
 use crate::scenario::parse::target::{Draw, NodeAim, PairAim};
@@ -69,7 +70,10 @@ impl Targets<'_, '_> {
     pub fn nodes(&mut self, aim: &At<NodeAim>, kind: &'static str) -> Option<Vec<Vec<NodeTarget>>> {
         let hosts = self.setting.hosts;
         let target = match &aim.value {
-            NodeAim::Spare => NodeTarget::Spare,
+            NodeAim::Spare => {
+                self.of_a_model("the target \"spare\"", aim.place)?;
+                NodeTarget::Spare
+            }
             NodeAim::Stage(stage) => {
                 self.stage(*stage, aim.place)?;
                 NodeTarget::Stage(*stage)
@@ -116,7 +120,17 @@ impl Targets<'_, '_> {
         Some(vec![vec![target]; self.rounds])
     }
 
+    /// Notes what means something only where a model runs.
+    fn of_a_model(&mut self, what: &str, place: Place) -> Option<()> {
+        if !self.setting.hosts.of_commands {
+            return Some(());
+        }
+        self.problems.push(Problem::new(WorkloadMistake::OfInference(what.to_owned()).into(), place));
+        None
+    }
+
     fn stage(&mut self, stage: u16, place: Place) -> Option<()> {
+        self.of_a_model("a stage", place)?;
         let workers = self.setting.hosts.workers().len();
         if usize::from(stage) < workers {
             return Some(());

@@ -179,7 +179,7 @@ fn rates(name: &str, place: Place, folder: &Path, sources: &mut Sources, problem
         }
     };
     match matrix::parse(&text) {
-        Ok(rates) if (3..=1000).contains(&rates.len()) => {
+        Ok(rates) if (2..=1000).contains(&rates.len()) => {
             sources.keep(name, &text);
             Some(rates)
         }

@@ -13,8 +13,12 @@ pub fn reference() -> String {
         &mut text,
         "At the top",
         &schema,
-        &["model", "topology", "node", "switch", "link", "plan", "load", "fault", "chaos", "expect"],
+        &[
+            "workload", "model", "topology", "node", "switch", "link", "plan", "load", "probe", "fault", "chaos",
+            "expect",
+        ],
     );
+    kinds(&mut text, "workload", "`[workload]`", &root["workload"]);
     section(&mut text, "`[model]`", &root["model"], &[]);
     kinds(&mut text, "topology", "`[topology]`", &root["topology"]);
     let topologies = root["topology"]["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
@@ -24,12 +28,14 @@ pub fn reference() -> String {
     }
     let node = &root["node"]["anyOf"];
     section(&mut text, "`[node]`, `[node.NAME]`, `[node.client]`, `[node.dispatcher]`, `[node.worker]`", &node[0], &[]);
+    kinds(&mut text, "ready", "`ready` of a node", &node[0]["properties"]["ready"]);
     section(&mut text, "`[[node]]` of a graph", &node[1]["items"], &[]);
     section(&mut text, "`[[switch]]` of a graph", &root["switch"]["items"], &[]);
     section(&mut text, "`[[link]]` of a graph", &root["link"]["items"], SHAPE);
     shape(&mut text, &root["link"]["items"]);
     section(&mut text, "`[plan]`", &root["plan"], &[]);
     kinds(&mut text, "load", "`[load]`", &root["load"]);
+    kinds(&mut text, "probe", "`[[probe]]`", &root["probe"]["items"]);
     kinds(&mut text, "fault", "`[[fault]]`", &root["fault"]["items"]);
     section(&mut text, "`[chaos]`", &root["chaos"], &[]);
     section(&mut text, "`[expect]`", &root["expect"], &[]);

@@ -5,6 +5,7 @@ mod chaos;
 mod fault;
 mod node;
 mod topology;
+mod workload;
 
 pub use chaos::Chaos;
 pub use fault::{
@@ -16,6 +17,7 @@ pub use topology::{
     Air, Class, ClassPair, Classes, Graph, Line, Link, Matrix, Mesh, NodeCount, Ring, Star, Switch, Topology, Tree,
     Wifi,
 };
+pub use workload::{CommandLine, OfCommands, OfModel, Pace, Probe, Ready, Workload};
 
 use super::choice::{Aim, Choice, ReplicaCount, SlowFrom, SpareCount};
 use super::leaf::{Flag, List, ScenarioName, Tables, Text, Whole};
@@ -43,8 +45,10 @@ table! {
         warmup: Optional<Time> = "2 s",
         /// How long after the end outstanding requests are waited for.
         drain: Optional<Period> = "10 s",
-        /// What is computed.
-        model: Required<Model>,
+        /// What runs on the nodes: a model spread over them, when not given.
+        workload: Optional<Workload>,
+        /// What is computed. **Required** for a model.
+        model: Optional<Model>,
         /// What connects the nodes, and (but for a `graph`) how many there are.
         topology: Required<Topology>,
         /// What the nodes are: `[node]` for all of them, `[node.NAME]` for one, `[node.client]`,
@@ -58,6 +62,8 @@ table! {
         plan: Optional<Plan>,
         /// What load is offered; four requests at a time when not given.
         load: Optional<Load>,
+        /// What is measured of programs of others, once for each.
+        probe: Optional<Tables<Probe>>,
         /// What breaks, once for each.
         fault: Optional<Tables<Fault>>,
         /// What breaks besides, drawn by lot.

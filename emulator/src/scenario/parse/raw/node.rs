@@ -7,6 +7,7 @@ use crate::scenario::parse::choice::Choice;
 use crate::scenario::parse::leaf::{Cores, List, NodeName, Real, Slowdown, Tables};
 use crate::scenario::parse::macros::table;
 use crate::scenario::parse::quantity::{PerByte, PowerDraw, Size};
+use crate::scenario::parse::raw::{CommandLine, Ready};
 use crate::scenario::parse::reader::{At, Read, Reader, Table};
 use crate::scenario::parse::tree::{Node, Value};
 
@@ -31,6 +32,15 @@ table! {
         idle_power: Optional<PowerDraw>,
         /// Energy for each byte it sends or receives, besides; `"50 nJ/B"` when not given.
         byte_energy: Optional<PerByte>,
+        /// What runs on it for as long as it is up: a list of words, or a text for the shell. `{{name}}`, `{{address}}`, `{{state}}`,
+        /// `{{scenario}}` and `{{NODE.address}}` stand for what is known only when the network is there.
+        run: Optional<CommandLine>,
+        /// By what it is seen that this serves; once it has been started, when not given.
+        ready: Optional<Ready>,
+        /// What runs on it while load is offered.
+        load: Optional<CommandLine>,
+        /// What says, when load is over, whether all is as it must be: by exit code 0.
+        check: Optional<CommandLine>,
         /// What it does. Unless given, the first node is the client, the second the dispatcher, and
         /// all others are workers.
         role: Optional<Choice<Role>>,

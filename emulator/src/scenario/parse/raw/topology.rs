@@ -8,7 +8,7 @@ use crate::scenario::parse::quantity::{Frequency, Length, RateLimit};
 use crate::scenario::parse::shape::{Impairments, ShapeKeys};
 
 /// Number of nodes: a client, a dispatcher, and at least one worker.
-pub type NodeCount = Whole<3, 1000>;
+pub type NodeCount = Whole<2, 1000>;
 
 kinds! {
     /// What connects the nodes.
