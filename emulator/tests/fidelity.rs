@@ -79,8 +79,9 @@ fn links_are_tried_before_the_load_and_what_they_did_is_kept() {
         assert_eq!(trial["sent"], trial["arrived"], "{trial:#}");
         // 5 ms were asked for, and a packet is never too early; how late it is, is this host's.
         assert!(trial["delay_ms"].as_f64().is_some_and(|delay| (4.99..1000.0).contains(&delay)), "{trial:#}");
-        assert!(trial["rate"].is_string() || trial["rate"].is_u64(), "{trial:#}");
     }
+    // Where the sender was kept from its processor, a train tells nothing.
+    assert!(trials.iter().any(|trial| trial["rate"].is_string()), "{trials:#?}");
 }
 
 /// Processes that do nothing, as fast as they can; ended by their ids.
@@ -175,8 +176,8 @@ fn an_overloaded_host_is_named_and_strictly_it_is_exit_7() {
     let scenario = scenario(&user);
     let cpu = cpu();
     let burners = Burners::on(cpu, 48);
-    // Forty-nine share a processor: what should take a tenth of one takes more than all that is left.
-    let arguments = ["run", &scenario, "--json", "--set", "node.worker.slowdown=1.5"];
+    // Forty-nine share a processor: a stage takes several times what it should, and then longer than any transfer.
+    let arguments = ["run", &scenario, "--json", "--set", "node.worker.slowdown=1.5", "--set", "load.concurrency=4"];
     let (strictly, ..) = kept_on(cpu, &user, &[&arguments[..], &["--strict"]].concat());
     let (_, summary, stderr) = kept_on(cpu, &user, &arguments);
     drop(burners);
