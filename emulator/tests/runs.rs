@@ -252,7 +252,8 @@ fn ten_thousand_requests_in_two_seconds_leave_every_event_and_the_summary_again(
     let summary = live.json();
     nothing_lost_twice_or_wrong(&summary);
     let offered = summary["requests"]["offered"].as_u64().expect("a number");
-    assert!(offered >= 10_000, "five thousand a second are offered, however slow the host: {offered}");
+    // The words that begin and end the load are not under way for the same time.
+    assert!(offered.abs_diff(10_000) < 500, "five thousand a second are offered, however slow the host: {offered}");
     assert_eq!(summary["requests"]["completed"], offered);
     let run = user.path().join("results/recorder/latest");
     let mut told: BTreeMap<String, Vec<u64>> = BTreeMap::new();

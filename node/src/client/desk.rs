@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::clock::Instant;
+
 /// The desk. Nothing on it waits but [`Desk::next`].
 #[derive(Debug, Default)]
 pub struct Desk {
@@ -13,7 +15,8 @@ pub struct Desk {
 #[derive(Debug, Default)]
 struct State {
     offered: u64,
-    closed: bool,
+    /// When it closed.
+    closed: Option<Instant>,
     /// Requests without an answer, and whether each was sent before.
     open: BTreeMap<u64, bool>,
     /// What is to be sent on the present connection.
@@ -44,10 +47,12 @@ impl State {
 }
 
 impl Desk {
-    /// Puts the next request on the desk, unless it is closed. `tell` is called with its number before anyone can send it.
-    pub fn offer(&self, tell: impl FnOnce(u64)) {
+    /// Puts the next request on the desk, which was due at `due`, unless the desk had closed by then. What a busy host
+    /// made late is offered all the same: else an overload would shorten the load that shows it.
+    /// `tell` is called with the request's number before anyone can send it.
+    pub fn offer(&self, due: Instant, tell: impl FnOnce(u64)) {
         let mut state = self.lock();
-        if state.closed {
+        if state.closed.is_some_and(|closed| due > closed) {
             return;
         }
         let request = state.offered;
@@ -72,13 +77,13 @@ impl Desk {
         first
     }
 
-    /// Offers no more.
+    /// Offers nothing that is due from now on.
     pub fn close(&self) {
-        self.lock().closed = true;
+        self.lock().closed.get_or_insert_with(Instant::now);
     }
 
-    /// Whether no more is offered.
-    pub fn is_closed(&self) -> bool {
+    /// When it closed, if it has.
+    pub fn closed(&self) -> Option<Instant> {
         self.lock().closed
     }
 
@@ -132,6 +137,8 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -139,7 +146,7 @@ mod tests {
         let desk = Desk::default();
         let (first, floor) = desk.connected();
         assert_eq!(floor, 0);
-        (0..4).for_each(|_| desk.offer(|_| {}));
+        (0..4).for_each(|_| desk.offer(Instant::now(), |_| {}));
         assert_eq!([desk.next(), desk.next(), desk.next()], [0, 1, 2].map(|request| Some(Next::Send(request))));
         assert!(desk.sent(0) && desk.sent(1));
         assert!(desk.answer(1) && !desk.answer(1));
@@ -150,9 +157,12 @@ mod tests {
         assert_eq!(desk.next(), Some(Next::Acknowledge(1)), "that it was acknowledged before may be lost");
         assert_eq!([desk.next(), desk.next(), desk.next()], [0, 2, 3].map(|request| Some(Next::Send(request))));
         assert!(!desk.sent(0) && desk.sent(2));
+        let before = Instant::now();
         desk.close();
-        desk.offer(|_| panic!("closed"));
+        let closed = desk.closed().expect("it closed");
+        desk.offer(closed + Duration::from_nanos(1), |_| panic!("closed"));
         assert_eq!(desk.outstanding(), 3);
+        desk.offer(before, |request| assert_eq!(request, 4, "late, but due while it was open"));
         desk.answer(0);
         assert_eq!(desk.next(), Some(Next::Acknowledge(0)));
         let (_, floor) = desk.connected();

@@ -10,9 +10,6 @@ use super::Shared;
 use crate::clock::Instant;
 use crate::config::{Arrival, Load};
 
-/// Longest sleep, so that a client which is to finish stops soon.
-const NAP: Duration = Duration::from_millis(100);
-
 /// When the requests of an open load are due, from its start: first, second, … Absolute, so that a late
 /// request delays no other. Evenly: the k-th after k / rate; Poisson: gaps are −ln(u) / rate, u uniform in (0, 1].
 pub fn schedule(rate_per_s: f64, arrival: Arrival, seed: u64) -> impl Iterator<Item = Duration> {
@@ -31,23 +28,21 @@ pub fn schedule(rate_per_s: f64, arrival: Arrival, seed: u64) -> impl Iterator<I
     })
 }
 
-/// Offers each request of an open load at its instant, until the desk is closed.
+/// Offers each request of an open load at its instant, up to the one at which the desk closes. Whoever closes it unparks
+/// this thread.
 pub fn keep(shared: &Shared, start: Instant) {
     let Load::Open { rate_per_s, arrival } = shared.config.load else { return };
     for offset in schedule(rate_per_s, arrival, shared.config.seed) {
         let due = start + offset;
         loop {
+            if shared.desk.closed().is_some_and(|closed| due > closed) {
+                return;
+            }
             let left = due.since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            thread::sleep(left.min(NAP));
-            if shared.desk.is_closed() {
-                return;
-            }
-        }
-        if shared.desk.is_closed() {
-            return;
+            thread::park_timeout(left);
         }
         shared.offer(due);
     }

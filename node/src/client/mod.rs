@@ -17,7 +17,7 @@ mod load;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,7 +55,7 @@ impl Shared {
             let input = (request % inputs) as u32;
             self.telemetry.tell(Event::Offered { request, input, scheduled });
         };
-        self.desk.offer(tell);
+        self.desk.offer(scheduled, tell);
     }
 
     /// An answer for `request` has come. Under a closed load the next request is due at once.
@@ -89,15 +89,15 @@ pub fn run(
     });
     connection::spawn(node.address, shared.clone()).map_err(thread_refused)?;
     telemetry.tell(Event::Ready);
-    let mut started = false;
+    let mut load = None;
     if !telemetry.is_connected() {
-        start(&shared, &mut started)?;
+        start(&shared, &mut load)?;
     }
     for command in commands.iter() {
         match command {
-            Command::Start => start(&shared, &mut started)?,
+            Command::Start => start(&shared, &mut load)?,
             Command::Finish { wait } => {
-                if finish(&shared, wait, &commands) {
+                if finish(&shared, load.as_ref().and_then(Option::as_ref), wait, &commands) {
                     return Ok(());
                 }
             }
@@ -109,29 +109,38 @@ pub fn run(
     Ok(())
 }
 
-fn start(shared: &Arc<Shared>, started: &mut bool) -> Result<(), ProgramError> {
-    if std::mem::replace(started, true) {
+/// Begins the load, unless it has begun: `load` is its thread, if it needs one.
+fn start(shared: &Arc<Shared>, load: &mut Option<Option<JoinHandle<()>>>) -> Result<(), ProgramError> {
+    if load.is_some() {
         return Ok(());
     }
     let now = Instant::now();
-    match shared.config.load {
-        Load::Closed { concurrency } => (0..concurrency).for_each(|_| shared.offer(now)),
+    let thread = match shared.config.load {
+        Load::Closed { concurrency } => {
+            (0..concurrency).for_each(|_| shared.offer(now));
+            None
+        }
         Load::Open { .. } => {
             let shared = shared.clone();
             let offer = move || load::keep(&shared, now);
-            thread::Builder::new().name("load".to_owned()).spawn(offer).map_err(thread_refused)?;
+            Some(thread::Builder::new().name("load".to_owned()).spawn(offer).map_err(thread_refused)?)
         }
-    }
+    };
+    *load = Some(thread);
     Ok(())
 }
 
-/// Offers no more and waits for what is outstanding. `true`: asked to end meanwhile.
-fn finish(shared: &Shared, wait: Duration, commands: &Receiver<Command>) -> bool {
+/// Offers what was due before now and no more, and waits for what is outstanding. `true`: asked to end meanwhile.
+fn finish(shared: &Shared, load: Option<&JoinHandle<()>>, wait: Duration, commands: &Receiver<Command>) -> bool {
     shared.desk.close();
+    if let Some(load) = load {
+        load.thread().unpark();
+    }
     let until = Instant::now() + wait;
     loop {
+        let offered = load.is_none_or(JoinHandle::is_finished);
         let outstanding = shared.desk.outstanding();
-        if outstanding == 0 || Instant::now() >= until {
+        if offered && outstanding == 0 || Instant::now() >= until {
             shared.telemetry.tell(Event::Drained { outstanding });
             return false;
         }
