@@ -21,7 +21,6 @@ use node::clock::Instant;
 use planner::plan::Plan;
 use planner::units::ByteSize;
 
-use crate::bench;
 use crate::capture::{CaptureError, Captures, Target};
 use crate::exit::Exit;
 use crate::fabric::{CarrierChoice, CarrierError, Fabric, FabricError, Network, trial};
@@ -32,7 +31,7 @@ use crate::live::Live;
 use crate::live::metrics::MetricsError;
 use crate::live::screen::ScreenError;
 use crate::model::{self, Inputs, ModelError, Prepared};
-use crate::record::env::{self, ModelId};
+use crate::record::env::ModelId;
 use crate::record::event::RunEvent;
 use crate::record::trial::{LinkTrial, amiss};
 use crate::report::progress::Progress;
@@ -365,11 +364,16 @@ fn try_links(
 }
 
 /// Says that there is too little of something, or ends the run.
-fn told(shortage: Option<capacity::Shortage>, strict: bool, results: &mut Results) -> Result<(), RunError> {
-    match shortage {
-        Some(shortage) if strict => return Err(RunError::TooLittle(shortage.to_string())),
-        Some(shortage) => results.warn(shortage),
-        None => {}
+fn told(
+    shortages: impl IntoIterator<Item = capacity::Shortage>,
+    strict: bool,
+    results: &mut Results,
+) -> Result<(), RunError> {
+    for shortage in shortages {
+        if strict {
+            return Err(RunError::TooLittle(shortage.to_string()));
+        }
+        results.warn(shortage);
     }
     Ok(())
 }
@@ -435,10 +439,9 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
             let clock = Instant::now();
             watch.until_deployed(&mut fleet, inference.plan.bandwidth)?;
             watch.phase_done("plan and load", clock);
-            let (cores, known) = (env::cores(), bench::host::known());
-            let few = |plan: &Plan| capacity::of_processors(scenario, plan, &model.profile, cores, known.as_ref());
-            let shortage = watch.plan().and_then(few);
-            told(shortage, options.strict, watch.results())?;
+            let few = |plan: &Plan| capacity::of_plan(scenario, plan, &model.profile, &fabric);
+            let shortages = watch.plan().map(few);
+            told(shortages.into_iter().flatten(), options.strict, watch.results())?;
         }
         watch.load(&mut fleet, &fabric)
     });

@@ -2,6 +2,7 @@
 
 mod story;
 
+use std::collections::BTreeMap;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -87,6 +88,73 @@ fn links_are_tried_before_the_load_and_what_they_did_is_kept() {
         }
     }
     panic!("no train arrived in any of three runs");
+}
+
+#[test]
+fn fast_links_lossy_ones_jitter_and_shared_air_are_tried_too() {
+    let user = User::new();
+    user.write("quiet.toml", QUIET);
+    let tried = |set: &[&str]| {
+        let set: Vec<&str> = set.iter().flat_map(|set| ["--set", *set]).collect();
+        let brief = ["run", "quiet.toml", "--json", "--links", "software", "--set", "expect={completed=1}"];
+        let summary = user.run(&[&brief[..], &set].concat()).expect(0).json();
+        summary["trials"].as_array().expect("trials").clone()
+    };
+    let number = |trial: &Value, key: &str| trial[key].as_u64().unwrap_or_else(|| panic!("{key}: {trial:#}"));
+    // Small queues are what a train of a tenth of a second overflows: none may be missing that should not.
+    for trial in tried(&["topology.loss=\"5 %\"", "topology.jitter=\"1 ms\"", "seed=11"]) {
+        let (sent, arrived) = (number(&trial, "sent"), number(&trial, "arrived"));
+        let may = [&trial["may_be_lost"][0], &trial["may_be_lost"][1]].map(|bound| bound.as_u64().expect("a number"));
+        assert!(sent > 200 && arrived < sent && (may[0]..=may[1]).contains(&(sent - arrived)), "{trial:#}");
+        // A normal distribution's quartiles are 1.35 deviations apart; whether a busy host keeps to it is not for tests.
+        assert!((trial["spread_ms"][0].as_f64().expect("a spread") - 1.35).abs() < 0.01, "{trial:#}");
+        assert!(trial["spread_ms"][1].as_f64().is_some_and(|seen| seen > 0.3), "{trial:#}");
+    }
+    // A train for each, one after another; which of them a busy host sends in time is its own affair.
+    for set in [
+        &["topology.rate=\"1 Gbit/s\""][..],
+        &["topology={kind=\"wifi\",nodes=4,airtime=\"shared\",side=\"20 m\",delay=\"2 ms\"}"],
+    ] {
+        let trials = tried(set);
+        assert!(trials.iter().all(|trial| number(trial, "sent") > 20), "{trials:#?}");
+        for trial in trials.iter().filter(|trial| trial["rate"].is_string()) {
+            let mbits = |key: &str| {
+                let text = trial[key].as_str().expect("a rate");
+                let (number, unit) = text.split_once(' ').expect("a unit");
+                let scale = BTreeMap::from([("Gbit/s", 1e3), ("Mbit/s", 1.0), ("kbit/s", 1e-3)])[unit];
+                number.parse::<f64>().expect("a number") * scale
+            };
+            assert!(mbits("rate") < 1.1 * mbits("asked_rate"), "no link is faster than asked: {trial:#}");
+        }
+    }
+}
+
+#[test]
+fn what_this_host_was_measured_to_forward_is_held_against_what_is_asked() {
+    let user = User::new();
+    user.write("quiet.toml", &QUIET.replace("mobilenet-v2", "tiny-cnn"));
+    // The measure is this user's own: it is made another one below.
+    let emu = |arguments: &[&str]| {
+        let mut command = user.emu(arguments);
+        User::end(command.env("EMU_CACHE", user.path().join("cache")))
+    };
+    emu(&["bench", "host"]).expect(0);
+    let measured: Value = serde_json::from_str(&user.read("cache/host.json")).expect("figures");
+    let run = ["run", "quiet.toml", "--links", "software", "--json", "--set", "duration=1 s", "--set", "warmup=0 s"];
+    let run = [&run[..], &["--set", "expect={completed=1}"]].concat();
+    let told = |key: &str, figure: f64, words: &str| {
+        let mut slow = measured.clone();
+        (slow["processors"], slow["datagrams_per_s"], slow["tcp_mbits"]) = (64.into(), 1e9.into(), 1e9.into());
+        slow[key] = figure.into();
+        user.write("cache/host.json", &slow.to_string());
+        let summary = emu(&run).expect(0).json();
+        let warnings = summary["warnings"].as_array().expect("warnings");
+        assert!(warnings.iter().any(|said| said.as_str().is_some_and(|said| said.contains(words))), "{warnings:#?}");
+        let refused = emu(&[&run[..], &["--strict"]].concat()).expect(7);
+        assert!(refused.stderr.contains(words) && !refused.stderr.contains("load begins"), "{}", refused.stderr);
+    };
+    told("datagrams_per_s", 10.0, "packets per second forwarded and this host forwards 10: ");
+    told("tcp_mbits", 20.0, "and a link carries 20 Mbit/s on this host");
 }
 
 /// Processes that do nothing, as fast as they can; ended by their ids.

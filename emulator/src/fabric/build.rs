@@ -140,6 +140,11 @@ impl Fabric {
         self.carrier_name
     }
 
+    /// Whether this process forwards all packets itself.
+    pub fn is_software(&self) -> bool {
+        self.carrier_name == super::software::NAME
+    }
+
     /// In which respects the carrier can't do all that it should here: each a sentence.
     pub fn warnings(&self) -> Vec<String> {
         self.state().carrier.warnings()
@@ -178,6 +183,13 @@ impl Fabric {
             Port { name: interface.name.clone(), index: interface.index, mac: interface.mac, neighbours }
         };
         Ok(host.interfaces.iter().map(port).collect())
+    }
+
+    /// Of how many full-size packets a super-frame may be that leaves in this direction.
+    pub fn longest_super_frame(&self, direction: Direction) -> u32 {
+        let towards = self.hosts.get(direction.from).and_then(|host| host.neighbours.get(&direction.to));
+        let limit = towards.and_then(|(index, _)| self.state().segments.get(&(direction.from, *index)).copied());
+        limit.unwrap_or(1)
     }
 
     /// The neighbour over which packets go from one host to another; `None`: there is no way, or no such host.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use planner::units::{Rate, duration};
 use serde::{Deserialize, Serialize};
 
-use crate::fabric::trial::{Trial, is_lossless};
+use crate::fabric::trial::Trial;
 
 /// One direction, tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,8 +18,9 @@ pub struct LinkTrial {
     pub sent: u32,
     /// How many of them arrived.
     pub arrived: u32,
-    /// Whether none was to be lost.
-    pub lossless: bool,
+    /// How many of them may be lost, at least and at most, before it is doubted that the link loses what it is to lose; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_be_lost: Option<(u32, u32)>,
     /// What was asked of the delay and its jitter, together.
     #[serde(with = "duration")]
     pub asked_delay: Duration,
@@ -28,9 +29,13 @@ pub struct LinkTrial {
     pub jitter: Duration,
     /// The median delay of single packets, without their transmission, in milliseconds; `None`: none arrived.
     pub delay_ms: Option<f64>,
+    /// How far the first and the third quartile of delays are apart, in milliseconds: asked, and seen. `None`: no jitter is asked for, or too few
+    /// packets arrived to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread_ms: Option<(f64, f64)>,
     /// The rate that was asked for.
     pub asked_rate: Option<Rate>,
-    /// The rate at which a train of full-size packets arrived; `None`: no rate, or a train of a tenth of a second is too short to tell.
+    /// The rate at which a train of full-size packets arrived; `None`: no rate, or a train is too short or was sent too slowly to tell.
     pub rate: Option<Rate>,
 }
 
@@ -38,8 +43,8 @@ pub struct LinkTrial {
 pub const TOLERANCE: f64 = 0.1;
 /// Delays may differ by so much whatever they are: threads have to wake up, and all links are tried at once.
 const WAKE_UP: Duration = Duration::from_millis(2);
-/// Of packets that none should be lost of, so many may be: a queue that is sized for less than a train.
-const LOST: f64 = 0.1;
+/// A spread of so few packets may be off by this share of what was asked.
+const SPREAD: f64 = 0.5;
 
 impl LinkTrial {
     /// A trial, with hosts' names instead of numbers.
@@ -50,10 +55,11 @@ impl LinkTrial {
             to: name(trial.direction.to),
             sent: trial.sent,
             arrived: trial.arrived,
-            lossless: is_lossless(&trial.shape),
+            may_be_lost: Some(trial.may_be_lost.into_inner()),
             asked_delay: trial.shape.delay,
             jitter: trial.shape.jitter,
             delay_ms: trial.delay.map(|delay| delay.as_secs_f64() * 1e3),
+            spread_ms: trial.spread.map(|(asked, seen)| (asked.as_secs_f64() * 1e3, seen.as_secs_f64() * 1e3)),
             asked_rate: trial.shape.rate,
             rate: trial.rate,
         }
@@ -73,15 +79,23 @@ impl LinkTrial {
         (off.abs() > tolerated).then_some(off)
     }
 
-    /// The share of packets that are missing though none should be, if that is more than what is tolerated.
-    pub fn lost(&self) -> Option<f64> {
-        let lost = 1.0 - f64::from(self.arrived) / f64::from(self.sent.max(1));
-        (self.lossless && lost > LOST).then_some(lost)
+    /// By how many seconds delays are spread further than asked (or less far, if negative), if that is more than what is tolerated.
+    pub fn spread_off(&self) -> Option<f64> {
+        let (asked, seen) = self.spread_ms?;
+        let off = (seen - asked) / 1e3;
+        (off.abs() > WAKE_UP.as_secs_f64().max(SPREAD * asked / 1e3)).then_some(off)
+    }
+
+    /// How many packets are missing, if chance doesn't make so few or so many of what is asked.
+    pub fn lost(&self) -> Option<u32> {
+        let (least, most) = self.may_be_lost?;
+        let lost = self.sent.saturating_sub(self.arrived);
+        (!(least..=most).contains(&lost)).then_some(lost)
     }
 
     /// Whether it is what was asked, as far as that could be tried.
     pub fn is_as_asked(&self) -> bool {
-        self.rate_off().is_none() && self.delay_off().is_none() && self.lost().is_none()
+        self.rate_off().is_none() && self.delay_off().is_none() && self.spread_off().is_none() && self.lost().is_none()
     }
 
     /// What it is instead, in words.
@@ -94,8 +108,12 @@ impl LinkTrial {
             let asked = self.asked_delay.as_secs_f64() * 1e3;
             words.push(format!("{delay:.1} ms of delay instead of {asked:.1} ms"));
         }
-        if self.lost().is_some() {
-            words.push(format!("{} of {} packets lost", self.sent.saturating_sub(self.arrived), self.sent));
+        if let (Some(_), Some((asked, seen))) = (self.spread_off(), self.spread_ms) {
+            words.push(format!("delays spread over {seen:.1} ms (quartiles) instead of {asked:.1} ms"));
+        }
+        if let (Some(lost), Some((least, most))) = (self.lost(), self.may_be_lost) {
+            let bound = if lost > most { format!("at most {most}") } else { format!("at least {least}") };
+            words.push(format!("{lost} of {} packets lost where {bound} should be", self.sent));
         }
         format!("from {} to {}: {}", self.from, self.to, words.join(", "))
     }
@@ -123,10 +141,11 @@ mod tests {
             to: "n2".into(),
             sent: 40,
             arrived: 40,
-            lossless: true,
+            may_be_lost: Some((0, 4)),
             asked_delay: Duration::from_millis(20),
             jitter: Duration::ZERO,
             delay_ms: Some(20.3),
+            spread_ms: None,
             asked_rate: Some(Rate::from_mbits_per_second(10.0)),
             rate: Some(Rate::from_mbits_per_second(9.8)),
         };
@@ -137,8 +156,16 @@ mod tests {
         let leaky = LinkTrial { arrived: 30, ..good.clone() };
         let words = amiss(&[good.clone(), slow, late.clone(), leaky]).unwrap();
         assert!(words.contains("from n1 to n2: 8 Mbit/s instead of 10 Mbit/s (and 2 more of 4"), "{words}");
+        let tight = LinkTrial { spread_ms: Some((6.0, 2.5)), jitter: Duration::from_millis(5), ..good.clone() };
+        assert!(
+            tight.in_words().contains("delays spread over 2.5 ms (quartiles) instead of 6.0 ms"),
+            "{}",
+            tight.in_words()
+        );
+        let kept = LinkTrial { may_be_lost: Some((4, 20)), ..good.clone() };
+        assert!(kept.in_words().contains("0 of 40 packets lost where at least 4 should be"), "{}", kept.in_words());
         // Chance may do that.
         assert!(LinkTrial { jitter: Duration::from_millis(5), ..late }.is_as_asked());
-        assert!(LinkTrial { arrived: 10, lossless: false, ..good }.is_as_asked());
+        assert!(LinkTrial { arrived: 10, may_be_lost: Some((20, 40)), ..good.clone() }.is_as_asked());
     }
 }

@@ -3,18 +3,22 @@
 //! Processors: requests per second, as many as the plan and the load allow, × the seconds for which this machine computes for each; and
 //! what the forwarding thread takes for the bytes that these requests put on the network, if it is known how much one
 //! processor forwards here (`emu bench host`). Memory: what a process takes before it has a model, for each node, and the
-//! model once, against what is free before anything is started.
+//! model once, against what is free before anything is started. Links in software: the packets of all hops that these requests
+//! make, with one acknowledgement for each, against how many this host forwards, and the fastest rate that is asked of a link
+//! against what one carries here, as far as that was measured.
 
 use std::fmt;
 use std::fs;
 
 use planner::plan::{Plan, wire_size};
 use planner::profile::ModelProfile;
-use planner::units::ByteSize;
+use planner::units::{ByteSize, Rate};
 
-use crate::bench::host::HostFigures;
+use crate::bench::host::{self, HostFigures};
+use crate::fabric::{Direction, Fabric};
+use crate::record::env;
 use crate::record::rate::{asked, computing};
-use crate::scenario::Scenario;
+use crate::scenario::{Role, Scenario};
 
 /// Something of which there is too little.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +45,26 @@ pub(super) enum Shortage {
         /// How many processes.
         nodes: usize,
     },
+    /// Packets per second.
+    Packets {
+        /// How many are needed.
+        need: f64,
+        /// How many are forwarded here.
+        have: f64,
+        /// Requests per second.
+        requests: f64,
+        /// Packets for each, over all links on its way.
+        each: f64,
+    },
+    /// The rate of a link.
+    Rate {
+        /// From which host to which.
+        way: (String, String),
+        /// What is asked of it.
+        need: Rate,
+        /// What a link carries here.
+        have: Rate,
+    },
 }
 
 impl fmt::Display for Shortage {
@@ -66,12 +90,35 @@ impl fmt::Display for Shortage {
                 need.mib() / 1024.0,
                 have.mib() / 1024.0
             ),
+            Shortage::Packets { need, have, requests, each } => write!(
+                f,
+                "this scenario needs {need:.0} packets per second forwarded and this host forwards {have:.0}: {requests:.2} requests per \
+                 second, {each:.0} packets for each over all links on its way; expect {:.2} per second at most",
+                requests * have / need
+            ),
+            Shortage::Rate { way: (from, to), need, have } => write!(
+                f,
+                "{need} are asked of the link from {from} to {to}, and a link carries {have} on this host: it is no faster than that"
+            ),
         }
     }
 }
 
+/// What there is too little of for a plan, over links that are there.
+pub(super) fn of_plan(scenario: &Scenario, plan: &Plan, profile: &ModelProfile, fabric: &Fabric) -> Vec<Shortage> {
+    let known = host::known();
+    let forwarded = known.as_ref().filter(|_| fabric.is_software());
+    let packets = forwarded.and_then(|host| of_packets(scenario, plan, profile, fabric, host));
+    let rates = forwarded.and_then(|host| of_rates(scenario, host));
+    of_processors(scenario, plan, profile, env::cores(), known.as_ref())
+        .into_iter()
+        .chain(packets)
+        .chain(rates)
+        .collect()
+}
+
 /// Whether there are too few processors for a plan.
-pub(super) fn of_processors(
+fn of_processors(
     scenario: &Scenario,
     plan: &Plan,
     profile: &ModelProfile,
@@ -80,7 +127,9 @@ pub(super) fn of_processors(
 ) -> Option<Shortage> {
     let (requests, _) = asked(scenario, plan);
     let each = computing(scenario, plan);
-    let forwarding = host.map(|host| requests * host.forwarding(wire(scenario, plan, profile)));
+    let bytes: f64 =
+        transfers(scenario, plan, profile).iter().map(|transfer| transfer.share * transfer.size.bytes() as f64).sum();
+    let forwarding = host.map(|host| requests * host.forwarding(ByteSize::from_bytes(bytes as u64)));
     let have = host.map_or(f64::from(cores), |host| host.processors);
     let computing = requests * each;
     (computing + forwarding.unwrap_or(0.0) > have).then_some(Shortage::Processors {
@@ -92,16 +141,73 @@ pub(super) fn of_processors(
     })
 }
 
-/// Bytes that a request puts on the network: its input and its result twice, since the dispatcher is between, and what stages pass on.
-fn wire(scenario: &Scenario, plan: &Plan, profile: &ModelProfile) -> ByteSize {
-    let codec = scenario.inference().map(|inference| inference.model.codec).unwrap_or_default();
-    let transfer = |cut: usize| wire_size(profile.transfer(cut, codec)).bytes() as f64;
-    let of_chain = |chain: &planner::plan::Chain| {
-        let inputs = chain.stages.iter().filter_map(|index| Some(plan.stages.get(*index)?.segment.from));
-        let whole = profile.whole();
-        chain.share * (inputs.map(transfer).sum::<f64>() + transfer(whole.from) + 2.0 * transfer(whole.to))
+/// Whether this host forwards fewer packets than a plan's requests make.
+fn of_packets(
+    scenario: &Scenario,
+    plan: &Plan,
+    profile: &ModelProfile,
+    fabric: &Fabric,
+    host: &HostFigures,
+) -> Option<Shortage> {
+    let (requests, _) = asked(scenario, plan);
+    let packets = |transfer: &Transfer| {
+        let (mut at, mut hops) = (transfer.from, 0);
+        while at != transfer.to {
+            at = fabric.next_hop(at, transfer.to)?;
+            hops += 1;
+        }
+        let first = Direction { from: transfer.from, to: fabric.next_hop(transfer.from, transfer.to)? };
+        let frame = u64::from(fabric.longest_super_frame(first).min(SUPER_FRAME)) * SEGMENT;
+        Some(transfer.share * f64::from(2 * hops) * transfer.size.bytes().div_ceil(frame) as f64)
     };
-    ByteSize::from_bytes(plan.chains.iter().map(of_chain).sum::<f64>() as u64)
+    let each: f64 = transfers(scenario, plan, profile).iter().filter_map(packets).sum();
+    let (need, have) = (requests * each, host.datagrams_per_s);
+    (need > have).then_some(Shortage::Packets { need, have, requests, each })
+}
+
+/// Whether a link is asked for more than one carries here.
+fn of_rates(scenario: &Scenario, host: &HostFigures) -> Option<Shortage> {
+    let have = Rate::from_mbits_per_second(host.tcp_mbits);
+    let asked = scenario.network.directions().filter_map(|(direction, shape)| Some((direction, shape.rate?)));
+    let (Direction { from, to }, need) = asked.max_by_key(|(_, rate)| rate.bits_per_second())?;
+    let names = scenario.host_names();
+    let name = |host: usize| names.get(host).cloned().unwrap_or_default();
+    (need > have).then(|| Shortage::Rate { way: (name(from), name(to)), need, have })
+}
+
+/// Payload of a full-size TCP segment, with time stamps.
+const SEGMENT: u64 = 1448;
+/// Segments of the largest super-frame, of 64 KiB.
+const SUPER_FRAME: u32 = 45;
+
+/// What a request sends over the network at once.
+struct Transfer {
+    from: usize,
+    to: usize,
+    /// The part of all requests that send it.
+    share: f64,
+    size: ByteSize,
+}
+
+/// Its input and its result twice, since the dispatcher is between, and what stages pass on.
+fn transfers(scenario: &Scenario, plan: &Plan, profile: &ModelProfile) -> Vec<Transfer> {
+    let codec = scenario.inference().map(|inference| inference.model.codec).unwrap_or_default();
+    let size = |cut: usize| wire_size(profile.transfer(cut, codec));
+    let (client, dispatcher) = (scenario.node_with(Role::Client), scenario.node_with(Role::Dispatcher));
+    let whole = profile.whole();
+    let mut transfers = vec![
+        Transfer { from: client, to: dispatcher, share: 1.0, size: size(whole.from) },
+        Transfer { from: dispatcher, to: client, share: 1.0, size: size(whole.to) },
+    ];
+    for chain in &plan.chains {
+        let mut from = dispatcher;
+        for stage in chain.stages.iter().filter_map(|index| plan.stages.get(*index)) {
+            transfers.push(Transfer { from, to: stage.node, share: chain.share, size: size(stage.segment.from) });
+            from = stage.node;
+        }
+        transfers.push(Transfer { from, to: dispatcher, share: chain.share, size: size(whole.to) });
+    }
+    transfers
 }
 
 /// Whether there is too little memory for the processes.

@@ -46,7 +46,8 @@ use super::veth::{self, Mac};
 use super::{Carrier, CarrierError, Counters, Direction, Namespace, Shape};
 use crate::scenario::network::{Airtime, Medium};
 
-const NAME: &str = "software";
+/// The carrier's name.
+pub(super) const NAME: &str = "software";
 const NAME_PRECISE: &str = "software-precise";
 /// Index of the hub's first interface, above those that kernels put into fresh namespaces by themselves.
 const FIRST_INDEX: u32 = 100;
