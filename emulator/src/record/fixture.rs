@@ -145,6 +145,7 @@ fn sample() -> HostSample {
     let counters = Counters { packets: 2_200, bytes: 3_200_000, lost: 1, overflowed: 2, refused: 0 };
     HostSample {
         over: millis(1000),
+        looking: Duration::from_micros(1_200),
         cpu: Cpu { busy: 0.4, own: Some(0.31), stolen: 0.0 },
         pressure: Some(Pressure { cpu: 0.02, io: 0.001, memory: 0.0 }),
         forwarder: Some(Forwarder { lateness: vec![(14, 400), (17, 1_790), (20, 10)], unread: 0 }),

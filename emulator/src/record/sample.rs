@@ -14,6 +14,9 @@ pub struct HostSample {
     /// How long that is.
     #[serde(with = "duration")]
     pub over: Duration,
+    /// Processor time that it took to look at all this and to write it down, the time before.
+    #[serde(default, with = "duration", skip_serializing_if = "Duration::is_zero")]
+    pub looking: Duration,
     /// The processors.
     pub cpu: Cpu,
     /// How long tasks waited for what; `None` where the kernel doesn't tell (`/proc/pressure`).

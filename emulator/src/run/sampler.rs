@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use node::clock::Instant;
 
 use crate::fabric::{Counters, Direction, Fabric, FabricError, Shape};
@@ -49,6 +50,8 @@ pub(super) struct Sampler {
     /// Directions whose shape was changed since the sample before.
     reshaped: BTreeSet<Direction>,
     last: Option<Reading>,
+    /// What the last sample took.
+    took: Duration,
     /// When the next sample is due.
     next: Instant,
     /// Whether `/proc` shows the run's processes.
@@ -65,6 +68,7 @@ impl Sampler {
             other: BTreeMap::new(),
             reshaped: BTreeSet::new(),
             last: None,
+            took: Duration::ZERO,
             next: Instant::now(),
             sees_processes: procfs::is_ours(),
             foreign: scenario.commands().is_some(),
@@ -95,6 +99,11 @@ impl Sampler {
         self.last = Some(new);
         self.reshaped.clear();
         Ok(sample.map(|sample| RunEvent::Sampled { sample: Box::new(sample) }))
+    }
+
+    /// What the last sample took of a processor.
+    pub(super) fn took(&mut self, time: Duration) {
+        self.took = time;
     }
 
     /// Why it could not be seen of all links whether they are as they were asked, if so.
@@ -163,6 +172,7 @@ impl Sampler {
         });
         HostSample {
             over,
+            looking: self.took,
             cpu: Cpu {
                 busy: of_host(new.host.busy, old.host.busy),
                 own: self.sees_processes.then(|| rounded(grown(|stat| stat.ticks) as f64 / ticks)),
@@ -245,6 +255,11 @@ fn some_total(pressure: &str) -> Option<u64> {
 fn squeezed(stat: &str) -> u64 {
     let of = |line: &str| u64::from_str_radix(line.split_whitespace().nth(2)?, 16).ok();
     stat.lines().filter_map(of).sum()
+}
+
+/// Processor time that this thread has used.
+pub(super) fn thread_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
 }
 
 #[cfg(test)]

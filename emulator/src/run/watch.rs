@@ -20,7 +20,7 @@ use super::ground::Testbed;
 use super::outlets::Shown;
 use super::results::{NODES, Results};
 use super::roster::Roster;
-use super::sampler::Sampler;
+use super::sampler::{Sampler, thread_time};
 use super::{FAREWELL, PATIENCE, RunError, foreign, holdings, leftover, visitors};
 use crate::exit::Exit;
 use crate::fabric::{Counters, Direction, Fabric};
@@ -262,6 +262,7 @@ impl<'a> Watch<'a> {
 
     /// What the host and the links did since the last time.
     fn sample(&mut self, fleet: &Fleet<'_>, fabric: &Fabric) {
+        let began = thread_time();
         match self.sampler.sample(fleet, fabric) {
             Ok(sample) => sample.into_iter().for_each(|event| self.results.happened(event)),
             Err(error) => self.results.warn(format_args!("how the links do can't be read: {error}")),
@@ -271,6 +272,7 @@ impl<'a> Watch<'a> {
             self.results
                 .warn(format_args!("whether the links are as they were asked can't be seen everywhere: {reason}"));
         }
+        self.sampler.took(thread_time().saturating_sub(began));
     }
 
     /// At beats, so that it wakes nobody up.

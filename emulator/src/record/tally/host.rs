@@ -37,6 +37,8 @@ pub struct Second {
     pub at: Instant,
     /// How long it is.
     pub over: Duration,
+    /// See [`HostSample::looking`].
+    pub looking: Duration,
     /// The processors.
     pub cpu: Cpu,
     /// See [`HostSample::pressure`].
@@ -111,6 +113,7 @@ impl HostSeen {
         let second = Second {
             at,
             over: sample.over,
+            looking: sample.looking,
             cpu: sample.cpu,
             pressure: sample.pressure,
             run_delay_s: sample.run_delay_s,
