@@ -427,6 +427,7 @@ fn emulate(story: &Story<'_>, results: &mut Results, progress: &mut Progress) ->
     if let (Some(what), true) = (amiss, options.strict) {
         return Err(RunError::NotAsAsked(what));
     }
+    told(capacity::of_rates(scenario, &fabric), options.strict, results)?;
     results.phase_done("network", clock, progress);
 
     progress.phase("processes");

@@ -229,6 +229,7 @@ fn a_quiet_run_raises_no_alarm_and_its_host_is_told() {
         assert!(host["samples"].as_u64() >= Some(5), "{host:#}");
         assert!(host["lateness_ms"]["p99"].as_f64() > Some(0.0) && host["own"]["max"].as_f64() > Some(0.0), "{host:#}");
         assert!(host["timer_late_ms"]["max"].as_f64() > Some(0.0), "{host:#}");
+        assert!(host["under_way"]["max"].as_f64() > Some(0.0), "{host:#}");
         assert!(host["looking"]["p50"].as_f64().is_some_and(|share| share > 0.0 && share < 1.0), "{host:#}");
         if summary["fidelity"]["verdict"] == "faithful" {
             assert_eq!((outcome.code(), signals(&summary).len()), (Some(0), 0), "{}", outcome.stderr);

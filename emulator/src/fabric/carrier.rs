@@ -79,6 +79,8 @@ pub trait Carrier: Send {
 pub struct Vitals {
     /// What passed in every direction since the start.
     pub counters: BTreeMap<Direction, Counters>,
+    /// Packets that are in it now: they wait for their rate or their delay. Only directions with any.
+    pub under_way: BTreeMap<Direction, u64>,
     /// How late packets left since the start; `None`: the kernel lets them leave.
     pub lateness: Option<Lateness>,
     /// Packets that were dropped before the carrier could read them, since the start.

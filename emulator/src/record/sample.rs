@@ -102,6 +102,9 @@ pub struct LinkUse {
     /// Whether a fault gave it another shape than the scenario's, for some of the time at least.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub faulty: bool,
+    /// Packets that were in the carrier at the end, waiting for their rate or their delay (a super-frame is one of them with netem).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub under_way: u64,
     /// What passed.
     #[serde(with = "WithoutZeros")]
     pub counters: Counters,

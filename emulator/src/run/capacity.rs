@@ -109,12 +109,7 @@ pub(super) fn of_plan(scenario: &Scenario, plan: &Plan, profile: &ModelProfile, 
     let known = host::known();
     let forwarded = known.as_ref().filter(|_| fabric.is_software());
     let packets = forwarded.and_then(|host| of_packets(scenario, plan, profile, fabric, host));
-    let rates = forwarded.and_then(|host| of_rates(scenario, host));
-    of_processors(scenario, plan, profile, env::cores(), known.as_ref())
-        .into_iter()
-        .chain(packets)
-        .chain(rates)
-        .collect()
+    of_processors(scenario, plan, profile, env::cores(), known.as_ref()).into_iter().chain(packets).collect()
 }
 
 /// Whether there are too few processors for a plan.
@@ -166,7 +161,8 @@ fn of_packets(
 }
 
 /// Whether a link is asked for more than one carries here.
-fn of_rates(scenario: &Scenario, host: &HostFigures) -> Option<Shortage> {
+pub(super) fn of_rates(scenario: &Scenario, fabric: &Fabric) -> Option<Shortage> {
+    let host = host::known().filter(|_| fabric.is_software())?;
     let have = Rate::from_mbits_per_second(host.tcp_mbits);
     let asked = scenario.network.directions().filter_map(|(direction, shape)| Some((direction, shape.rate?)));
     let (Direction { from, to }, need) = asked.max_by_key(|(_, rate)| rate.bits_per_second())?;

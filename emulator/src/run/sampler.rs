@@ -204,6 +204,7 @@ impl Sampler {
                         to: name(direction.to),
                         rate: rate.map(|rate| rate.bits_per_second()),
                         faulty: other.is_some() || self.reshaped.contains(direction),
+                        under_way: new.vitals.under_way.get(direction).copied().unwrap_or_default(),
                         counters,
                     })
                 })

@@ -204,7 +204,7 @@ impl Carrier for Netem {
         // One listing for each sender has all of its directions.
         let mut listings: BTreeMap<usize, Vec<Listed>> = BTreeMap::new();
         let mut vitals = Vitals::default();
-        let (seed, counters) = (self.seed, &mut vitals.counters);
+        let (seed, counters, under_way) = (self.seed, &mut vitals.counters, &mut vitals.under_way);
         for (direction, leaf) in &mut self.leaves {
             let listing = match listings.entry(direction.from) {
                 Entry::Occupied(listing) => listing.into_mut(),
@@ -219,9 +219,12 @@ impl Carrier for Netem {
                     && listed.place.handle == leaf.place.handle
             });
             // Of one that was taken away, what it counted until it was seen last.
-            if let Some(Statistics { packets, bytes, drops }) = found.map(|listed| listed.statistics) {
+            if let Some(Statistics { packets, bytes, drops, length }) = found.map(|listed| listed.statistics) {
                 (leaf.packets, leaf.bytes) = (packets, bytes);
                 leaf.ledger.book(drops, &leaf.shape);
+                if length > 0 {
+                    under_way.insert(*direction, u64::from(length));
+                }
             }
             let Leaf { packets, bytes, ledger: Ledger { lost, overflowed, .. }, .. } = *leaf;
             counters.insert(*direction, Counters { packets, bytes, lost, overflowed, refused: 0 });

@@ -49,6 +49,8 @@ pub(in crate::fabric) struct Statistics {
     pub(in crate::fabric) packets: u64,
     pub(in crate::fabric) bytes: u64,
     pub(in crate::fabric) drops: u32,
+    /// Packets in it now.
+    pub(in crate::fabric) length: u32,
 }
 
 pub(in crate::fabric) fn add(
@@ -152,5 +154,5 @@ fn statistics(nested: &[u8]) -> Option<Statistics> {
     let packets = find(nested, STATS_PACKETS64).and_then(long).or(word(basic, 2).map(u64::from))?;
     // Queue: length, backlog, drops, requeues, overlimits.
     let queue = |index| find(nested, STATS_QUEUE).and_then(|queue| word(queue, index)).unwrap_or_default();
-    Some(Statistics { packets, bytes: long(basic)?, drops: queue(2) })
+    Some(Statistics { packets, bytes: long(basic)?, drops: queue(2), length: queue(0) })
 }

@@ -16,6 +16,7 @@ pub struct Tally {
     lost: AtomicU64,
     overflowed: AtomicU64,
     refused: AtomicU64,
+    under_way: AtomicU64,
 }
 
 impl Tally {
@@ -38,6 +39,22 @@ impl Tally {
     /// Packets found no room in the forwarder, or at the receiver.
     pub fn refused(&self, packets: u16) {
         bump(&self.refused, u64::from(packets));
+    }
+
+    /// Packets wait for their rate, their turn or their delay from now on.
+    pub fn enter(&self, packets: u16) {
+        bump(&self.under_way, u64::from(packets));
+    }
+
+    /// They don't any more.
+    pub fn leave(&self, packets: u16) {
+        let left = self.under_way.load(Ordering::Relaxed).saturating_sub(u64::from(packets));
+        self.under_way.store(left, Ordering::Relaxed);
+    }
+
+    /// How many do now.
+    pub fn under_way(&self) -> u64 {
+        self.under_way.load(Ordering::Relaxed)
     }
 
     /// The counters as they are now.

@@ -274,6 +274,7 @@ impl Flight {
                 None => tally.refused(1),
                 Some(frame) => {
                     pool.retain(frame);
+                    tally.enter(1);
                     path.waiting += u64::from(bytes);
                     airs[air].wait(station, at, Waiting { path: number, frame, number: packet, drawn });
                 }
@@ -292,6 +293,7 @@ impl Flight {
                 let bytes = self.pool.layout(frame).wire_bytes(packet, 1);
                 let path = &mut self.paths[number as usize];
                 path.waiting = path.waiting.saturating_sub(u64::from(bytes));
+                self.shared.tallies[number as usize].leave(1);
                 let verdict = match path.shaper.drops_late(start, since, path.waiting) {
                     true => Verdict::Lost,
                     false => path.shaper.transmit(start, bytes, drawn),
@@ -337,6 +339,7 @@ impl Flight {
         let Departure { due, through, overtakes } = departure;
         let fits = self.schedule.add(Leaving { due, through, overtakes, frame, path, first, count });
         if fits {
+            self.shared.tallies[path as usize].enter(count);
             self.pool.retain(frame);
         }
         fits
@@ -383,6 +386,7 @@ impl Flight {
             let Flight { pool, outbox, due, sender, shared, .. } = self;
             outbox.send(sender, pool, due, |leaving, result| {
                 let tally = &shared.tallies[leaving.path as usize];
+                tally.leave(leaving.count);
                 match result {
                     Ok(()) => {
                         let bytes = pool.layout(leaving.frame).wire_bytes(leaving.first, leaving.count);

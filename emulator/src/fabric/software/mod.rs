@@ -36,7 +36,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use self::air::Air;
-use self::control::Shared;
+use self::control::{Shared, Tally};
 use self::forwarder::{Destinations, Forwarder, Path, Port};
 use self::shape::{Shaper, longest_lump};
 use super::carrier::{Plug, Vitals};
@@ -117,6 +117,16 @@ pub enum Warning {
 }
 
 impl Software {
+    /// Something of every direction's tally; nothing before the start.
+    fn tallied<T: Default>(&self, of: impl Fn(&Tally) -> T) -> BTreeMap<Direction, T> {
+        let read = |planned: &Planned| {
+            self.running
+                .as_ref()
+                .map_or_else(T::default, |running| of(&running.shared.tallies[planned.number as usize]))
+        };
+        self.indices.iter().map(|(direction, planned)| (*direction, read(planned))).collect()
+    }
+
     /// A carrier whose every random choice follows from `seed`.
     ///
     /// # Errors
@@ -312,16 +322,14 @@ impl Carrier for Software {
     }
 
     fn counters(&mut self) -> Result<BTreeMap<Direction, Counters>, CarrierError> {
-        let read = |planned: &Planned| {
-            self.running.as_ref().map_or_else(Counters::default, |r| r.shared.tallies[planned.number as usize].read())
-        };
-        Ok(self.indices.iter().map(|(direction, planned)| (*direction, read(planned))).collect())
+        Ok(self.tallied(Tally::read))
     }
 
     fn vitals(&mut self) -> Result<Vitals, CarrierError> {
         let (amiss, unseen) = self.strangers();
         Ok(Vitals {
-            counters: self.counters()?,
+            counters: self.tallied(Tally::read),
+            under_way: self.tallied(Tally::under_way).into_iter().filter(|(_, packets)| *packets > 0).collect(),
             lateness: Some(self.monitor.lateness()),
             unread: self.running.as_ref().map_or(0, Running::unread),
             amiss,

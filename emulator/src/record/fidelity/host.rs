@@ -32,6 +32,9 @@ pub struct HostSummary {
     pub run_delay_s: Option<Spread>,
     /// How late packets left the software carrier, in milliseconds: all together, so off by a factor of two at most.
     pub lateness_ms: Option<Spread>,
+    /// Packets that were in the carrier for one direction, waiting for their rate or delay: of all directions the most.
+    #[serde(default)]
+    pub under_way: Option<Spread>,
     /// Packets that were dropped before the software carrier could read them.
     pub unread: u64,
     /// Packets that it had no room for.
@@ -95,6 +98,7 @@ pub fn host(tally: &Tally) -> Option<HostSummary> {
             p99: millis(lateness.quantile(0.99)),
             max: millis(lateness.quantile(1.0)),
         }),
+        under_way: of(&|second| Some(second.under_way as f64)),
         unread: *unread,
         refused: *refused,
         major_faults: *major_faults,

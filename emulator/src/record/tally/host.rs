@@ -37,6 +37,8 @@ pub struct Second {
     pub at: Instant,
     /// How long it is.
     pub over: Duration,
+    /// Packets that were under way in the direction with the most.
+    pub under_way: u64,
     /// See [`HostSample::looking`].
     pub looking: Duration,
     /// The processors.
@@ -114,6 +116,7 @@ impl HostSeen {
             at,
             over: sample.over,
             looking: sample.looking,
+            under_way: sample.links.iter().map(|link| link.under_way).max().unwrap_or_default(),
             cpu: sample.cpu,
             pressure: sample.pressure,
             run_delay_s: sample.run_delay_s,
@@ -171,6 +174,7 @@ mod tests {
     #[test]
     fn an_hour_of_a_large_network_takes_a_few_megabytes() {
         let links = (0..380).map(|link| LinkUse {
+            under_way: 10,
             from: format!("n{}", link % 20),
             to: format!("n{}", link / 19),
             counters: Counters { packets: 100, bytes: 150_000, ..Counters::default() },
