@@ -111,6 +111,24 @@ fn a_control_group_given_to_a_user_is_used_and_left_as_it_was() {
 }
 
 #[test]
+fn a_star_over_netem_is_set_up_and_taken_down() {
+    let user = User::new();
+    if doctor(&user).is_none() {
+        return;
+    }
+    let asked = ["bench", "setup", "--nodes", "20", "--rounds", "1", "--links", "netem", "--alone", "--json"];
+    let figures = user.run(&asked).expect(0).json();
+    let figures = &figures[0];
+    println!(
+        "20 nodes over netem, in seconds: set up in {}, taken down in {}",
+        figures["setup_s"], figures["teardown_s"]
+    );
+    assert_eq!(figures["carrier"], "netem");
+    assert!(figures["setup_s"].as_f64() > Some(0.0), "{figures:#}");
+    assert_eq!(figures["mininet_s"], Value::Null);
+}
+
+#[test]
 fn four_nodes_lose_nothing_when_one_is_killed() {
     let user = User::new();
     if doctor(&user).is_none() {

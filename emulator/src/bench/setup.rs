@@ -10,22 +10,14 @@ use super::{BenchError, build};
 use crate::fabric::{CarrierChoice, Network, Shape};
 use crate::scenario::network::Link;
 
-/// The same star in Mininet's own terms: hosts on one Linux bridge, links as fast as ours. Prints the seconds of set-up.
-const MININET: &str = "
-import sys, time
-from mininet.net import Mininet
-from mininet.topo import SingleSwitchTopo
-from mininet.nodelib import LinuxBridge
-from mininet.link import TCLink
-from functools import partial
-before = time.time()
-net = Mininet(SingleSwitchTopo(int(sys.argv[1])), switch=LinuxBridge, controller=None, link=partial(TCLink, bw=10, delay='10ms'))
-net.start()
-print(time.time() - before)
-net.stop()
-";
+/// The same star in Mininet's own terms: hosts on one Linux bridge, links as fast as ours. Prints the seconds of set-up. One line
+/// without double quotes, so that people can run it as it is printed.
+const MININET: &str = "import sys, time; from functools import partial; from mininet.net import Mininet; \
+    from mininet.topo import SingleSwitchTopo; from mininet.nodelib import LinuxBridge; from mininet.link import TCLink; \
+    before = time.time(); net = Mininet(SingleSwitchTopo(int(sys.argv[1])), switch=LinuxBridge, controller=None, \
+    link=partial(TCLink, bw=10, delay='10ms')); net.start(); print(time.time() - before); net.stop()";
 /// The same with plain links, for kernels whose Mininet can't shape them (it needs netem).
-const PLAIN: (&str, &str) = ("partial(TCLink, bw=10, delay='10ms')", "None");
+const PLAIN: (&str, &str) = ("link=partial(TCLink, bw=10, delay='10ms')", "autoSetMacs=True");
 
 /// What setting up a star of nodes took.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +32,8 @@ pub struct SetupFigures {
     pub teardown_s: f64,
     /// The same by Mininet, in the same rounds; `None`: not installed, or it failed.
     pub mininet_s: Option<f64>,
+    /// What to type for that, as root.
+    pub mininet_command: Option<String>,
     /// How many times as long Mininet takes.
     pub ratio: Option<f64>,
 }
@@ -50,7 +44,7 @@ pub struct SetupFigures {
 /// When our network can't be built. Mininet that fails has no figures.
 pub fn measure(nodes: usize, rounds: u32, mininet: bool, choice: CarrierChoice) -> Result<SetupFigures, BenchError> {
     let network = star(nodes);
-    let (mut ours, mut down, mut theirs) = (f64::INFINITY, f64::INFINITY, None::<f64>);
+    let (mut ours, mut down, mut theirs) = (f64::INFINITY, f64::INFINITY, None::<(f64, String)>);
     let mut carrier = String::new();
     for _ in 0..rounds {
         let began = Instant::now();
@@ -61,17 +55,12 @@ pub fn measure(nodes: usize, rounds: u32, mininet: bool, choice: CarrierChoice) 
         drop(fabric);
         down = down.min(began.elapsed().as_secs_f64());
         if mininet {
-            theirs = [theirs, by_mininet(nodes)].into_iter().flatten().min_by(f64::total_cmp);
+            theirs = [theirs, by_mininet(nodes)].into_iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0));
         }
     }
-    Ok(SetupFigures {
-        carrier,
-        nodes,
-        setup_s: ours,
-        teardown_s: down,
-        mininet_s: theirs,
-        ratio: theirs.map(|theirs| theirs / ours),
-    })
+    let (mininet_s, mininet_command) = theirs.unzip();
+    let ratio = mininet_s.map(|theirs| theirs / ours);
+    Ok(SetupFigures { carrier, nodes, setup_s: ours, teardown_s: down, mininet_s, mininet_command, ratio })
 }
 
 /// Whether Mininet is installed.
@@ -86,21 +75,20 @@ pub fn has_mininet() -> bool {
 
 /// Debian's Mininet belongs to Debian's Python.
 fn python() -> Command {
-    let system = std::path::Path::new("/usr/bin/python3");
-    Command::new(if system.exists() { system } else { std::path::Path::new("python3") })
+    let system = "/usr/bin/python3";
+    Command::new(if std::path::Path::new(system).exists() { system } else { "python3" })
 }
 
-fn by_mininet(nodes: usize) -> Option<f64> {
-    let plain = MININET.replace(PLAIN.0, PLAIN.1).replace("link=None", "autoSetMacs=True");
-    let seconds = |script: &str| -> Option<f64> {
-        let output = python()
-            .args(["-c", script, &nodes.to_string()])
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .output()
-            .ok()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        output.status.success().then(|| text.lines().last()?.trim().parse().ok()).flatten()
+/// How long Mininet takes, in seconds, and what a person would type for that.
+fn by_mininet(nodes: usize) -> Option<(f64, String)> {
+    let plain = MININET.replace(PLAIN.0, PLAIN.1);
+    let seconds = |script: &str| {
+        let mut python = python();
+        let command = format!("{} -c \"{script}\" {nodes}", python.get_program().display());
+        python.args(["-c", script, &nodes.to_string()]).stdin(Stdio::null()).stderr(Stdio::null());
+        let output = python.output().ok().filter(|output| output.status.success())?;
+        let seconds = String::from_utf8_lossy(&output.stdout).lines().last()?.trim().parse().ok()?;
+        Some((seconds, command))
     };
     seconds(MININET).or_else(|| seconds(&plain))
 }

@@ -68,7 +68,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   emu bench setup
-  emu bench setup --nodes 20,100 --rounds 5 --json")]
+  emu bench setup --nodes 20,100 --rounds 5 --json
+  emu bench setup --links software --alone")]
     Setup {
         /// How many nodes, on one switch.
         #[arg(long, value_delimiter = ',', default_values_t = [20, 100, 500], value_parser = clap::value_parser!(u16).range(2..=1000))]
@@ -79,6 +80,9 @@ Examples:
         /// What carries the links: the kernel's netem, software, or whichever works (auto).
         #[arg(long, value_enum, default_value_t)]
         links: CarrierChoice,
+        /// Leaves Mininet out.
+        #[arg(long)]
+        alone: bool,
         /// Prints the figures as JSON on standard output.
         #[arg(long)]
         json: bool,
@@ -147,15 +151,18 @@ fn measured(command: &BenchCommand) -> Result<(), BenchError> {
         }
         // Outside of any sandbox: it is in somebody else's namespace.
         BenchCommand::End { .. } => {}
-        BenchCommand::Setup { ref nodes, rounds, links, json } => {
-            let mininet = setup::has_mininet();
-            if !mininet {
+        BenchCommand::Setup { ref nodes, rounds, links, alone, json } => {
+            let mininet = !alone && setup::has_mininet();
+            if !mininet && !alone {
                 eprintln!("Mininet is not installed, so it is not measured beside (on Debian: apt install mininet)");
             }
             let mut figures = Vec::new();
             for &nodes in nodes {
                 eprintln!("{nodes} nodes …");
                 figures.push(setup::measure(nodes.into(), rounds, mininet, links)?);
+            }
+            if let Some(command) = figures.iter().rev().find_map(|of| of.mininet_command.as_ref()) {
+                eprintln!("Mininet's figure, in seconds, by hand and as root: {command}");
             }
             if json { super::print_json(&figures) } else { super::print_text(&of_setups(&figures)) }
         }

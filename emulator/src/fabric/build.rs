@@ -112,13 +112,12 @@ impl Fabric {
         next_hops: &NextHops,
     ) -> Result<Fabric, FabricError> {
         check(network, names, next_hops)?;
-        let mut hosts = names
-            .iter()
+        let mut hosts = Namespace::create_all(names)?
+            .into_iter()
             .enumerate()
-            .map(|(host, name)| {
-                let namespace = Arc::new(Namespace::create(name)?);
+            .map(|(host, namespace)| {
                 namespace.add_address(address::address(host))?;
-                Ok(Host { namespace, interfaces: Vec::new(), neighbours: BTreeMap::new() })
+                Ok(Host { namespace: Arc::new(namespace), interfaces: Vec::new(), neighbours: BTreeMap::new() })
             })
             .collect::<Result<Vec<Host>, NamespaceError>>()?;
         plug_in(&mut hosts, carrier.as_mut(), network)?;
@@ -323,12 +322,12 @@ impl Host {
         for (&neighbour, &(index, mac)) in &self.neighbours {
             routes::add_neighbour(&self.namespace, index, address::address(neighbour), mac)?;
         }
-        for (to, next) in next_hops[own].iter().enumerate() {
-            let Some(via) = next.filter(|_| to != own) else { continue };
+        for (hosts, via) in routes::runs(own, &next_hops[own]) {
             let &(index, _) =
                 self.neighbours.get(&via).ok_or(FabricError::Inconsistent("a next hop is no neighbour"))?;
-            let addresses = [to, via, own].map(address::address);
-            routes::add(&self.namespace, addresses[0], index, addresses[1], addresses[2])?;
+            for block in address::prefixes(hosts) {
+                routes::add(&self.namespace, block, index, address::address(via), address::address(own))?;
+            }
         }
         Ok(())
     }

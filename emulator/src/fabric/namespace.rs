@@ -8,7 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
@@ -87,11 +87,23 @@ impl Namespace {
     /// Makes a namespace whose hostname is `name`, with loopback up and settings in place. The calling
     /// thread stays where it is.
     pub fn create(name: &str) -> Result<Namespace, NamespaceError> {
-        apart(name, || {
-            let namespace = Namespace::unshared(name)?;
-            namespace.settle()?;
-            Ok(namespace)
-        })?
+        apart(name, || Namespace::fresh(name))?
+    }
+
+    /// The same for each of these hostnames, in their order: a thread for each processor makes its share of them, since
+    /// all that it takes is the kernel's time.
+    pub fn create_all(names: &[String]) -> Result<Vec<Namespace>, NamespaceError> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let share = names.len().div_ceil(threads).max(1);
+        thread::scope(|scope| {
+            // Each namespace takes its thread out of the one before.
+            let create = |names: &[String]| names.iter().map(|name| Namespace::fresh(name)).collect();
+            let threads = names.chunks(share).map(|names| spawn(scope, &names[0], move || create(names)));
+            let threads: Vec<ScopedJoinHandle<'_, Result<Vec<Namespace>, NamespaceError>>> =
+                threads.collect::<Result<_, _>>()?;
+            let made: Vec<Vec<Namespace>> = threads.into_iter().map(join).collect::<Result<_, _>>()?;
+            Ok(made.into_iter().flatten().collect())
+        })
     }
 
     /// Its hostname.
@@ -151,6 +163,13 @@ impl Namespace {
             action,
             source,
         })
+    }
+
+    /// Takes the calling thread into fresh namespaces and settles there.
+    fn fresh(name: &str) -> Result<Namespace, NamespaceError> {
+        let namespace = Namespace::unshared(name)?;
+        namespace.settle()?;
+        Ok(namespace)
     }
 
     /// Takes the calling thread into fresh namespaces.
@@ -225,13 +244,18 @@ pub(super) fn blackhole_rule(from: IpAddr, to: IpAddr) -> RuleMessage {
 
 /// Runs `work` on a thread of its own, whose namespaces are nobody else's business.
 fn apart<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T, NamespaceError> {
-    thread::scope(|scope| {
-        let spawned = thread::Builder::new().name(format!("in {name}")).spawn_scoped(scope, work);
-        let thread = spawned.map_err(|source| NamespaceError::System {
-            name: name.to_owned(),
-            action: "starting a thread",
-            source,
-        })?;
-        thread.join().map_or_else(|panic| std::panic::resume_unwind(panic), Ok)
-    })
+    thread::scope(|scope| Ok(join(spawn(scope, name, work)?)))
+}
+
+fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, NamespaceError> {
+    let spawned = thread::Builder::new().name(format!("in {name}")).spawn_scoped(scope, work);
+    spawned.map_err(|source| NamespaceError::System { name: name.to_owned(), action: "starting a thread", source })
+}
+
+fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

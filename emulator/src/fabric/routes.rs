@@ -1,9 +1,11 @@
 //! How packets find their way: one mechanism for every topology. A host's only address is on its loopback;
-//! its interfaces have none. A route leads to each other host, through the interface towards the next
-//! hop, and neighbours are filled in beforehand, so that not one packet on the network is anything but
-//! what processes say to each other.
+//! its interfaces have none. Routes lead to all other hosts, through the interface towards the next hop: one for each
+//! block of addresses that lie behind the same neighbour, so that a host that has only one needs a handful, however many
+//! hosts there are. Neighbours are filled in beforehand, so that not one packet on the network is anything but what
+//! processes say to each other.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -34,18 +36,32 @@ pub fn path(next_hops: &NextHops, from: usize, to: usize) -> Option<Vec<usize>> 
     Some(hops)
 }
 
-/// Adds a route to `destination` through the interface `index` and the neighbour `via`, or puts it in place of
+/// Neighbouring hosts, by index, that `own` reaches over the same neighbour, with that neighbour. `own` may lie among them: what
+/// is for itself takes no route.
+pub(super) fn runs(own: usize, next_hops: &[Option<usize>]) -> Vec<(Range<usize>, usize)> {
+    let mut runs: Vec<(Range<usize>, usize)> = Vec::new();
+    for (to, next) in next_hops.iter().enumerate().filter(|(to, _)| *to != own) {
+        let Some(via) = *next else { continue };
+        match runs.last_mut() {
+            Some((run, over)) if *over == via && (run.end..to).all(|between| between == own) => run.end = to + 1,
+            _ => runs.push((to..to + 1, via)),
+        }
+    }
+    runs
+}
+
+/// Adds a route to the addresses that begin like `destination` through the interface `index` and the neighbour `via`, or puts it in place of
 /// the one that is there. What the host itself sends comes from `own`.
 pub(super) fn add(
     namespace: &Namespace,
-    destination: IpAddr,
+    (destination, length): (IpAddr, u8),
     index: u32,
     via: IpAddr,
     own: IpAddr,
 ) -> Result<(), NamespaceError> {
     let mut message = RouteMessage::default();
     let header = &mut message.header;
-    (header.address_family, header.destination_prefix_length) = family(destination);
+    (header.address_family, header.destination_prefix_length) = (family(destination).0, length);
     header.table = RouteHeader::RT_TABLE_MAIN;
     header.protocol = RouteProtocol::Static;
     header.scope = RouteScope::Universe;
@@ -81,5 +97,46 @@ fn route_address(address: IpAddr) -> RouteAddress {
     match address {
         IpAddr::V4(address) => RouteAddress::Inet(address),
         IpAddr::V6(address) => RouteAddress::Inet6(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::address::prefixes;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_host_is_behind_one_route_and_nobody_else_is(
+            next_hops in prop::collection::vec(prop::option::of(0..3usize), 1..70),
+            own in any::<prop::sample::Index>(),
+        ) {
+            let own = own.index(next_hops.len());
+            let runs = runs(own, &next_hops);
+            for (to, next) in next_hops.iter().enumerate().filter(|(to, _)| *to != own) {
+                let over: Vec<usize> = runs.iter().filter(|(run, _)| run.contains(&to)).map(|(_, via)| *via).collect();
+                prop_assert_eq!(over, next.iter().copied().collect::<Vec<_>>(), "to {}", to);
+            }
+            for (run, _) in runs {
+                prop_assert!(run.end <= next_hops.len());
+                let covered: u64 = prefixes(run.clone()).iter().map(|(_, length)| 1u64 << (32 - length)).sum();
+                prop_assert_eq!(covered, run.len() as u64);
+                for (first, length) in prefixes(run) {
+                    let IpAddr::V4(first) = first else { unreachable!() };
+                    prop_assert!(first.to_bits().trailing_zeros() >= u32::from(32 - length), "{}/{}", first, length);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_with_one_neighbour_has_a_handful_of_routes_among_five_hundred_hosts() {
+        let mut next_hops = vec![Some(500); 501];
+        next_hops[17] = None;
+        let runs = runs(17, &next_hops);
+        assert_eq!(runs, [(0..501, 500)]);
+        assert!(prefixes(0..501).len() < 16);
     }
 }

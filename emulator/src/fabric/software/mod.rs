@@ -386,5 +386,6 @@ impl Drop for Running {
             // Whatever ended it has been told already.
             let _ = thread.join();
         }
+        socket::close(std::mem::take(&mut self.sockets));
     }
 }

@@ -3,12 +3,17 @@
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
+use std::thread;
 
 use libc::{c_int, c_void, socklen_t};
 
 /// What a socket may hold for the forwarder until it gets to it, where the kernel lets us choose. Ordinary users
 /// get `net.core.rmem_max`.
 const BUFFER: c_int = 8 << 20;
+/// How many threads close sockets at once, and how much stack each has: they do nothing but wait.
+const CLOSERS: usize = 128;
+const CLOSERS_STACK: usize = 64 << 10;
 
 // From Linux's uapi/linux/if_packet.h.
 const PACKET_STATISTICS: c_int = 6;
@@ -49,6 +54,19 @@ pub fn sender() -> io::Result<OwnedFd> {
         set(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, BUFFER)?;
     }
     Ok(socket)
+}
+
+/// Closes sockets. Each close waits, some 25 ms, until no processor can be handing a frame to its socket any more; begun in
+/// many threads, these waits are one.
+pub fn close(mut sockets: Vec<Arc<OwnedFd>>) {
+    let share = sockets.len().div_ceil(CLOSERS).max(1);
+    thread::scope(|scope| {
+        while !sockets.is_empty() {
+            let some = sockets.split_off(sockets.len().saturating_sub(share));
+            // Where no thread can be had, they are closed here.
+            let _ = thread::Builder::new().stack_size(CLOSERS_STACK).spawn_scoped(scope, || drop(some));
+        }
+    });
 }
 
 /// Where a frame of this ethertype is to leave.
