@@ -15,6 +15,7 @@ pub struct Tally {
     bytes: AtomicU64,
     lost: AtomicU64,
     overflowed: AtomicU64,
+    aqm_dropped: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -35,6 +36,11 @@ impl Tally {
         bump(&self.overflowed, u64::from(packets));
     }
 
+    /// Packets had waited too long in the queue.
+    pub fn aqm_dropped(&self, packets: u16) {
+        bump(&self.aqm_dropped, u64::from(packets));
+    }
+
     /// Packets found no room in the forwarder, or at the receiver.
     pub fn refused(&self, packets: u16) {
         bump(&self.refused, u64::from(packets));
@@ -48,6 +54,7 @@ impl Tally {
             bytes: read(&self.bytes),
             lost: read(&self.lost),
             overflowed: read(&self.overflowed),
+            aqm_dropped: read(&self.aqm_dropped),
             refused: read(&self.refused),
         }
     }

@@ -293,7 +293,7 @@ impl Flight {
                 let path = &mut self.paths[number as usize];
                 path.waiting = path.waiting.saturating_sub(u64::from(bytes));
                 let verdict = match path.shaper.drops_late(start, since, path.waiting) {
-                    true => Verdict::Lost,
+                    true => Verdict::WaitedTooLong,
                     false => path.shaper.transmit(start, bytes, drawn),
                 };
                 if let Verdict::Leaves { first, second, .. } = verdict {
@@ -312,6 +312,7 @@ impl Flight {
         match verdict {
             Verdict::Lost => tally.lost(count),
             Verdict::Overflowed => tally.overflowed(count),
+            Verdict::WaitedTooLong => tally.aqm_dropped(count),
             Verdict::Leaves { first: departure, second, flip } => {
                 let (kept, part) = match flip {
                     None => (stored, (first, count)),
