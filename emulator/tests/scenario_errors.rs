@@ -48,6 +48,11 @@ fn mistakes_about_programs_of_others_point_to_the_name_in_the_command_line() {
 }
 
 #[test]
+fn a_queue_that_is_kept_short_without_a_rate_has_nothing_in_it() {
+    assert_report("aqm.toml", &Overrides::default(), "aqm.txt");
+}
+
+#[test]
 fn mistakes_in_a_graph_point_to_its_lists() {
     assert_report("graph.toml", &Overrides::default(), "graph.txt");
 }

@@ -26,7 +26,7 @@ const NEEDED: [&str; 5] = ["veth.ko", "sch_netem.ko", "sch_htb.ko", "cls_u32.ko"
 const TEST_LIMIT: Duration = Duration::from_secs(600);
 
 /// The tests that need real netem: links and media measured, and whole runs.
-const TESTS: [&str; 2] = ["netem_in_uml", "netem_runs_in_uml"];
+const TESTS: [&str; 3] = ["netem_in_uml", "carriers_agree", "netem_runs_in_uml"];
 
 /// Runs the tests that need real netem, and fails if one fails.
 pub fn all() -> Result<(), Failed> {

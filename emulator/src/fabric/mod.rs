@@ -41,6 +41,9 @@ pub struct Counters {
     pub lost: u64,
     /// Packets dropped because the queue was full.
     pub overflowed: u64,
+    /// Packets dropped though the queue had room, because they had waited too long (`aqm`).
+    #[serde(default)]
+    pub aqm_dropped: u64,
     /// Packets that the carrier itself had no room for, or could not give to the receiver: no link's doing.
     #[serde(default)]
     pub refused: u64,
@@ -63,6 +66,7 @@ impl Counters {
             bytes: of(self.bytes, other.bytes),
             lost: of(self.lost, other.lost),
             overflowed: of(self.overflowed, other.overflowed),
+            aqm_dropped: of(self.aqm_dropped, other.aqm_dropped),
             refused: of(self.refused, other.refused),
         }
     }

@@ -142,7 +142,7 @@ fn plan(nodes: [usize; 4]) -> Plan {
 
 /// A quiet second.
 fn sample() -> HostSample {
-    let counters = Counters { packets: 2_200, bytes: 3_200_000, lost: 1, overflowed: 2, refused: 0 };
+    let counters = Counters { packets: 2_200, bytes: 3_200_000, lost: 1, overflowed: 2, ..Counters::default() };
     HostSample {
         over: millis(1000),
         looking: Duration::from_micros(1_200),
@@ -196,7 +196,7 @@ pub fn crashes() -> Run {
         run(f64::from(second) + 0.002, RunEvent::Sampled { sample: Box::new(sample()) });
     }
     run(40.0, RunEvent::LoadEnded);
-    let counters = Counters { packets: 91_000, bytes: 131_000_000, lost: 12, overflowed: 0, refused: 0 };
+    let counters = Counters { packets: 91_000, bytes: 131_000_000, lost: 12, ..Counters::default() };
     run(41.0, RunEvent::Traffic { from: "n3".into(), to: "n4".into(), counters });
     run(41.4, RunEvent::PhaseDone { phase: "teardown".into(), took: millis(210) });
     run(41.5, RunEvent::RunEnded { peak_memory: 38 << 20, exit: 0 });

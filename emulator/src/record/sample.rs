@@ -123,6 +123,8 @@ struct WithoutZeros {
     #[serde(default, skip_serializing_if = "is_zero")]
     overflowed: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
+    aqm_dropped: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
     refused: u64,
 }
 
@@ -159,5 +161,12 @@ mod tests {
         // As earlier versions wrote it.
         let earlier = written.replace("900}", r#"900,"lost":0,"overflowed":0,"refused":0},"backlog":5"#);
         assert_eq!(serde_json::from_str::<HostSample>(&earlier).unwrap(), sample);
+    }
+
+    #[test]
+    fn counters_of_earlier_versions_have_no_drops_of_codel() {
+        let earlier = r#"{"packets":7,"bytes":900,"lost":3,"overflowed":2}"#;
+        let counters = Counters { packets: 7, bytes: 900, lost: 3, overflowed: 2, ..Counters::default() };
+        assert_eq!(serde_json::from_str::<Counters>(earlier).unwrap(), counters);
     }
 }

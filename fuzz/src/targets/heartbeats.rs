@@ -1,4 +1,4 @@
-//! Heartbeats, the only datagrams. The run's secret is known to the one who mends them: their content is tried, too.
+//! Heartbeats. The run's secret is known to the one who mends them: their content is tried, too.
 
 use std::time::Duration;
 

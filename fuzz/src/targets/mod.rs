@@ -8,6 +8,7 @@ mod journal;
 mod latency;
 mod messages;
 mod onnx;
+mod probe;
 mod report;
 mod scenario;
 mod tables;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Box<dyn Target>> {
         Box::new(frames::Frames),
         Box::new(messages::Messages),
         Box::new(heartbeats::Heartbeats::new()),
+        Box::new(probe::Probe),
         Box::new(join::Join::new(join::End::Accepting)),
         Box::new(join::Join::new(join::End::Connecting)),
         Box::new(codec::Codecs),

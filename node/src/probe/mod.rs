@@ -18,7 +18,7 @@
 //! survey tries whether they do and then measures one pair at a time, which takes its time.
 
 pub mod agent;
-mod datagram;
+pub mod datagram;
 mod measurement;
 pub mod schedule;
 pub mod survey;

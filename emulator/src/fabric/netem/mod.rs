@@ -227,7 +227,7 @@ impl Carrier for Netem {
                 }
             }
             let Leaf { packets, bytes, ledger: Ledger { lost, overflowed, .. }, .. } = *leaf;
-            counters.insert(*direction, Counters { packets, bytes, lost, overflowed, refused: 0 });
+            counters.insert(*direction, Counters { packets, bytes, lost, overflowed, ..Counters::default() });
             let asked = parameters(seed, *direction, &leaf.shape);
             if let Err(error) = compare(&asked, *direction, leaf.place, listing) {
                 vitals.amiss.push((*direction, error.to_string()));

@@ -15,6 +15,7 @@ pub struct Tally {
     bytes: AtomicU64,
     lost: AtomicU64,
     overflowed: AtomicU64,
+    aqm_dropped: AtomicU64,
     refused: AtomicU64,
     under_way: AtomicU64,
 }
@@ -34,6 +35,11 @@ impl Tally {
     /// Packets found no room in the queue.
     pub fn overflowed(&self, packets: u16) {
         bump(&self.overflowed, u64::from(packets));
+    }
+
+    /// Packets had waited too long in the queue.
+    pub fn aqm_dropped(&self, packets: u16) {
+        bump(&self.aqm_dropped, u64::from(packets));
     }
 
     /// Packets found no room in the forwarder, or at the receiver.
@@ -65,6 +71,7 @@ impl Tally {
             bytes: read(&self.bytes),
             lost: read(&self.lost),
             overflowed: read(&self.overflowed),
+            aqm_dropped: read(&self.aqm_dropped),
             refused: read(&self.refused),
         }
     }

@@ -304,7 +304,7 @@ impl Flight {
                 path.waiting = path.waiting.saturating_sub(u64::from(bytes));
                 self.shared.tallies[number as usize].leave(1);
                 let verdict = match path.shaper.drops_late(start, since, path.waiting) {
-                    true => Verdict::Lost,
+                    true => Verdict::WaitedTooLong,
                     false => path.shaper.transmit(start, bytes, drawn),
                 };
                 if let Verdict::Leaves { first, second, .. } = verdict {
@@ -323,6 +323,7 @@ impl Flight {
         match verdict {
             Verdict::Lost => tally.lost(count),
             Verdict::Overflowed => tally.overflowed(count),
+            Verdict::WaitedTooLong => tally.aqm_dropped(count),
             Verdict::Leaves { first: departure, second, flip } => {
                 let (kept, part) = match flip {
                     None => (stored, (first, count)),

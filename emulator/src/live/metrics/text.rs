@@ -76,6 +76,7 @@ families! {
     PACKETS "emu_link_packets_total" Counter "Full-size packets delivered in a direction."
     LOST "emu_link_packets_lost_total" Counter "Packets lost in a direction because its shape says so."
     OVERFLOWED "emu_link_packets_overflowed_total" Counter "Packets dropped in a direction because the queue was full."
+    AQM_DROPPED "emu_link_packets_aqm_dropped_total" Counter "Packets dropped in a direction because they had waited too long in its queue (CoDel)."
     CAPACITY "emu_link_capacity_bytes_per_second" Gauge "What a direction that carried something can carry, by the scenario."
     OWN "emu_resident_memory_bytes" Gauge "Resident memory of emu itself."
 }
@@ -223,6 +224,8 @@ impl Page {
         used().for_each(|(labels, link)| _ = self.figure(&labels, link.counters.lost));
         self.family(OVERFLOWED);
         used().for_each(|(labels, link)| _ = self.figure(&labels, link.counters.overflowed));
+        self.family(AQM_DROPPED);
+        used().for_each(|(labels, link)| _ = self.figure(&labels, link.counters.aqm_dropped));
         self.family(CAPACITY);
         for (labels, rate) in used().filter_map(|(labels, link)| Some((labels, link.capacity?))) {
             self.figure(&labels, rate.bits_per_second() as f64 / 8.0);

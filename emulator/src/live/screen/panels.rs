@@ -96,7 +96,7 @@ pub fn links(frame: &mut Frame<'_>, area: Rect, view: &View) {
             let ink = if share > 0.8 { CAUTION } else { Style::new().fg(Color::Cyan) };
             line.extend([Span::styled(full, ink), Span::styled(free, DIM)]);
         }
-        let dropped = link.counters.overflowed + link.counters.lost;
+        let dropped = link.counters.overflowed + link.counters.aqm_dropped + link.counters.lost;
         if dropped > 0 {
             line.push(Span::styled(format!(" {dropped} lost"), CAUTION));
         }

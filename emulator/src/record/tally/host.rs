@@ -193,8 +193,14 @@ mod tests {
 
     #[test]
     fn figures_of_a_damaged_log_stop_at_the_largest_number() {
-        let counters =
-            Counters { packets: u64::MAX, bytes: u64::MAX, overflowed: u64::MAX, refused: u64::MAX, lost: 1 };
+        let counters = Counters {
+            packets: u64::MAX,
+            bytes: u64::MAX,
+            overflowed: u64::MAX,
+            refused: u64::MAX,
+            lost: 1,
+            aqm_dropped: 1,
+        };
         let link = LinkUse { counters, rate: Some(0), ..LinkUse::default() };
         let sample = HostSample { links: vec![link.clone(), link], squeezed: u64::MAX, ..HostSample::default() };
         let (mut seen, mut places) = (HostSeen::default(), Places::default());

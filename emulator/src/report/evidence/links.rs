@@ -33,8 +33,16 @@ pub fn links(evidence: Evidence<'_>) -> Option<Figure> {
         return None;
     }
     used.sort_by(|a, b| b.3.unwrap_or(0.0).total_cmp(&a.3.unwrap_or(0.0)).then(b.2.total_cmp(&a.2)));
-    let mut table =
-        Table::new(&["direction", "#rate Mbit/s", "#used Mbit/s", "#share %", "#packets", "#lost", "#queue full"]);
+    let mut table = Table::new(&[
+        "direction",
+        "#rate Mbit/s",
+        "#used Mbit/s",
+        "#share %",
+        "#packets",
+        "#lost",
+        "#queue full",
+        "#by AQM",
+    ]);
     for (name, rate, bits, share, counters) in &used {
         table.rows.push(vec![
             name.clone(),
@@ -44,6 +52,7 @@ pub fn links(evidence: Evidence<'_>) -> Option<Figure> {
             grouped(counters.packets),
             grouped(counters.lost),
             grouped(counters.overflowed),
+            grouped(counters.aqm_dropped),
         ]);
     }
     let rows = used.iter().filter_map(|(name, _, bits, share, _)| {

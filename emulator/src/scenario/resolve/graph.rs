@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::hosts::Hosts;
 use super::mistake::Mistake;
-use super::shape::{overlaid, shape_of};
+use super::shape::{check_aqm, overlaid, shape_of};
 use super::topology::Layout;
 use crate::scenario::error::Problem;
 use crate::scenario::network::{Link, Shape};
@@ -52,6 +52,9 @@ pub fn layout(
             Some(link) => layout.links.push(link),
             None => layout.incomplete = true,
         }
+    }
+    if !layout.incomplete {
+        check_aqm(&graph.shape, layout.links.iter().flat_map(|link| [&link.a_to_b, &link.b_to_a]), problems);
     }
     Some(layout)
 }
@@ -112,9 +115,13 @@ fn link(
     let keys = &link.value;
     let common = overlaid(all, &keys.shape, problems);
     let mut way = |own: &crate::scenario::parse::reader::Field<_>| {
-        own.get().map_or_else(|| common.clone(), |own| overlaid(&common, own, problems))
+        let Some(own) = own.get() else { return common.clone() };
+        let shape = overlaid(&common, own, problems);
+        check_aqm(own, [&shape], problems);
+        shape
     };
     let (a_to_b, b_to_a) = (way(&keys.a_to_b), way(&keys.b_to_a));
+    check_aqm(&keys.shape, [&a_to_b, &b_to_a], problems);
     let ends = keys.ends.at()?;
     let [a, b] = ends.value.0.as_slice() else {
         problems.push(Problem::new(Mistake::EndCount(ends.value.0.len()).into(), ends.place));

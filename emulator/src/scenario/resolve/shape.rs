@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::mistake::Mistake;
 use crate::scenario::ShapeChange;
 use crate::scenario::error::Problem;
-use crate::scenario::network::{Loss, Shape};
+use crate::scenario::network::{Aqm, Loss, Shape};
 use crate::scenario::parse::reader::Field;
 use crate::scenario::parse::shape::{Impairments, LossModel, ShapeKeys};
 
@@ -60,6 +60,15 @@ pub fn overlaid(base: &Shape, keys: &ShapeKeys, problems: &mut Vec<Problem>) -> 
     apply(keys, &mut shape);
     check(&keys.rest, &shape, problems);
     shape
+}
+
+/// Notes an `aqm` among `keys` if in none of the shapes that come of them, all together, anything waits for a rate.
+pub fn check_aqm<'a>(keys: &ShapeKeys, shapes: impl IntoIterator<Item = &'a Shape>, problems: &mut Vec<Problem>) {
+    let given = keys.rest.aqm.place();
+    let is_told = keys.rest.aqm.get().is_some_and(|aqm| aqm.0 == Aqm::Codel) && !keys.rate.is_bad();
+    if is_told && shapes.into_iter().all(|shape| shape.rate.is_none()) {
+        problems.push(Problem::new(Mistake::NoEffectWithout("rate").into(), given));
+    }
 }
 
 /// Notes what the values of `keys` make of a shape that no shape can be.

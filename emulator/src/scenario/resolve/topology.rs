@@ -7,7 +7,7 @@ use planner::cluster::{Rates, matrix};
 
 use super::hosts::Hosts;
 use super::mistake::Mistake;
-use super::shape::{check, impair, overlaid, shape_of};
+use super::shape::{check, check_aqm, impair, overlaid, shape_of};
 use super::{classes, graph};
 use crate::scenario::error::Problem;
 use crate::scenario::network::{Airtime, Link, Medium, Shape};
@@ -77,7 +77,7 @@ pub fn layout(
             Some(Layout { positions, ..Layout::medium(&placed.rates, &shape, airtime(&wifi.air)?) })
         }
         raw::Topology::Mesh(mesh) => {
-            let shape = shape_of(&mesh.shape, problems);
+            let shape = one_for_all(&mesh.shape, problems);
             let nodes = count(&mesh.nodes)?;
             let (shapes, airtime) = (vec![vec![shape; nodes]; nodes], airtime(&mesh.air)?);
             let medium = Medium { name: "mesh".to_owned(), members: (0..nodes).collect(), shapes, airtime };
@@ -90,13 +90,13 @@ pub fn layout(
             Some(Layout { switches: vec!["hub".to_owned()], links: links.collect(), ..Layout::of(nodes) })
         }
         raw::Topology::Line(line) => {
-            let shape = shape_of(&line.shape, problems);
+            let shape = one_for_all(&line.shape, problems);
             let nodes = count(&line.nodes)?;
             let links = (1..nodes).map(|node| alike(node - 1, node, &shape)).collect();
             Some(Layout { links, ..Layout::of(nodes) })
         }
         raw::Topology::Ring(ring) => {
-            let shape = shape_of(&ring.shape, problems);
+            let shape = one_for_all(&ring.shape, problems);
             let nodes = count(&ring.nodes)?;
             let links = (0..nodes).map(|node| alike(node, (node + 1) % nodes, &shape)).collect();
             Some(Layout { links, ..Layout::of(nodes) })
@@ -136,6 +136,12 @@ fn impaired(keys: &Impairments, problems: &mut Vec<Problem>) -> Shape {
     shape
 }
 
+fn one_for_all(keys: &ShapeKeys, problems: &mut Vec<Problem>) -> Shape {
+    let shape = shape_of(keys, problems);
+    check_aqm(keys, [&shape], problems);
+    shape
+}
+
 /// The shapes up and down, each being `all` but for its own keys.
 fn both_ways(
     all: &ShapeKeys,
@@ -144,7 +150,14 @@ fn both_ways(
     problems: &mut Vec<Problem>,
 ) -> [Shape; 2] {
     let shape = shape_of(all, problems);
-    [up, down].map(|keys| keys.get().map_or_else(|| shape.clone(), |keys| overlaid(&shape, keys, problems)))
+    let shapes = [up, down].map(|keys| {
+        let Some(keys) = keys.get() else { return shape.clone() };
+        let shape = overlaid(&shape, keys, problems);
+        check_aqm(keys, [&shape], problems);
+        shape
+    });
+    check_aqm(all, &shapes, problems);
+    shapes
 }
 
 /// Nodes at the leaves; switches are numbered from the root down.

@@ -49,6 +49,8 @@ pub enum Verdict {
     Lost,
     /// It doesn't fit into the queue.
     Overflowed,
+    /// It had to wait so long that the queue is to be kept shorter.
+    WaitedTooLong,
     /// It leaves.
     Leaves {
         /// When.
