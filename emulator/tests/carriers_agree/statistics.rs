@@ -64,7 +64,7 @@ fn samples_of_one_distribution_are_near_and_of_two_are_far() {
     };
     let uniform = |share: f64| 10.0 + 2.0 * share;
     let (all, later, wider) =
-        (sample(400, uniform), sample(300, |share| 10.3 + 2.0 * share), sample(400, |share| 9.5 + 3.0 * share));
+        (sample(400, uniform), sample(300, |share| 10.3 + 2.0 * share), sample(400, |share| 9.0 + 4.0 * share));
     assert!(smirnov_apart(&all, &later, 0.4) < 0.1 && smirnov_apart(&all, &later, 0.0) > 1.0);
     assert!(smirnov_apart(&all, &wider, 0.1) > 1.0);
     assert!(smirnov_from(&all, uniform, 0.4) < 0.1 && smirnov_from(&later, uniform, 0.4) < 0.1);
