@@ -307,7 +307,13 @@ fn chance_strikes_alike() {
                 let counters = carriers[carrier].counters(link, 0);
                 let stream = &carriers[carrier].streams[link][0];
                 let counted = if chance.shape.loss == Loss::default() { 0 } else { lost(stream) as u64 };
-                assert_eq!((counters.lost, counters.overflowed, counters.refused), (counted, 0, 0), "{}", chance.name);
+                let by = carriers[carrier].fabric.carrier_name();
+                assert_eq!(
+                    (counters.lost, counters.overflowed, counters.refused),
+                    (counted, 0, 0),
+                    "{}, {by}",
+                    chance.name
+                );
                 (chance.measure)(stream)
             });
             let [by_netem, in_software] = chance.theory;
