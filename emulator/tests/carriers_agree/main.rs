@@ -88,6 +88,11 @@ fn varying(distribution: Distribution) -> Shape {
     Shape { delay: ms(30.0), jitter: ms(6.0), distribution, ..Shape::default() }
 }
 
+/// What a share of the delays is below, in milliseconds.
+type Quantiles = Box<dyn Fn(f64) -> f64>;
+/// Links and ways that belong together.
+type Streams = Vec<(usize, usize)>;
+
 /// Quantiles of the distributions, in jitters around the mean, up to 4 where the tables end.
 fn quantiles(distribution: &Distribution) -> fn(f64) -> f64 {
     match distribution {
@@ -145,7 +150,7 @@ fn delays_are_distributed_alike() {
     // 1500 bytes on the wire take 6 ms at 2 Mbit/s.
     let bytes = |link| if link == 1 { 1500 - HEADERS } else { 100 };
     let kinds = ["uniform", "normal", "pareto", "measured"].iter().zip(&distributions).enumerate();
-    let mut rows: Vec<(String, Vec<(usize, usize)>, Box<dyn Fn(f64) -> f64>)> = vec![
+    let mut rows: Vec<(String, Streams, Quantiles)> = vec![
         ("4 ms there".into(), vec![(0, 0)], Box::new(|_| 4.0)),
         ("12 ms back".into(), vec![(0, 1)], Box::new(|_| 12.0)),
         ("2 Mbit/s + 5 ms".into(), vec![(1, 0), (1, 1)], Box::new(|_| 11.0)),
