@@ -4,13 +4,17 @@
 //! idle round trip takes twice the delay and the transmission of both packets.
 
 use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use planner::units::{ByteSize, Rate};
 use serde::Serialize;
 
-use super::traffic::{HEADERS, PING, datagrams, flows, round_trips};
-use super::{BenchError, build, pair, quantile};
+use super::traffic::{HEADERS, PING, flows, round_trips};
+use super::unshaped::{self, Ceiling};
+use super::{BenchError, bare, build, pair, quantile};
 use crate::fabric::{CarrierChoice, Fabric, Network, Shape};
 use crate::scenario::network::{Airtime, Medium};
 
@@ -30,34 +34,38 @@ pub struct Spread {
     pub p99_us: f64,
 }
 
+impl Spread {
+    fn of(times: impl IntoIterator<Item = Duration>, should: Duration) -> Spread {
+        let error = |took: Duration| (took.as_secs_f64() - should.as_secs_f64()) * 1e6;
+        let mut errors: Vec<f64> = times.into_iter().map(error).collect();
+        errors.sort_by(f64::total_cmp);
+        let [p50_us, p90_us, p99_us] = [0.5, 0.9, 0.99].map(|share| quantile(&errors, share));
+        Spread { p50_us, p90_us, p99_us }
+    }
+}
+
 /// What one link did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LinkFigures {
     /// What carried it.
     pub carrier: String,
-    /// The rate that was asked for, in megabits per second; `None`: no rate.
-    pub rate_mbits: Option<f64>,
+    /// The rate that was asked for, in megabits per second.
+    pub rate_mbits: f64,
     /// The delay that was asked for, in milliseconds.
     pub delay_ms: f64,
     /// Payload of one TCP connection, in megabits per second.
     pub goodput_mbits: f64,
     /// That, as a share of what the rate allows.
-    pub ratio: Option<f64>,
+    pub ratio: f64,
     /// By how much longer than it should an idle round trip takes.
     pub rtt_error: Spread,
+    /// What a round trip takes, right after that and at the same pace, over a plain pair of interfaces: the measure's own error.
+    pub bare_rtt: Spread,
+    /// How late a thread with real-time priority wakes up after a nap as long as the delay, right after that: a forwarder naps
+    /// twice in a round trip, its two ends at least once each.
+    pub wake_up: Spread,
     /// Processors that the forwarding thread kept busy; `None`: the kernel forwards.
     pub forwarder_cores: Option<f64>,
-}
-
-/// What a link without a shape carries.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Ceiling {
-    /// What carried it.
-    pub carrier: String,
-    /// Payload of one TCP connection, in megabits per second.
-    pub tcp_mbits: f64,
-    /// Datagrams of 64 bytes per second.
-    pub datagrams_per_s: f64,
 }
 
 /// What a medium of many nodes did, of which each sends to the next.
@@ -86,6 +94,10 @@ pub struct Figures {
     pub unshaped: Ceiling,
     /// A medium.
     pub hub: HubFigures,
+    /// The same while every processor is kept busy by a thread.
+    pub hub_busy: HubFigures,
+    /// In which respects links can't be all that they should here.
+    pub warnings: Vec<String>,
 }
 
 /// The links: megabits per second and milliseconds.
@@ -93,27 +105,32 @@ const CLASSES: [(f64, u64); 4] = [(1.0, 10), (10.0, 20), (100.0, 5), (1000.0, 1)
 /// The medium: as above, and its nodes.
 const HUB: (f64, u64, usize) = (10.0, 10, 20);
 
-/// Measures, each flow for `time`; `tell` is told what is done next.
+/// Measures, each flow for `time`, and beside `rattan` if that is there; `tell` is told what is done next.
 ///
 /// # Errors
 /// When a network can't be built or used.
-pub fn measure(choice: CarrierChoice, time: Duration, mut tell: impl FnMut(&str)) -> Result<Figures, BenchError> {
-    let mut links = Vec::new();
+pub fn measure(
+    choice: CarrierChoice,
+    time: Duration,
+    rattan: Option<&Path>,
+    mut tell: impl FnMut(&str),
+) -> Result<Figures, BenchError> {
+    let (mut links, mut warnings) = (Vec::new(), Vec::new());
     for (mbits, millis) in CLASSES {
         tell(&format!("a link of {mbits} Mbit/s and {millis} ms"));
-        links.push(link(mbits, millis, choice, time)?);
+        links.push(link(mbits, millis, choice, time, &mut warnings)?);
     }
     tell("a link without a shape");
-    let fabric = build(&pair(&Shape::default()), choice)?;
-    let (goodput, ()) = flows(&fabric, &[(0, 1)], time, || Ok(()))?;
-    let unshaped = Ceiling {
-        carrier: fabric.carrier_name().to_owned(),
-        tcp_mbits: goodput[0],
-        datagrams_per_s: datagrams(&fabric, 0, 1, time)?,
-    };
-    drop(fabric);
+    let unshaped = unshaped::measure(choice, time / 2, rattan)?;
     tell(&format!("a medium of {} nodes", HUB.2));
-    Ok(Figures { links, unshaped, hub: hub(choice, time)? })
+    let hub_quiet = hub(choice, time)?;
+    tell("the same while every processor is kept busy");
+    let burners = Burners::start();
+    let hub_busy = hub(choice, time)?;
+    drop(burners);
+    warnings.sort();
+    warnings.dedup();
+    Ok(Figures { links, unshaped, hub: hub_quiet, hub_busy, warnings })
 }
 
 fn shape(mbits: f64, millis: u64) -> Shape {
@@ -121,24 +138,48 @@ fn shape(mbits: f64, millis: u64) -> Shape {
     Shape { rate, delay: Duration::from_millis(millis), ..Shape::default() }
 }
 
-fn link(mbits: f64, millis: u64, choice: CarrierChoice, time: Duration) -> Result<LinkFigures, BenchError> {
+fn link(
+    mbits: f64,
+    millis: u64,
+    choice: CarrierChoice,
+    time: Duration,
+    warnings: &mut Vec<String>,
+) -> Result<LinkFigures, BenchError> {
     let shape = shape(mbits, millis);
     let fabric = build(&pair(&shape), choice)?;
+    let carrier = fabric.carrier_name().to_owned();
     let rtt_error = errors(&fabric, &shape, (0, 1), time)?;
+    let (goodput, forwarder_cores) = flow(&fabric, time)?;
+    warnings.extend(fabric.warnings());
+    // What this carrier does for its own sake must not reach into what it is held against.
+    drop(fabric);
+    let pace = PAUSE + round_trip(&shape);
+    let count = ((time.as_secs_f64() / 2.0 / pace.as_secs_f64()) as usize).max(10);
+    let bare_rtt = Spread::of(round_trips(&bare::fabric()?, 0, 1, count, pace)?, Duration::ZERO);
+    let wake_up = Spread::of(bare::wake_ups(shape.delay, count)?, Duration::ZERO);
+    let ratio = goodput / (mbits * GOODPUT);
+    let (rate_mbits, delay_ms, goodput_mbits) = (mbits, millis as f64, goodput);
+    Ok(LinkFigures {
+        carrier,
+        rate_mbits,
+        delay_ms,
+        goodput_mbits,
+        ratio,
+        rtt_error,
+        bare_rtt,
+        wake_up,
+        forwarder_cores,
+    })
+}
+
+/// Megabits per second of one connection from the first node to the second, and the processors that forwarding took.
+pub(super) fn flow(fabric: &Fabric, time: Duration) -> Result<(f64, Option<f64>), BenchError> {
     let wait = || {
         std::thread::sleep(time.mul_f64(0.8));
         Ok(())
     };
-    let (goodput, ((), forwarder_cores)) = flows(&fabric, &[(0, 1)], time, || busy_while(wait))?;
-    Ok(LinkFigures {
-        carrier: fabric.carrier_name().to_owned(),
-        rate_mbits: Some(mbits),
-        delay_ms: millis as f64,
-        goodput_mbits: goodput[0],
-        ratio: Some(goodput[0] / (mbits * GOODPUT)),
-        rtt_error,
-        forwarder_cores,
-    })
+    let (goodput, ((), cores)) = flows(fabric, &[(0, 1)], time, || busy_while(wait))?;
+    Ok((goodput[0], cores))
 }
 
 fn hub(choice: CarrierChoice, time: Duration) -> Result<HubFigures, BenchError> {
@@ -163,16 +204,42 @@ fn hub(choice: CarrierChoice, time: Duration) -> Result<HubFigures, BenchError> 
     })
 }
 
+/// Threads that keep every processor busy until this is dropped.
+pub struct Burners(Arc<AtomicBool>);
+
+impl Burners {
+    /// Starts them.
+    pub fn start() -> Burners {
+        let over = Arc::new(AtomicBool::new(false));
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            let over = Arc::clone(&over);
+            std::thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Burners(over)
+    }
+}
+
+impl Drop for Burners {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// How much longer than they should round trips take: as many as `time` has room for.
 fn errors(fabric: &Fabric, shape: &Shape, (from, to): (usize, usize), time: Duration) -> Result<Spread, BenchError> {
+    let should = round_trip(shape);
+    let count = (time.as_secs_f64() / (should + PAUSE).as_secs_f64()) as usize;
+    Ok(Spread::of(round_trips(fabric, from, to, count.max(10), PAUSE)?, should))
+}
+
+/// How long one should take.
+fn round_trip(shape: &Shape) -> Duration {
     let transmission = shape.rate.map_or(Duration::ZERO, |rate| rate.time_for(ByteSize::from_bytes(PING + HEADERS)));
-    let should = 2.0 * (shape.delay + transmission).as_secs_f64();
-    let count = (time.as_secs_f64() / (should + PAUSE.as_secs_f64())) as usize;
-    let trips = round_trips(fabric, from, to, count.max(10), PAUSE)?;
-    let mut errors: Vec<f64> = trips.iter().map(|took| (took.as_secs_f64() - should) * 1e6).collect();
-    errors.sort_by(f64::total_cmp);
-    let [p50_us, p90_us, p99_us] = [0.5, 0.9, 0.99].map(|share| quantile(&errors, share));
-    Ok(Spread { p50_us, p90_us, p99_us })
+    2 * (shape.delay + transmission)
 }
 
 /// What `work` returns, and how many processors the forwarding thread keeps busy meanwhile.

@@ -3,19 +3,22 @@
 //! installed, and what the host has to give ([`host`]), which runs are held against.
 //!
 //! ```text
-//! traffic ─> links ─> host
-//!            setup
+//! traffic ─> bare, rattan ─> links, unshaped ─> host
+//!                            setup
 //! ```
 
+mod bare;
 pub mod host;
 pub mod links;
+pub mod rattan;
 pub mod setup;
 mod traffic;
+pub mod unshaped;
 
 use std::io;
 
 use crate::fabric::namespace::NamespaceError;
-use crate::fabric::{CarrierChoice, Fabric, FabricError, Network};
+use crate::fabric::{Carrier, CarrierChoice, Fabric, FabricError, Network};
 use crate::scenario::network::Link;
 
 /// Why a benchmark has no figures.
@@ -43,9 +46,16 @@ fn io(action: &'static str) -> impl FnOnce(io::Error) -> BenchError {
 
 /// Builds a network in which everybody is everybody's neighbour or a switch's.
 fn build(network: &Network, choice: CarrierChoice) -> Result<Fabric, BenchError> {
-    let names: Vec<String> =
-        (0..network.nodes).map(|node| format!("n{node}")).chain(network.switches.iter().cloned()).collect();
-    Ok(Fabric::build(network, &names, &network.routes().next_hop, choice, SEED)?)
+    Ok(Fabric::build(network, &names(network), &network.routes().next_hop, choice, SEED)?)
+}
+
+/// The same with a carrier that is already there.
+fn build_with(carrier: Box<dyn Carrier>, network: &Network) -> Result<Fabric, BenchError> {
+    Ok(Fabric::build_with(carrier, network, &names(network), &network.routes().next_hop)?)
+}
+
+fn names(network: &Network) -> Vec<String> {
+    (0..network.nodes).map(|node| format!("n{node}")).chain(network.switches.iter().cloned()).collect()
 }
 
 /// Two nodes and what is between them.

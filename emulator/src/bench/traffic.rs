@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{BenchError, io};
-use crate::fabric::Fabric;
+use crate::fabric::software::wait;
+use crate::fabric::{CarrierError, Fabric, FabricError, veth};
 
 /// Of connections and of datagrams; each pair of nodes has its own.
 const PORT: u16 = 7000;
@@ -18,6 +19,18 @@ const LOST: Duration = Duration::from_secs(1);
 /// Payload of a datagram of a round trip, and what it has in front of it on the wire.
 pub const PING: u64 = 64;
 pub const HEADERS: u64 = 42;
+
+/// From now on, TCP sends through these hosts' interfaces packet by packet instead of super-frames; connections that are there already go on as they
+/// began.
+pub fn one_by_one(fabric: &Fabric, hosts: &[usize]) -> Result<(), BenchError> {
+    for &host in hosts {
+        for port in fabric.ports(host)? {
+            let told = fabric.namespace(host)?.netlink(|socket| veth::set_segments(socket, port.index, 1));
+            told.map_err(CarrierError::netlink("forbidding super-frames")).map_err(FabricError::from)?;
+        }
+    }
+    Ok(())
+}
 
 /// Megabits per second that each of these pairs (from, to) gets through one TCP connection, all at once, and what `meanwhile` returns.
 pub fn flows<T>(
@@ -52,12 +65,14 @@ pub fn flows<T>(
     })
 }
 
-fn send(mut stream: TcpStream, over: &AtomicBool) {
+/// Sends until it is over or nobody receives any more.
+pub fn send(mut stream: TcpStream, over: &AtomicBool) {
     let bytes = vec![0x55; 256 << 10];
     while !over.load(Ordering::Relaxed) && stream.write_all(&bytes).is_ok() {}
 }
 
-fn receive(mut stream: TcpStream, time: Duration) -> Result<f64, BenchError> {
+/// Megabits per second that arrive for so long, after a while in which the connection finds its rate.
+pub fn receive(mut stream: TcpStream, time: Duration) -> Result<f64, BenchError> {
     let mut bytes = vec![0; 1 << 20];
     let began = Instant::now();
     while began.elapsed() < time.min(WARM_UP) {
@@ -73,6 +88,9 @@ fn receive(mut stream: TcpStream, time: Duration) -> Result<f64, BenchError> {
 }
 
 /// How long each of `count` round trips took, one after the other with `pause` between them; those that are lost are left out.
+///
+/// Both ends have real-time priority where that may be had: what is looked at is the network, not how long a busy host
+/// keeps a program waiting.
 pub fn round_trips(
     fabric: &Fabric,
     from: usize,
@@ -89,6 +107,7 @@ pub fn round_trips(
     let mut took = Vec::new();
     thread::scope(|scope| {
         scope.spawn(|| {
+            let _ = wait::take_priority();
             let mut bytes = [0; PING as usize];
             while !over.load(Ordering::Relaxed) {
                 if let Ok((length, back)) = echo.recv_from(&mut bytes) {
@@ -111,7 +130,11 @@ pub fn round_trips(
             thread::sleep(pause);
             Ok(())
         };
-        let sent = (0..count).try_for_each(&mut trip);
+        let pinging = scope.spawn(move || {
+            let _ = wait::take_priority();
+            (0..count).try_for_each(&mut trip)
+        });
+        let sent = pinging.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         over.store(true, Ordering::Relaxed);
         sent.map_err(io("sending"))
     })?;

@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 
 use crate::bench::BenchError;
 use crate::bench::host::{self, HostFigures};
-use crate::bench::links::{self, Figures, Spread};
+use crate::bench::links::{self, Burners, Figures, HubFigures, Spread};
+use crate::bench::rattan;
 use crate::bench::setup::{self, SetupFigures};
 use crate::exit::Exit;
 use crate::fabric::CarrierChoice;
@@ -57,6 +58,12 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// One end of a connection through somebody else's link; `emu bench links` has it started there.
+    #[command(hide = true)]
+    End {
+        #[command(subcommand)]
+        role: Role,
+    },
     /// How long networks take to set up, beside Mininet's where that is installed.
     #[command(after_help = "\
 Examples:
@@ -78,8 +85,32 @@ Examples:
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// Waits for the other, and sends.
+    Listen,
+    /// Finds the other, and receives.
+    Connect {
+        /// For so long.
+        seconds: f64,
+    },
+}
+
 /// Measures, in a sandbox.
 pub fn run(arguments: BenchArgs) -> Exit {
+    if let BenchCommand::End { role } = &arguments.command {
+        let ended = match role {
+            Role::Listen => rattan::listen(),
+            Role::Connect { seconds } => rattan::connect(Duration::try_from_secs_f64(*seconds).unwrap_or_default()),
+        };
+        return ended.map_or_else(
+            |error| {
+                super::complain(&error);
+                Exit::SetupFailed
+            },
+            |()| Exit::Success,
+        );
+    }
     let ended = sandbox::run(|_| match measured(&arguments.command) {
         Ok(()) => Exit::Success.code(),
         Err(error) => {
@@ -103,18 +134,19 @@ fn measured(command: &BenchCommand) -> Result<(), BenchError> {
             if json { super::print_json(&figures) } else { super::print_text(&of_host(&figures)) }
         }
         BenchCommand::Links { seconds, links, busy, json } => {
-            if busy {
-                for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-                    std::thread::spawn(|| {
-                        loop {
-                            std::hint::spin_loop();
-                        }
-                    });
-                }
+            let rattan = rattan::installed();
+            match &rattan {
+                Some(program) => eprintln!("beside rattan: {}", rattan::command(program)),
+                None => eprintln!("rattan is not on the path, so it is not measured beside (cargo install rattan)"),
             }
-            let figures = links::measure(links, Duration::from_secs(seconds), |next| eprintln!("{next} …"))?;
+            let burners = busy.then(Burners::start);
+            let tell = |next: &str| eprintln!("{next} …");
+            let figures = links::measure(links, Duration::from_secs(seconds), rattan.as_deref(), tell)?;
+            drop(burners);
             if json { super::print_json(&figures) } else { super::print_text(&of_links(&figures)) }
         }
+        // Outside of any sandbox: it is in somebody else's namespace.
+        BenchCommand::End { .. } => {}
         BenchCommand::Setup { ref nodes, rounds, links, json } => {
             let mininet = setup::has_mininet();
             if !mininet {
@@ -147,36 +179,87 @@ fn of_host(figures: &HostFigures) -> String {
 }
 
 fn of_links(figures: &Figures) -> String {
-    let spread = |of: &Spread| format!("{:.0} / {:.0} / {:.0}", of.p50_us, of.p90_us, of.p99_us);
+    let spread = |of: &Spread| format!("{:.0} / {:.0}", of.p50_us, of.p99_us);
     let cores = |cores: Option<f64>| cores.map_or("-".to_owned(), |cores| format!("{cores:.3}"));
-    let header = ["LINK", "CARRIER", "GOODPUT MBIT/S", "OF POSSIBLE", "RTT ERROR US (P50/P90/P99)", "FORWARDER CORES"];
+    let header = [
+        "LINK",
+        "CARRIER",
+        "GOODPUT MBIT/S",
+        "OF POSSIBLE",
+        "RTT ERROR US",
+        "BARE PAIR",
+        "WAKING UP",
+        "FORWARDER CORES",
+    ];
     let mut rows: Vec<Vec<String>> = Vec::new();
     for link in &figures.links {
         rows.push(vec![
-            format!("{} Mbit/s, {} ms", link.rate_mbits.unwrap_or_default(), link.delay_ms),
+            format!("{} Mbit/s, {} ms", link.rate_mbits, link.delay_ms),
             link.carrier.clone(),
             format!("{:.3}", link.goodput_mbits),
-            link.ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.4}")),
+            format!("{:.4}", link.ratio),
             spread(&link.rtt_error),
+            spread(&link.bare_rtt),
+            spread(&link.wake_up),
             cores(link.forwarder_cores),
         ]);
     }
-    let hub = &figures.hub;
-    rows.push(vec![
-        format!("{} flows on a medium", hub.nodes),
-        hub.carrier.clone(),
-        "-".to_owned(),
-        format!("{:.4} (least {:.4})", hub.ratio_mean, hub.ratio_min),
-        spread(&hub.rtt_error),
-        cores(hub.forwarder_cores),
-    ]);
+    let medium = |hub: &HubFigures, how: &str| {
+        vec![
+            format!("{} flows on a medium{how}", hub.nodes),
+            hub.carrier.clone(),
+            "-".to_owned(),
+            format!("{:.4} (least {:.4})", hub.ratio_mean, hub.ratio_min),
+            spread(&hub.rtt_error),
+            "-".to_owned(),
+            "-".to_owned(),
+            cores(hub.forwarder_cores),
+        ]
+    };
+    rows.push(medium(&figures.hub, ""));
+    rows.push(medium(&figures.hub_busy, ", processors busy"));
+    let mut said = columns(&header, &rows, &[2, 3, 4, 5, 6, 7]);
+    said += "\
+OF POSSIBLE    goodput of one TCP connection as a share of what the rate leaves it
+RTT ERROR US   by how many microseconds a round trip takes longer than twice the delay and the packets' transmission: half of all trips, and 99 of 100
+BARE PAIR      what a round trip takes over a plain pair of interfaces at the same pace: the measure's own error, which RTT ERROR contains
+WAKING UP      how late a real-time thread of this host wakes up after a nap as long as the delay: twice in a round trip
+
+";
     let unshaped = &figures.unshaped;
-    columns(&header, &rows, &[2, 3, 4, 5])
-        + &format!(
-            "without a shape: {:.2} Gbit/s through one TCP connection, {:.0} thousand datagrams of 64 bytes per second\n",
-            unshaped.tcp_mbits / 1e3,
-            unshaped.datagrams_per_s / 1e3
-        )
+    let gbits = |mbits: f64| format!("{:.2}", mbits / 1e3);
+    let either =
+        |cores: Option<[f64; 2]>, which: usize| cores.map_or("-".to_owned(), |cores| format!("{:.2}", cores[which]));
+    let (own, bare) = (&unshaped.own, &unshaped.bare);
+    let times = |which: usize| unshaped.times_rattan.map_or("-".to_owned(), |times| format!("{:.1}", times[which]));
+    let theirs = unshaped.rattan_tcp_mbits.map_or("-".to_owned(), gbits);
+    let line = |what: &str, ours: f64, bare: f64, which: usize| {
+        vec![
+            what.to_owned(),
+            gbits(ours),
+            gbits(bare),
+            theirs.clone(),
+            times(which),
+            either(unshaped.forwarder_cores, which),
+            format!("{:.2}", unshaped.host_cores[which]),
+        ]
+    };
+    let what = format!("WITHOUT A SHAPE ({})", unshaped.carrier);
+    let header = [&*what, "GBIT/S", "BARE PAIR", "RATTAN", "TIMES RATTAN", "FORWARDER CORES", "HOST CORES"];
+    let rows = [
+        line("TCP with super-frames", own.tcp_mbits, bare.tcp_mbits, 0),
+        line("TCP packet by packet", own.tcp_packets_mbits, bare.tcp_packets_mbits, 1),
+    ];
+    said += &columns(&header, &rows, &[1, 2, 3, 4, 5, 6]);
+    said += &format!(
+        "datagrams of 64 bytes: {:.0} thousand per second; over a bare pair {:.0} thousand\n",
+        own.datagrams_per_s / 1e3,
+        bare.datagrams_per_s / 1e3
+    );
+    for warning in &figures.warnings {
+        said += &format!("warning: {warning}\n");
+    }
+    said
 }
 
 fn of_setups(figures: &[SetupFigures]) -> String {

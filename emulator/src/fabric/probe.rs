@@ -18,7 +18,7 @@ pub enum CarrierChoice {
     Netem,
     /// Software, in a thread that sleeps until a packet is due.
     Software,
-    /// Software, in a thread that stays awake before a packet is due: sharper, for a good part of a core.
+    /// Software, with processors that stay awake while nothing is to do: sharper, but they draw current all the time.
     Precise,
 }
 

@@ -92,6 +92,7 @@ struct Changes {
     /// Why the thread has ended.
     ended: Option<String>,
     priority_refused: Option<String>,
+    wakefulness_refused: Option<String>,
 }
 
 impl Shared {
@@ -178,6 +179,16 @@ impl Shared {
     /// Why the forwarding thread has no priority, if so.
     pub fn priority_refused(&self) -> Option<String> {
         self.changes().priority_refused.clone()
+    }
+
+    /// For the forwarding thread: it can't keep the processors awake, though it should.
+    pub fn refuse_wakefulness(&self, reason: String) {
+        self.changes().wakefulness_refused = Some(reason);
+    }
+
+    /// Why the processors can't be kept awake, if they should be.
+    pub fn wakefulness_refused(&self) -> Option<String> {
+        self.changes().wakefulness_refused.clone()
     }
 
     /// Why the forwarding thread has ended, if so.

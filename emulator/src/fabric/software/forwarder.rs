@@ -22,13 +22,21 @@ use super::wait::{self, Waiter};
 const POOL: usize = 32 << 20;
 /// Departures that may be planned; several can share a frame.
 const DEPARTURES: usize = 1 << 16;
-/// How long before a departure a precise forwarder stops sleeping: more than waking up usually takes.
-const SPIN: Duration = Duration::from_micros(150);
-/// How long before a departure any other stops sleeping, if it is the first for [`LONELY`]: about what waking up
-/// takes. A packet that travels alone is one whose delay somebody will look at.
-const SPIN_LONELY: Duration = Duration::from_micros(80);
-/// After so long without a departure the next is a lonely one; so at most 8 % of a core is spun away.
-const LONELY: Duration = Duration::from_millis(1);
+/// A forwarder ends its sleep early before a lonely departure: a packet that travels alone is one whose delay somebody will
+/// look at. Where packets leave closely one after the other, the processor is awake anyway.
+#[derive(Clone, Copy)]
+struct Vigil {
+    /// How long before the departure: about what waking up takes.
+    spin: Duration,
+    /// How long none may have been before it. With `spin` this bounds the share of a core that is spun away, so that a
+    /// thread with real-time priority leaves the rest to others.
+    lonely: Duration,
+}
+
+/// At most 8 % of a core.
+const VIGIL: Vigil = Vigil { spin: Duration::from_micros(80), lonely: Duration::from_millis(1) };
+/// Of a precise forwarder that can't keep processors awake: more than waking up usually takes; at most half a core.
+const LONG_VIGIL: Vigil = Vigil { spin: Duration::from_micros(150), lonely: Duration::from_micros(300) };
 /// A kernel's word on when a frame arrived is taken if it is not further back than this; the clock may have been set.
 const OLDEST_ARRIVAL: Duration = Duration::from_millis(20);
 /// The number under which the waiter knows the bell.
@@ -79,7 +87,7 @@ pub struct Forwarder {
     pub sender: OwnedFd,
     /// What others see.
     pub shared: Arc<Shared>,
-    /// Whether to spin rather than sleep shortly before departures.
+    /// Whether to keep the processors awake, or itself where that is refused.
     pub precise: bool,
 }
 
@@ -94,12 +102,17 @@ impl Forwarder {
             wait::shorten_slice();
             self.shared.refuse_priority(error.to_string());
         }
+        let awake = self.precise.then(wait::keep_processors_awake).transpose();
+        let vigil = if awake.is_ok() { VIGIL } else { LONG_VIGIL };
+        if let Err(error) = &awake {
+            self.shared.refuse_wakefulness(error.to_string());
+        }
         let mut waiter = Waiter::new()?;
         waiter.add(self.shared.bell(), BELL)?;
         for (number, port) in self.ports.iter().enumerate() {
             waiter.add(port.socket.as_ref(), number as u64)?;
         }
-        let Forwarder { ports, paths, airs, sender, shared, precise } = self;
+        let Forwarder { ports, paths, airs, sender, shared, .. } = self;
         let mut landing = Landing::new();
         let mut flight = Flight {
             paths,
@@ -116,7 +129,7 @@ impl Forwarder {
         shared.begin();
         loop {
             flight.send_due();
-            let ready = waiter.wait(flight.pause(precise))?;
+            let ready = waiter.wait(flight.pause(vigil))?;
             for number in ready {
                 if number == BELL {
                     let now = Instant::now();
@@ -196,15 +209,12 @@ struct Flight {
 
 impl Flight {
     /// How long there is nothing to do unless something arrives.
-    fn pause(&self, precise: bool) -> Option<Duration> {
+    fn pause(&self, vigil: Vigil) -> Option<Duration> {
         let starts = self.airs.iter().filter_map(Air::next_start);
         let due = starts.chain(self.schedule.next_due()).min()?;
-        let awake = match precise {
-            true => SPIN,
-            false if due.since(self.departed) >= LONELY => SPIN_LONELY,
-            false => Duration::ZERO,
-        };
-        Some(due.since(Instant::now()).saturating_sub(awake))
+        let lonely = due.since(self.departed) >= vigil.lonely;
+        let early = if lonely { vigil.spin } else { Duration::ZERO };
+        Some(due.since(Instant::now()).saturating_sub(early))
     }
 
     fn set_shape(&mut self, now: Instant, path: usize, shape: &crate::fabric::Shape) {

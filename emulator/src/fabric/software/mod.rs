@@ -25,7 +25,7 @@ pub mod pool;
 pub mod schedule;
 pub mod shape;
 mod socket;
-mod wait;
+pub(crate) mod wait;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
@@ -106,6 +106,15 @@ pub enum Warning {
     )]
     NoPriority {
         /// The kernel's reason.
+        reason: String,
+    },
+    /// Processors may go to sleep, though a precise forwarder wants them awake.
+    #[error(
+        "processors can't be kept awake ({reason}): delays are less exact than `--links precise` gets them where it may, \
+         and the forwarding thread takes up to half a core instead; run as root to avoid that"
+    )]
+    Sleepy {
+        /// Why not.
         reason: String,
     },
     /// The forwarding thread has ended, and nothing passes any more.
@@ -362,6 +371,9 @@ impl Running {
         }
         if let Some(reason) = self.shared.priority_refused() {
             warnings.push(Warning::NoPriority { reason });
+        }
+        if let Some(reason) = self.shared.wakefulness_refused() {
+            warnings.push(Warning::Sleepy { reason });
         }
         warnings
     }

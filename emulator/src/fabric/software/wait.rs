@@ -1,7 +1,8 @@
 //! Waiting for frames or for the next departure, to the nanosecond. `unsafe` is needed here for
 //! `epoll_pwait2` and the thread's timer slack and priority, which no crate wraps.
 
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr;
 use std::time::Duration;
@@ -108,6 +109,18 @@ pub fn take_priority() -> io::Result<()> {
     // SAFETY: the pointer is to a local value, which the kernel reads.
     let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
     Ok(Errno::result(set).map(|_| ())?)
+}
+
+/// Keeps all processors out of every idle state from which waking up takes time, until what is returned is dropped (or
+/// the process ends, however it does). An idle processor polls then: that takes nothing from other threads, but current.
+/// Linux's Documentation/power/pm_qos_interface.rst.
+///
+/// # Errors
+/// The kernel's: ordinary users may not, and some containers have no such device.
+pub fn keep_processors_awake() -> io::Result<File> {
+    let mut device = OpenOptions::new().write(true).open("/dev/cpu_dma_latency")?;
+    device.write_all(&0i32.to_ne_bytes())?;
+    Ok(device)
 }
 
 /// Lets the calling thread, though it is an ordinary one, run soon after it wakes up: with a short time slice it
