@@ -10,6 +10,7 @@
 mod bare;
 pub mod host;
 pub mod links;
+mod offload;
 pub mod rattan;
 pub mod setup;
 mod traffic;

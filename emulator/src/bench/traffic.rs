@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{BenchError, io};
+use super::{BenchError, io, offload};
+use crate::fabric::Fabric;
 use crate::fabric::software::wait;
-use crate::fabric::{CarrierError, Fabric, FabricError, veth};
 
 /// Of connections and of datagrams; each pair of nodes has its own.
 const PORT: u16 = 7000;
@@ -20,13 +20,12 @@ const LOST: Duration = Duration::from_secs(1);
 pub const PING: u64 = 64;
 pub const HEADERS: u64 = 42;
 
-/// From now on, TCP sends through these hosts' interfaces packet by packet instead of super-frames; connections that are there already go on as they
-/// began.
+/// From now on, what TCP sends leaves these hosts packet by packet instead of in super-frames.
 pub fn one_by_one(fabric: &Fabric, hosts: &[usize]) -> Result<(), BenchError> {
     for &host in hosts {
         for port in fabric.ports(host)? {
-            let told = fabric.namespace(host)?.netlink(|socket| veth::set_segments(socket, port.index, 1));
-            told.map_err(CarrierError::netlink("forbidding super-frames")).map_err(FabricError::from)?;
+            let told = fabric.namespace(host)?.enter(|| offload::turn_off(&port.name))?;
+            told.map_err(io("turning segmentation offload off"))?;
         }
     }
     Ok(())

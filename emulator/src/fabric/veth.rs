@@ -72,7 +72,7 @@ fn interface(end: &End<'_>) -> LinkMessage {
 }
 
 /// Sets how many full-size packets a super-frame sent through the interface may have.
-pub fn set_segments(socket: &mut Socket, index: u32, segments: u32) -> Result<(), NetlinkError> {
+pub(super) fn set_segments(socket: &mut Socket, index: u32, segments: u32) -> Result<(), NetlinkError> {
     let mut message = LinkMessage::default();
     message.header.index = index;
     message.attributes = vec![LinkAttribute::GsoMaxSegs(segments)];

@@ -22,21 +22,21 @@ use super::wait::{self, Waiter};
 const POOL: usize = 32 << 20;
 /// Departures that may be planned; several can share a frame.
 const DEPARTURES: usize = 1 << 16;
-/// A forwarder ends its sleep early before a lonely departure: a packet that travels alone is one whose delay somebody will
-/// look at. Where packets leave closely one after the other, the processor is awake anyway.
+/// How much earlier than the next departure a forwarder ends its sleep, as waking up takes its time: the longer, the longer the
+/// processor slept.
 #[derive(Clone, Copy)]
 struct Vigil {
-    /// How long before the departure: about what waking up takes.
-    spin: Duration,
-    /// How long none may have been before it. With `spin` this bounds the share of a core that is spun away, so that a
-    /// thread with real-time priority leaves the rest to others.
-    lonely: Duration,
+    /// At most this part of the time since the last departure. It bounds the share of a core that is spun away, so that a thread
+    /// with real-time priority leaves the rest to others. Where packets leave closely one after the other, the processor is awake anyway.
+    part: u32,
+    /// And not more than this.
+    most: Duration,
 }
 
 /// At most 8 % of a core.
-const VIGIL: Vigil = Vigil { spin: Duration::from_micros(80), lonely: Duration::from_millis(1) };
-/// Of a precise forwarder that can't keep processors awake: more than waking up usually takes; at most half a core.
-const LONG_VIGIL: Vigil = Vigil { spin: Duration::from_micros(150), lonely: Duration::from_micros(300) };
+const VIGIL: Vigil = Vigil { part: 12, most: Duration::from_micros(160) };
+/// Of a precise forwarder that can't keep the processors awake: at most half a core.
+const LONG_VIGIL: Vigil = Vigil { part: 2, most: Duration::from_micros(200) };
 /// A kernel's word on when a frame arrived is taken if it is not further back than this; the clock may have been set.
 const OLDEST_ARRIVAL: Duration = Duration::from_millis(20);
 /// The number under which the waiter knows the bell.
@@ -212,8 +212,7 @@ impl Flight {
     fn pause(&self, vigil: Vigil) -> Option<Duration> {
         let starts = self.airs.iter().filter_map(Air::next_start);
         let due = starts.chain(self.schedule.next_due()).min()?;
-        let lonely = due.since(self.departed) >= vigil.lonely;
-        let early = if lonely { vigil.spin } else { Duration::ZERO };
+        let early = vigil.most.min(due.since(self.departed) / vigil.part);
         Some(due.since(Instant::now()).saturating_sub(early))
     }
 
