@@ -52,8 +52,9 @@ struct Round {
     host: [f64; 2],
 }
 
-/// Measures all of them one after the other, in rounds, each flow for `time`.
+/// Measures all of them one after the other, in rounds, each flow for `time` in all rounds together.
 pub(super) fn measure(choice: CarrierChoice, time: Duration, rattan: Option<&Path>) -> Result<Ceiling, BenchError> {
+    let time = time / ROUNDS as u32;
     let (mut ours, mut bare, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
     let mut carrier = "";
     for _ in 0..ROUNDS {
@@ -80,9 +81,9 @@ pub(super) fn measure(choice: CarrierChoice, time: Duration, rattan: Option<&Pat
 
 fn round(fabric: &Fabric, time: Duration) -> Result<Round, BenchError> {
     let measured = || {
-        let (before, began) = (host_time(), Instant::now());
+        let ((before, _), began) = (processor_times(), Instant::now());
         let (mbits, cores) = flow(fabric, time)?;
-        Ok::<_, BenchError>((mbits, cores, (host_time() - before) / began.elapsed().as_secs_f64()))
+        Ok::<_, BenchError>((mbits, cores, (processor_times().0 - before) / began.elapsed().as_secs_f64()))
     };
     let (tcp_mbits, cores, host) = measured()?;
     let datagrams_per_s = datagrams(fabric, 0, 1, time)?;
@@ -109,11 +110,13 @@ fn median(mut values: Vec<f64>) -> f64 {
     quantile(&values, 0.5)
 }
 
-/// Seconds of all processors together that were not idle since the host started; 0 if the kernel doesn't say.
-fn host_time() -> f64 {
+/// Seconds of all processors together since the host started: those that were not idle, and those in which a hypervisor ran something
+/// else instead; zeros if the kernel doesn't say.
+pub(super) fn processor_times() -> (f64, f64) {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
-    // user, nice, system, idle, iowait, irq, softirq, in hundredths (proc(5)).
-    let all = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(7);
-    let busy = all.enumerate().filter(|(which, _)| ![3, 4].contains(which));
-    busy.filter_map(|(_, hundredths)| hundredths.parse::<f64>().ok()).sum::<f64>() / 100.0
+    let hundredths = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let seconds: Vec<f64> = hundredths.filter_map(|time| Some(time.parse::<f64>().ok()? / 100.0)).collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal (proc(5)).
+    let of = |which: &[usize]| which.iter().filter_map(|&which| seconds.get(which)).sum();
+    (of(&[0, 1, 2, 5, 6]), of(&[7]))
 }

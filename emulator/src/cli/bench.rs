@@ -256,6 +256,12 @@ WAKING UP      how late a real-time thread of this host wakes up after a nap as 
         own.datagrams_per_s / 1e3,
         bare.datagrams_per_s / 1e3
     );
+    if figures.stolen_s > 0.0 {
+        said += &format!(
+            "a hypervisor kept processors from this host for {:.2} s meanwhile: no emulator's doing, but in the 99 of 100\n",
+            figures.stolen_s
+        );
+    }
     for warning in &figures.warnings {
         said += &format!("warning: {warning}\n");
     }

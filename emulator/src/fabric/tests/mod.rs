@@ -204,3 +204,21 @@ fn a_shape_that_was_changed_and_changed_back_is_told_once() {
         assert!(fabric.reshaped().is_empty());
     });
 }
+
+#[test]
+fn a_precise_carrier_keeps_the_processors_awake_or_says_that_it_may_not() {
+    isolated(|| {
+        let may = software::wait::keep_processors_awake().is_ok();
+        let (network, next_hops) = over_a_switch();
+        let carrier = software::Software::new(1).unwrap().precise();
+        let fabric = Fabric::build_with(Box::new(carrier), &network, &names(3), &next_hops).unwrap();
+        let refused = fabric.warnings().iter().any(|warning| warning.contains("processors can't be kept awake"));
+        assert_eq!(refused, !may, "{:?}", fabric.warnings());
+        if may {
+            // Whoever reads the device gets the wake-up time that is in force, in microseconds.
+            let mut in_force = [0xff; 4];
+            fs::File::open("/dev/cpu_dma_latency").unwrap().read_exact(&mut in_force).unwrap();
+            assert_eq!(i32::from_ne_bytes(in_force), 0);
+        }
+    });
+}
