@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use planner::units::ByteSize;
 use serde::{Deserialize, Serialize};
 
-use super::traffic::{datagrams, flows};
+use super::links::flow;
+use super::traffic::datagrams;
 use super::{BenchError, build, io, pair, quantile};
 use crate::fabric::{CarrierChoice, Shape};
 use crate::model;
@@ -51,17 +52,13 @@ pub fn measure(time: Duration) -> Result<HostFigures, BenchError> {
     let processors = processors(env.cores, time);
     let wake_up_us = wake_up(time);
     let fabric = build(&pair(&Shape::default()), CarrierChoice::Software)?;
-    let wait = || {
-        thread::sleep(time.mul_f64(0.8));
-        Ok(())
-    };
-    let (goodput, ((), cores)) = flows(&fabric, &[(0, 1)], time, || super::links::busy_while(wait))?;
+    let (tcp_mbits, cores) = flow(&fabric, time)?;
     let figures = HostFigures {
         cpu: env.cpu,
         kernel: env.kernel,
         cores: env.cores,
         processors,
-        tcp_mbits: goodput[0],
+        tcp_mbits,
         forwarder_cores: cores.unwrap_or(1.0),
         datagrams_per_s: datagrams(&fabric, 0, 1, time)?,
         wake_up_us,

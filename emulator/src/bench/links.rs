@@ -246,7 +246,7 @@ fn round_trip(shape: &Shape) -> Duration {
 }
 
 /// What `work` returns, and how many processors the forwarding thread keeps busy meanwhile.
-pub(super) fn busy_while<T>(work: impl FnOnce() -> Result<T, BenchError>) -> Result<(T, Option<f64>), BenchError> {
+fn busy_while<T>(work: impl FnOnce() -> Result<T, BenchError>) -> Result<(T, Option<f64>), BenchError> {
     let (before, began) = (forwarder_time(), Instant::now());
     let done = work()?;
     let cores = forwarder_time().zip(before).map(|(now, before)| (now - before) / began.elapsed().as_secs_f64());
