@@ -2,7 +2,7 @@
 //! make namespaces: `cargo xtask uml` boots User-Mode Linux for them. Elsewhere they say what is missing and skip;
 //! with `EMU_NETEM=required` in the environment they fail instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
@@ -163,6 +163,7 @@ fn a_change_keeps_what_is_under_way() {
     let fabric = link(slow.clone(), slow, 7);
     let (near, far) = (udp(&fabric, 0), udp(&fabric, 1));
     near.send_to(b"under way", far.local_addr().unwrap()).unwrap();
+    assert_eq!(fabric.vitals().unwrap().under_way, BTreeMap::from([(THERE, 1)]));
     fabric.set_shape(THERE, &Shape::default()).unwrap();
     assert_eq!(far.recv(&mut [0; 64]).unwrap(), 9);
 }

@@ -71,6 +71,16 @@ fn counters(fabric: &Fabric, direction: Direction, as_wanted: impl Fn(&Counters)
     }
 }
 
+/// Waits until so many packets are under way.
+#[track_caller]
+fn until_under_way(fabric: &Fabric, packets: &[(Direction, u64)]) {
+    let (begun, packets) = (Instant::now(), packets.iter().copied().collect());
+    while fabric.vitals().unwrap().under_way != packets {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", fabric.vitals().unwrap().under_way);
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn a_packet_takes_at_least_its_delay_and_its_transmission_and_is_counted() {
     isolated(|| {
@@ -185,11 +195,13 @@ fn what_waits_behind_a_slow_rate_goes_on_when_the_rate_rises() {
         let mut bytes = [0; 1208];
         assert_eq!(b.recv(&mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
         b.set_nonblocking(false).unwrap();
+        until_under_way(&fabric, &[(FORTH, 2)]);
         fabric.set_shape(FORTH, &Shape { rate: mbits(100.0), ..Shape::default() }).unwrap();
         for number in 1..=2 {
             b.recv(&mut bytes).unwrap();
             assert_eq!(bytes[0], number);
         }
+        until_under_way(&fabric, &[]);
     });
 }
 
