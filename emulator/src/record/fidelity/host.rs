@@ -19,9 +19,9 @@ pub struct HostSummary {
     pub own: Option<Spread>,
     /// Share that the hypervisor gave to others.
     pub stolen: Option<Spread>,
-    /// Share of one processor that looking at the host and the links took, and writing that down.
+    /// Milliseconds of a processor that looking at the host and the links took in a second, and writing that down.
     #[serde(default)]
-    pub looking: Option<Spread>,
+    pub looking_ms: Option<Spread>,
     /// Share of the time in which something waited for a processor; `None` where the kernel doesn't tell.
     pub cpu_pressure: Option<Spread>,
     /// Likewise for the disk.
@@ -85,9 +85,9 @@ pub fn host(tally: &Tally) -> Option<HostSummary> {
         busy: of(&|second| Some(second.cpu.busy)),
         own: of(&|second| second.cpu.own),
         stolen: of(&|second| Some(second.cpu.stolen)),
-        looking: of(&|second| {
+        looking_ms: of(&|second| {
             let looked = !second.looking.is_zero();
-            looked.then(|| second.looking.as_secs_f64() / second.over.as_secs_f64().max(1e-3))
+            looked.then(|| second.looking.as_secs_f64() * 1e3 / second.over.as_secs_f64().max(1e-3))
         }),
         cpu_pressure: pressure(|pressure| pressure.cpu),
         io_pressure: pressure(|pressure| pressure.io),
