@@ -2,13 +2,15 @@
 //! make namespaces: `cargo xtask uml` boots User-Mode Linux for them. Elsewhere they say what is missing and skip;
 //! with `EMU_NETEM=required` in the environment they fail instead.
 
+mod netem;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use emulator::fabric::{CarrierChoice, Direction, Fabric, Network, Shape, probe};
+use emulator::fabric::{CarrierChoice, Direction, Fabric, Network, Shape};
 use emulator::scenario::network::{Airtime, Distribution, Link, Loss, Medium, Queue};
 use planner::units::{ByteSize, Rate};
 
@@ -17,18 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How much later than netem plans a packet may arrive at best, there and back.
 const OVERHEAD: Duration = Duration::from_millis(3);
 const THERE: Direction = Direction { from: 0, to: 1 };
-
-/// Whether netem works here; says so if not.
-fn netem_works() -> bool {
-    match probe::netem(true) {
-        Ok(()) => true,
-        Err(error) if std::env::var_os("EMU_NETEM").is_some() => panic!("netem is required: {error}"),
-        Err(error) => {
-            eprintln!("skipped: {error}");
-            false
-        }
-    }
-}
 
 fn build(network: &Network, seed: u64) -> Fabric {
     let count = network.hosts();
@@ -110,7 +100,7 @@ fn arrivals(fabric: &Fabric, count: u32) -> BTreeSet<u32> {
 
 #[test]
 fn shapes_read_back_equal() {
-    if !netem_works() {
+    if !netem::works() {
         return;
     }
     let fabric = link(Shape::default(), Shape::default(), 7);
@@ -141,7 +131,7 @@ fn shapes_read_back_equal() {
 
 #[test]
 fn delay_is_what_was_asked_and_changes_at_once() {
-    if !netem_works() {
+    if !netem::works() {
         return;
     }
     let delay = |ms| Shape { delay: Duration::from_millis(ms), ..Shape::default() };
@@ -156,7 +146,7 @@ fn delay_is_what_was_asked_and_changes_at_once() {
 
 #[test]
 fn a_change_keeps_what_is_under_way() {
-    if !netem_works() {
+    if !netem::works() {
         return;
     }
     let slow = Shape { delay: Duration::from_millis(400), ..Shape::default() };
@@ -170,7 +160,7 @@ fn a_change_keeps_what_is_under_way() {
 
 #[test]
 fn rate_is_what_was_asked() {
-    if !netem_works() {
+    if !netem::works() {
         return;
     }
     for (mbits, bytes) in [(10.0, 3_000_000), (100.0, 20_000_000)] {
@@ -196,7 +186,7 @@ fn rate_is_what_was_asked() {
 
 #[test]
 fn losses_come_in_bursts_and_are_counted() {
-    if !netem_works() {
+    if !netem::works() {
         return;
     }
     const COUNT: u32 = 10_000;
@@ -224,7 +214,7 @@ fn losses_come_in_bursts_and_are_counted() {
 
 #[test]
 fn jitter_spreads_the_delay_by_its_distribution() {
-    if !netem_works() {
+    if !netem::works() {
         return;
     }
     const COUNT: usize = 400;
@@ -262,7 +252,7 @@ fn jitter_spreads_the_delay_by_its_distribution() {
 
 #[test]
 fn a_medium_of_twenty_hosts_is_built_and_read_back() {
-    if !netem_works() {
+    if !netem::works() {
         return;
     }
     let shape = |from: usize, to: usize| Shape {
@@ -280,7 +270,7 @@ fn a_medium_of_twenty_hosts_is_built_and_read_back() {
 
 #[test]
 fn every_ordered_pair_of_a_medium_has_its_own_shape() {
-    if !netem_works() {
+    if !netem::works() {
         return;
     }
     const COUNT: usize = 4;

@@ -10,7 +10,11 @@ pub const MOST_HOSTS: usize = (1 << 24) - 2;
 
 /// The host's address: 10.0.0.1 for host 0, and so on upwards. The caller keeps `host` below [`MOST_HOSTS`].
 pub fn address(host: usize) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + (host as u32 & 0x00ff_ffff)))
+    IpAddr::V4(Ipv4Addr::from_bits(bits(host)))
+}
+
+fn bits(host: usize) -> u32 {
+    0x0a00_0001 + (host as u32 & 0x00ff_ffff)
 }
 
 /// As few prefixes as have the addresses of these hosts and no others: each the first address, and how many of its bits
@@ -19,12 +23,10 @@ pub fn prefixes(hosts: Range<usize>) -> Vec<(IpAddr, u8)> {
     let mut prefixes = Vec::new();
     let mut host = hosts.start;
     while host < hosts.end {
-        let address = address(host);
-        let IpAddr::V4(v4) = address else { unreachable!("hosts have addresses of version 4") };
-        // A prefix of 2^bits addresses begins where that many bits are zero.
-        let bits = v4.to_bits().trailing_zeros().min((hosts.end - host).ilog2());
-        prefixes.push((address, 32 - bits as u8));
-        host += 1 << bits;
+        // A prefix of 2^free addresses begins where that many bits are zero.
+        let free = bits(host).trailing_zeros().min((hosts.end - host).ilog2());
+        prefixes.push((address(host), 32 - free as u8));
+        host += 1 << free;
     }
     prefixes
 }

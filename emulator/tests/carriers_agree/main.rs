@@ -17,13 +17,15 @@
 //! - netem may flip a bit in the Ethernet header, and such a packet arrives unharmed if it is in the sender's address: 48 bits of all.
 //! - Correlated jitter, CoDel and shared air are left to links in software.
 
+#[path = "../netem/mod.rs"]
+mod netem;
 mod statistics;
 mod stream;
 
 use std::thread;
 use std::time::Duration;
 
-use emulator::fabric::{Shape, probe};
+use emulator::fabric::Shape;
 use emulator::scenario::network::{Distribution, Loss, Queue};
 use planner::units::Rate;
 use statistics::{Estimate, quantile, smirnov_apart, smirnov_from};
@@ -33,18 +35,6 @@ use stream::{Carried, Stream, both, now, settle};
 const SLACK: f64 = 0.6;
 /// UDP's, IP's and Ethernet's headers.
 const HEADERS: usize = 8 + 20 + 14;
-
-/// Whether netem works here; says so if not.
-fn netem_works() -> bool {
-    match probe::netem(true) {
-        Ok(()) => true,
-        Err(error) if std::env::var_os("EMU_NETEM").is_some() => panic!("netem is required: {error}"),
-        Err(error) => {
-            eprintln!("skipped: {error}");
-            false
-        }
-    }
-}
 
 /// A comparison: how far netem is from theory, software from theory, and both from each other; 1 is as far as may be.
 struct Row {
@@ -137,7 +127,7 @@ fn in_turns(carriers: &mut [Carried; 2], rounds: u32, period: f64, bytes: impl F
 
 #[test]
 fn delays_are_distributed_alike() {
-    if !netem_works() {
+    if !netem::works() {
         return;
     }
     let plain = |delay| Shape { delay: ms(delay), ..Shape::default() };
@@ -285,7 +275,7 @@ fn chances() -> Vec<Chance> {
 
 #[test]
 fn chance_strikes_alike() {
-    if !netem_works() {
+    if !netem::works() {
         return;
     }
     // Portions that a receiver's buffer holds, and time for a carrier between them.
@@ -362,7 +352,7 @@ fn middle(mut values: Vec<f64>) -> f64 {
 
 #[test]
 fn rates_and_queues_are_alike() {
-    if !netem_works() {
+    if !netem::works() {
         return;
     }
     /// Of a rate.

@@ -1,4 +1,4 @@
-//! The schedule of an open load.
+//! Which requests are offered when.
 
 use std::thread;
 use std::time::Duration;
@@ -28,10 +28,13 @@ pub fn schedule(rate_per_s: f64, arrival: Arrival, seed: u64) -> impl Iterator<I
     })
 }
 
-/// Offers each request of an open load at its instant, up to the one at which the desk closes. Whoever closes it unparks
-/// this thread.
+/// Offers what is due without an answer: of a closed load as many as are to be under way, at once; of an open one each request at
+/// its instant, up to the one at which the desk closes. Whoever closes it unparks this thread.
 pub fn keep(shared: &Shared, start: Instant) {
-    let Load::Open { rate_per_s, arrival } = shared.config.load else { return };
+    let (rate_per_s, arrival) = match shared.config.load {
+        Load::Closed { concurrency } => return (0..concurrency).for_each(|_| shared.offer(start)),
+        Load::Open { rate_per_s, arrival } => (rate_per_s, arrival),
+    };
     for offset in schedule(rate_per_s, arrival, shared.config.seed) {
         let due = start + offset;
         loop {

@@ -3,7 +3,7 @@
 //! Under an open load a request is scheduled at its instant whether or not the connection can take it; under
 //! a closed one, the instant an answer arrives. The **desk** ([`desk`]) holds what was offered and has no
 //! answer. One thread connects and writes ([`connection`]); one reads and never waits for the writer, so
-//! that full pipes both ways can't block each other; one keeps the open load's schedule ([`load`]).
+//! that full pipes both ways can't block each other; one keeps the load's schedule ([`load`]).
 //! After a broken connection, everything without an answer is sent again, in order, before anything new. So a request
 //! survives its dispatcher as well: whoever answers on the dispatcher's address next is sent it again. A client
 //! draws a number for its **session**, by which the dispatcher knows it over all its connections, and acknowledges each
@@ -97,7 +97,7 @@ pub fn run(
         match command {
             Command::Start => start(&shared, &mut load)?,
             Command::Finish { wait } => {
-                if finish(&shared, load.as_ref().and_then(Option::as_ref), wait, &commands) {
+                if finish(&shared, load.as_ref(), wait, &commands) {
                     return Ok(());
                 }
             }
@@ -109,24 +109,13 @@ pub fn run(
     Ok(())
 }
 
-/// Begins the load, unless it has begun: `load` is its thread, if it needs one.
-fn start(shared: &Arc<Shared>, load: &mut Option<Option<JoinHandle<()>>>) -> Result<(), ProgramError> {
-    if load.is_some() {
-        return Ok(());
+/// Begins the load on a thread of its own, unless it has begun.
+fn start(shared: &Arc<Shared>, load: &mut Option<JoinHandle<()>>) -> Result<(), ProgramError> {
+    if load.is_none() {
+        let (shared, now) = (shared.clone(), Instant::now());
+        let offer = move || load::keep(&shared, now);
+        *load = Some(thread::Builder::new().name("load".to_owned()).spawn(offer).map_err(thread_refused)?);
     }
-    let now = Instant::now();
-    let thread = match shared.config.load {
-        Load::Closed { concurrency } => {
-            (0..concurrency).for_each(|_| shared.offer(now));
-            None
-        }
-        Load::Open { .. } => {
-            let shared = shared.clone();
-            let offer = move || load::keep(&shared, now);
-            Some(thread::Builder::new().name("load".to_owned()).spawn(offer).map_err(thread_refused)?)
-        }
-    };
-    *load = Some(thread);
     Ok(())
 }
 

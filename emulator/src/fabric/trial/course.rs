@@ -21,10 +21,12 @@ const SINGLES_LAST: Duration = Duration::from_millis(400);
 const VARIED_SINGLES_LAST: Duration = Duration::from_secs(1);
 /// How long a train is to last that travels while others do, and how many packets it may have.
 const TRAIN: Duration = Duration::from_millis(100);
-const CARS: RangeInclusive<u64> = 5..=200;
+const CARS: RangeInclusive<u64> = LEAST_CARS..=200;
 /// The same of one that has the machine to itself: what a processor can send in time.
 const TRAIN_ALONE: Duration = Duration::from_millis(25);
-const CARS_ALONE: RangeInclusive<u64> = 5..=2500;
+const CARS_ALONE: RangeInclusive<u64> = LEAST_CARS..=2500;
+/// A rate is told from so many packets of a train on.
+pub(super) const LEAST_CARS: u64 = 5;
 /// Shorter ones tell more of when threads wake up than of the rate.
 pub(super) const SHORTEST: Duration = Duration::from_millis(20);
 /// And slower links are not kept waiting for.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use planner::units::{ByteSize, Rate};
 
-use self::course::{Course, SHORTEST};
+use self::course::{Course, LEAST_CARS, SHORTEST};
 use self::datagrams::{Arrival, Heard, travel};
 use super::distribution::{ENTRIES, SCALE, table};
 use super::{Direction, Fabric, FabricError, Network, Shape};
@@ -27,8 +27,6 @@ const MOST: usize = 64;
 const ALONE: Duration = Duration::from_secs(1);
 /// A spread is told from so many single packets on.
 const SPREAD: usize = 16;
-/// And a rate from so many packets of a train.
-const CARS: u64 = 5;
 /// Of the time in which a train arrived, the link may have waited for its sender for so much.
 const WAITED: f64 = 0.02;
 
@@ -186,7 +184,7 @@ fn rate(train: &[Arrival], asked: Rate) -> Option<Rate> {
     let times = train.iter().map(|arrival| arrival.at);
     let arriving = times.clone().max()?.saturating_sub(times.min()?);
     let cars = train.len() as u64;
-    if cars < CARS || 2 * arriving < SHORTEST || waited > arriving.mul_f64(WAITED) {
+    if cars < LEAST_CARS || 2 * arriving < SHORTEST || waited > arriving.mul_f64(WAITED) {
         return None;
     }
     let bits = (cars - 1) * Shape::PACKET * 8;
