@@ -1,6 +1,8 @@
 //! Ethernet frames as packet sockets hand them out with `PACKET_VNET_HDR`: behind a header that says which
 //! checksum is still to be filled in, and whether this is a super-frame that stands for many packets.
 
+pub mod merge;
+
 /// Bytes of the header that precedes every frame: `struct virtio_net_hdr` of Linux's uapi/linux/virtio_net.h.
 pub const OFFLOAD_BYTES: usize = 10;
 /// Bytes of an Ethernet header.
@@ -9,6 +11,7 @@ pub const ETHERNET: usize = 14;
 pub const MOST_HEADER: usize = 256;
 
 const NEEDS_CHECKSUM: u8 = 1;
+const GSO_NONE: u8 = 0;
 const GSO_TCP4: u8 = 1;
 const GSO_TCP6: u8 = 4;
 const GSO_UDP: u8 = 5;
@@ -16,6 +19,14 @@ const GSO_ECN: u8 = 0x80;
 
 const IPV4: [u8; 2] = [0x08, 0x00];
 const IPV6: [u8; 2] = [0x86, 0xdd];
+/// Of IP's protocol field.
+const TCP: u8 = 6;
+/// Where in a TCP header the checksum is.
+const TCP_CHECKSUM: u16 = 16;
+/// TCP's flags.
+const PSH: u8 = 0x08;
+const FIN: u8 = 0x01;
+const CWR: u8 = 0x80;
 
 /// What is left to do for a frame, as in `struct virtio_net_hdr` (whose `hdr_len` is filled in on writing).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +63,7 @@ impl Offload {
 pub struct Layout {
     /// How many; 1 unless it is a super-frame.
     pub packets: u16,
-    /// Bytes of the headers that each of them has, 0 if it is one packet.
+    /// Bytes of the headers that each of them has; 0 for one packet that isn't TCP with a payload and a checksum still to be filled in.
     header: u16,
     /// Bytes of payload in each but the last.
     segment: u16,
@@ -64,26 +75,30 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Understands a frame. What isn't TCP or UDP over IP in a super-frame is taken for one packet.
+    /// Understands a frame. What isn't TCP over IP, nor UDP over IP in a super-frame, is taken for one packet without headers.
     pub fn read(frame: &[u8], offload: Offload) -> Layout {
         let one = Layout { packets: 1, length: frame.len() as u32, offload, ..Layout::default() };
-        Layout::of_super_frame(frame, offload).unwrap_or(one)
+        Layout::with_headers(frame, offload).unwrap_or(one)
     }
 
-    fn of_super_frame(frame: &[u8], offload: Offload) -> Option<Layout> {
+    fn with_headers(frame: &[u8], offload: Offload) -> Option<Layout> {
         let transport = usize::from(offload.csum_start);
+        let (least_ip, protocol) = match frame.get(12..14)? {
+            ethertype if ethertype == IPV4 => (20, *frame.get(ETHERNET + 9)?),
+            ethertype if ethertype == IPV6 => (40, *frame.get(ETHERNET + 6)?),
+            _ => return None,
+        };
         let transport_header = match offload.gso & !GSO_ECN {
-            GSO_TCP4 | GSO_TCP6 => usize::from(*frame.get(transport + 12)? >> 4) * 4,
+            GSO_NONE if protocol != TCP || offload.csum_offset != TCP_CHECKSUM => return None,
+            GSO_NONE | GSO_TCP4 | GSO_TCP6 => usize::from(*frame.get(transport + 12)? >> 4) * 4,
             GSO_UDP => 8,
             _ => return None,
         };
-        let least_ip = match frame.get(12..14)? {
-            ethertype if ethertype == IPV4 => 20,
-            ethertype if ethertype == IPV6 => 40,
-            _ => return None,
-        };
         let header = transport + transport_header;
-        let segment = usize::from(offload.gso_size);
+        let segment = match offload.gso {
+            GSO_NONE => frame.len().checked_sub(header)?,
+            _ => usize::from(offload.gso_size),
+        };
         let understood = offload.flags & NEEDS_CHECKSUM != 0
             && transport_header >= 8
             && transport >= ETHERNET + least_ip
@@ -93,7 +108,7 @@ impl Layout {
         Some(Layout {
             packets: u16::try_from(payload.div_ceil(segment)).ok()?,
             header: header as u16,
-            segment: segment as u16,
+            segment: u16::try_from(segment).ok()?,
             length: frame.len() as u32,
             transport: transport as u16,
             offload,
@@ -115,7 +130,7 @@ impl Layout {
         u32::from(count) * u32::from(self.header) + self.payload(first, count).len() as u32
     }
 
-    /// Where in the frame the payload of these packets is (for a single packet, all of it).
+    /// Where in the frame the payload of these packets is (for a packet without headers, all of it).
     pub fn payload(&self, first: u16, count: u16) -> std::ops::Range<usize> {
         if self.header == 0 {
             return 0..self.length();
@@ -125,8 +140,8 @@ impl Layout {
         start.min(self.length())..(start + usize::from(count) * segment).min(self.length())
     }
 
-    /// Writes what precedes the payload of these packets: the bytes for the kernel and, in a super-frame,
-    /// their own headers made from those of the super-frame, with which `frame` begins. Returns how many bytes.
+    /// Writes what precedes the payload of these packets: the bytes for the kernel and their own headers, made
+    /// from those with which `frame` begins. Returns how many bytes.
     pub fn write_head(
         &self,
         frame: &[u8],
@@ -157,17 +172,11 @@ impl Layout {
         let transport = usize::from(self.transport);
         let payload = self.payload(first, count).len();
         let after_ip = header.len() - transport + payload;
-        let old_after_ip = self.length() - transport;
         if header[12..14] == IPV4 {
-            put(header, ETHERNET + 2, (transport - ETHERNET + after_ip) as u16);
             let id = get(header, ETHERNET + 4);
             put(header, ETHERNET + 4, id.wrapping_add(first));
-            put(header, ETHERNET + 10, 0);
-            let sum = !fold(sum(&header[ETHERNET..transport]));
-            put(header, ETHERNET + 10, sum);
-        } else {
-            put(header, ETHERNET + 4, (transport - ETHERNET - 40 + after_ip) as u16);
         }
+        set_length(header, self.offload, self.length() - transport, after_ip);
         if self.offload.gso == GSO_UDP {
             put(header, transport + 4, after_ip as u16);
         } else {
@@ -175,21 +184,14 @@ impl Layout {
             let sequence = u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
             let sequence = sequence.wrapping_add(u32::from(first) * u32::from(self.segment));
             header[at..at + 4].copy_from_slice(&sequence.to_be_bytes());
-            let (fin, psh, cwr) = (0x01, 0x08, 0x80);
             let mut cleared = 0;
             if first + count < self.packets {
-                cleared |= fin | psh;
+                cleared |= FIN | PSH;
             }
             if first > 0 {
-                cleared |= cwr;
+                cleared |= CWR;
             }
             header[transport + 13] &= !cleared;
-        }
-        // The checksum field holds the sum of the pseudo-header, of which the length is a part.
-        let at = transport + usize::from(self.offload.csum_offset);
-        if at + 2 <= header.len() {
-            let pseudo = u64::from(get(header, at)) + u64::from(!(old_after_ip as u16)) + after_ip as u64;
-            put(header, at, fold(pseudo));
         }
     }
 
@@ -205,6 +207,25 @@ impl Layout {
             };
             put(packet, at, sum);
         }
+    }
+}
+
+/// Writes into IP headers that `after_ip` bytes follow them instead of `before`, with the checksums that depend on it.
+fn set_length(header: &mut [u8], offload: Offload, before: usize, after_ip: usize) {
+    let transport = usize::from(offload.csum_start);
+    if header[12..14] == IPV4 {
+        put(header, ETHERNET + 2, (transport - ETHERNET + after_ip) as u16);
+        put(header, ETHERNET + 10, 0);
+        let sum = !fold(sum(&header[ETHERNET..transport]));
+        put(header, ETHERNET + 10, sum);
+    } else {
+        put(header, ETHERNET + 4, (transport - ETHERNET - 40 + after_ip) as u16);
+    }
+    // The checksum field holds the sum of the pseudo-header, of which the length is a part.
+    let at = transport + usize::from(offload.csum_offset);
+    if at + 2 <= header.len() {
+        let pseudo = u64::from(get(header, at)) + u64::from(!(before as u16)) + after_ip as u64;
+        put(header, at, fold(pseudo));
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! Every interface of a host is one end of a pair whose other end is in a namespace of the carrier's own, the hub.
 //! There one thread reads and writes frames through packet sockets (with offload headers, so that TCP's super-frames
-//! pass whole where nobody could tell) and lets every frame leave when its direction's [`shape`] says.
+//! pass whole where nobody could tell) and lets every frame leave when its direction's [`shape`] says. Packets of a TCP connection that
+//! leave at the same moment are handed over as one super-frame ([`frame::merge`]).
 //!
 //! ```text
 //! host a ── pair ── socket ─▶ which direction? ─▶ shape ─▶ schedule ─▶ socket ── pair ── host b

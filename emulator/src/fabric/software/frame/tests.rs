@@ -133,3 +133,81 @@ proptest! {
         Layout::finish_checksum(&mut copy, Offload::read(&head));
     }
 }
+
+/// Bytes for the kernel and headers, and how much payload follows, of each of these parts of a super-frame.
+fn heads(frame: &[u8], offload: Offload, parts: &[u16]) -> Vec<(Vec<u8>, usize)> {
+    let layout = Layout::read(frame, offload);
+    let (mut first, mut heads) = (0, Vec::new());
+    for part in parts.iter().cycle() {
+        let count = (*part).min(layout.packets - first);
+        if count == 0 {
+            break;
+        }
+        let mut head = [0; OFFLOAD_BYTES + MOST_HEADER];
+        let length = layout.write_head(frame, first, count, &mut head);
+        heads.push((head[..length].to_vec(), layout.payload(first, count).len()));
+        first += count;
+    }
+    heads
+}
+
+/// The head of what these become, and how many were taken.
+fn merged(heads: &[(Vec<u8>, usize)]) -> (Vec<u8>, usize) {
+    let (mut first, payload) = heads[0].clone();
+    let mut run = merge::Run::begin(&first, payload);
+    let taken = heads[1..].iter().take_while(|(head, payload)| run.takes(&first, head, *payload)).count();
+    run.finish(&mut first);
+    (first, 1 + taken)
+}
+
+proptest! {
+    #[test]
+    fn what_was_taken_apart_is_merged_into_what_it_was(
+        ipv6: bool,
+        pushes: bool,
+        payload in 1usize..60_000,
+        segment in 500u16..1460,
+        options in (0usize..10).prop_map(|n| n * 4),
+        parts in prop::collection::vec(1u16..5, 1..5),
+    ) {
+        let (frame, offload) = super_frame(ipv6, payload, segment, options, 0x10 | if pushes { PSH } else { 0 });
+        let heads = heads(&frame, offload, &parts);
+        let (head, taken) = merged(&heads);
+        prop_assert_eq!(taken, heads.len());
+        let header = usize::from(offload.csum_start) + 20 + options;
+        prop_assert_eq!(&head[OFFLOAD_BYTES..], &frame[..header]);
+        let left = Offload::read(head[..OFFLOAD_BYTES].try_into().expect("ten bytes"));
+        // A single packet stays one.
+        prop_assert_eq!(left, if heads.len() > 1 || Layout::read(&frame, offload).packets > 1 { offload } else {
+            Offload { gso: GSO_NONE, gso_size: 0, ..offload }
+        });
+    }
+
+    #[test]
+    fn packets_that_differ_in_anything_else_are_never_merged(
+        ipv6: bool,
+        options in (0usize..10).prop_map(|n| n * 4),
+        at in 0usize..100,
+        flip in 1u8..=255,
+    ) {
+        let (frame, offload) = super_frame(ipv6, 3000, 1000, options, 0x10);
+        let mut heads = heads(&frame, offload, &[1]);
+        let transport = usize::from(offload.csum_start);
+        let at = at % (heads[1].0.len() - OFFLOAD_BYTES);
+        // What depends on the rest of the packet, and what says only that the receiver is to hand on what it has.
+        let lengths = if ipv6 { vec![18, 19] } else { vec![16, 17, 24, 25] };
+        let sums = [transport + 16, transport + 17];
+        let pushes = at == transport + 13 && flip == PSH;
+        prop_assume!(!lengths.contains(&at) && !sums.contains(&at) && !pushes);
+        heads[1].0[OFFLOAD_BYTES + at] ^= flip;
+        prop_assert_eq!(merged(&heads).1, 1, "byte {}", at);
+    }
+
+    #[test]
+    fn no_head_however_broken_stops_a_run(one in prop::collection::vec(any::<u8>(), 0..200), other in prop::collection::vec(any::<u8>(), 0..200)) {
+        let (mut first, payload) = (one, other.len());
+        let mut run = merge::Run::begin(&first, payload);
+        run.takes(&first, &other, payload);
+        run.finish(&mut first);
+    }
+}
