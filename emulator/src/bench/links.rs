@@ -253,12 +253,15 @@ fn busy_while<T>(work: impl FnOnce() -> Result<T, BenchError>) -> Result<(T, Opt
     Ok((done, cores))
 }
 
-/// Seconds that the forwarding thread has run; `None` if there is none.
+/// Seconds that the forwarding threads have run; `None` if there are none.
 fn forwarder_time() -> Option<f64> {
-    let tasks = fs::read_dir("/proc/self/task").ok()?;
-    let mut folders = tasks.flatten().map(|task| task.path());
+    let tasks = fs::read_dir("/proc/self/task").ok()?.flatten().map(|task| task.path());
     let forwards =
         |path: &std::path::PathBuf| fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "forwarder");
-    let times = fs::read_to_string(folders.find(forwards)?.join("schedstat")).ok()?;
-    Some(times.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
+    let time = |path: std::path::PathBuf| {
+        let times = fs::read_to_string(path.join("schedstat")).ok()?;
+        times.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let times: Vec<f64> = tasks.filter(forwards).filter_map(time).collect();
+    (!times.is_empty()).then(|| times.iter().sum::<f64>() / 1e9)
 }

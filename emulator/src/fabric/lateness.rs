@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Buckets: below 1 ns, 2 ns, 4 ns, … 2^39 ns (nine minutes).
 const BUCKETS: usize = 40;
 
-/// How well the forwarding thread keeps up: it alone writes, any thread may read.
+/// How well the forwarding threads keep up.
 pub struct Monitor {
     lateness: [AtomicU64; BUCKETS],
     strays: AtomicU64,
@@ -21,12 +21,12 @@ impl Monitor {
     pub(in crate::fabric) fn late(&self, late: Duration) {
         let nanos = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
         let bucket = (u64::BITS - nanos.leading_zeros()) as usize;
-        bump(&self.lateness[bucket.min(BUCKETS - 1)], 1);
+        self.lateness[bucket.min(BUCKETS - 1)].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a frame that was for nobody.
     pub(in crate::fabric) fn stray(&self) {
-        bump(&self.strays, 1);
+        self.strays.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How late departures were so far.
@@ -38,11 +38,6 @@ impl Monitor {
     pub fn strays(&self) -> u64 {
         self.strays.load(Ordering::Relaxed)
     }
-}
-
-/// Adds to a counter that no other thread writes, which is cheaper than an atomic addition.
-pub(in crate::fabric) fn bump(counter: &AtomicU64, by: u64) {
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
 }
 
 /// How many departures were how late, in buckets of powers of two.

@@ -48,6 +48,11 @@ impl<T> Air<T> {
         self.stations[station].push_back((now, what));
     }
 
+    /// All that waits.
+    pub fn waiting_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.stations.iter_mut().flatten().map(|(_, what)| what)
+    }
+
     /// When the next transmission begins, by what waits now.
     pub fn next_start(&self) -> Option<Instant> {
         let first = self.stations.iter().filter_map(|queue| Some(queue.front()?.0)).min()?;

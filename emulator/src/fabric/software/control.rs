@@ -1,15 +1,20 @@
-//! What the forwarding thread shares with the rest: what it has counted, and changes it is to make.
+//! The forwarding threads, and what they share with the rest: what they have counted, and changes that they are to make.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 
+use super::load::Growth;
 use super::wait::{self, Bell};
-use crate::fabric::lateness::{Monitor, bump};
+use crate::fabric::lateness::Monitor;
 use crate::fabric::{Counters, Shape};
 
-/// Counters of one direction, written by the forwarding thread alone.
+/// Counters of one direction, written by the forwarding thread alone that has it; in a cache line of their own, since another may have
+/// the next.
 #[derive(Default)]
+#[repr(align(64))]
 pub struct Tally {
     packets: AtomicU64,
     bytes: AtomicU64,
@@ -77,70 +82,119 @@ impl Tally {
     }
 }
 
-/// What both sides see.
+/// Adds to a counter that no other thread writes, which is cheaper than an atomic addition.
+fn bump(counter: &AtomicU64, by: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+}
+
+/// What all sides see.
 pub struct Shared {
-    /// By path, as the forwarder counts them.
+    /// By path, as the forwarders count them.
     pub tallies: Box<[Tally]>,
-    /// How well the thread keeps up.
+    /// How well the threads keep up.
     pub monitor: Arc<Monitor>,
+    /// When there is another thread.
+    pub growth: Growth,
     changes: Mutex<Changes>,
     made: Condvar,
-    bell: Bell,
 }
 
 #[derive(Default)]
 struct Changes {
-    wanted: Vec<(usize, Shape)>,
-    // How many have been asked for and made since the start.
+    /// Not made yet. Whoever has the path makes them.
+    wanted: Vec<Wanted>,
+    // How many have been asked for since the start.
     asked: u64,
-    made: u64,
+    /// One for each thread.
+    bells: Vec<Arc<Bell>>,
+    threads: Vec<JoinHandle<()>>,
     begun: bool,
     stop: bool,
-    /// Why the thread has ended.
+    /// Why the first thread that ended did.
     ended: Option<String>,
     priority_refused: Option<String>,
     wakefulness_refused: Option<String>,
 }
 
+struct Wanted {
+    ticket: u64,
+    path: u32,
+    shape: Shape,
+}
+
+impl Changes {
+    fn ring(&self) {
+        // It fails only when it has been rung 2^64 - 2 times without being heard.
+        self.bells.iter().for_each(|bell| drop(bell.write(1)));
+    }
+}
+
 impl Shared {
     /// For so many paths.
-    ///
-    /// # Errors
-    /// When the kernel has no eventfd left.
-    pub fn new(paths: usize, monitor: Arc<Monitor>) -> io::Result<Shared> {
-        Ok(Shared {
+    pub fn new(paths: usize, monitor: Arc<Monitor>, growth: Growth) -> Shared {
+        Shared {
             tallies: (0..paths).map(|_| Tally::default()).collect(),
             monitor,
+            growth,
             changes: Mutex::default(),
             made: Condvar::new(),
-            bell: wait::bell()?,
-        })
+        }
     }
 
-    /// What the forwarding thread waits for besides frames.
-    pub fn bell(&self) -> &Bell {
-        &self.bell
+    /// Starts a forwarding thread if there may be one more. The bell that it gets rings when [`Shared::make_changes`] is to be called.
+    /// When one thread ends, all are asked to.
+    ///
+    /// # Errors
+    /// The kernel's; its place remains taken.
+    pub fn start(self: &Arc<Shared>, work: impl FnOnce(&Bell) -> io::Result<()> + Send + 'static) -> io::Result<bool> {
+        let bell = Arc::new(wait::bell()?);
+        {
+            let mut changes = self.changes();
+            if changes.stop || changes.bells.len() >= self.growth.threads.max(1) {
+                return Ok(false);
+            }
+            changes.bells.push(Arc::clone(&bell));
+        }
+        let shared = Arc::clone(self);
+        let thread = thread::Builder::new().name("forwarder".to_owned()).spawn(move || {
+            wait::sharpen_timers();
+            if let Err(error) = wait::take_priority() {
+                wait::shorten_slice();
+                shared.changes().priority_refused = Some(error.to_string());
+            }
+            let reason = match panic::catch_unwind(AssertUnwindSafe(|| work(&bell))) {
+                Ok(Ok(())) => "it was stopped".to_owned(),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "a mistake in it".to_owned(),
+            };
+            shared.end(reason);
+        })?;
+        self.changes().threads.push(thread);
+        Ok(true)
+    }
+
+    /// How many threads forward.
+    pub fn threads(&self) -> usize {
+        self.changes().threads.len()
     }
 
     /// Gives a path another shape, and returns when that is done, with the reason if it can't be.
-    pub fn set_shape(&self, path: usize, shape: &Shape) -> Result<(), String> {
+    pub fn set_shape(&self, path: u32, shape: &Shape) -> Result<(), String> {
         let mut changes = self.changes();
-        changes.wanted.push((path, shape.clone()));
         changes.asked += 1;
         let ticket = changes.asked;
-        self.ring();
-        loop {
-            if changes.made >= ticket {
-                return Ok(());
-            }
+        changes.wanted.push(Wanted { ticket, path, shape: shape.clone() });
+        changes.ring();
+        while changes.wanted.iter().any(|wanted| wanted.ticket == ticket) {
             if let Some(reason) = &changes.ended {
                 return Err(reason.clone());
             }
             changes = self.made.wait(changes).unwrap_or_else(PoisonError::into_inner);
         }
+        Ok(())
     }
 
-    /// Returns when the forwarding thread is at work, or has ended.
+    /// Returns when a forwarding thread is at work, or has ended.
     pub fn await_beginning(&self) {
         let mut changes = self.changes();
         while !changes.begun && changes.ended.is_none() {
@@ -148,47 +202,58 @@ impl Shared {
         }
     }
 
-    /// For the forwarding thread: it is at work.
+    /// For a forwarding thread: it is at work.
     pub fn begin(&self) {
         self.changes().begun = true;
         self.made.notify_all();
     }
 
-    /// Asks the forwarding thread to end.
+    /// Asks all forwarding threads to end, and returns when they have.
     pub fn stop(&self) {
-        self.changes().stop = true;
-        self.ring();
+        {
+            let mut changes = self.changes();
+            changes.stop = true;
+            changes.ring();
+        }
+        loop {
+            // One that has just been started by another is known before that one ends.
+            let thread = self.changes().threads.pop();
+            let Some(thread) = thread else { return };
+            // Whatever ended it has been told already.
+            let _ = thread.join();
+        }
     }
 
-    /// For the forwarding thread, after the bell: makes the changes that are wanted. `false`: it is to end.
-    pub fn make_changes(&self, mut make: impl FnMut(usize, &Shape)) -> bool {
-        let _ = self.bell.read();
+    /// For a forwarding thread, at its beginning and after its bell: makes the changes that are wanted, as far as `make` says that the
+    /// path is its own. `false`: it is to end.
+    ///
+    /// A path that is just being handed over is nobody's; whoever gets it looks here at its beginning.
+    pub fn make_changes(&self, bell: &Bell, mut make: impl FnMut(u32, &Shape) -> bool) -> bool {
+        let _ = bell.read();
         let mut changes = self.changes();
-        for (path, shape) in std::mem::take(&mut changes.wanted) {
-            make(path, &shape);
+        let wanted = changes.wanted.len();
+        changes.wanted.retain(|wanted| !make(wanted.path, &wanted.shape));
+        if changes.wanted.len() < wanted {
+            self.made.notify_all();
         }
-        changes.made = changes.asked;
-        self.made.notify_all();
         !changes.stop
     }
 
-    /// For the forwarding thread: it ends, and nobody should wait for it any more.
-    pub fn end(&self, reason: String) {
-        self.changes().ended.get_or_insert(reason);
+    /// A forwarding thread ends: nobody should wait for it any more, and without it the others are not what they should be.
+    fn end(&self, reason: String) {
+        let mut changes = self.changes();
+        changes.ended.get_or_insert(reason);
+        changes.stop = true;
+        changes.ring();
         self.made.notify_all();
     }
 
-    /// For the forwarding thread: it has to do without priority.
-    pub fn refuse_priority(&self, reason: String) {
-        self.changes().priority_refused = Some(reason);
-    }
-
-    /// Why the forwarding thread has no priority, if so.
+    /// Why forwarding threads have no priority, if so.
     pub fn priority_refused(&self) -> Option<String> {
         self.changes().priority_refused.clone()
     }
 
-    /// For the forwarding thread: it can't keep the processors awake, though it should.
+    /// The processors can't be kept awake, though they should be.
     pub fn refuse_wakefulness(&self, reason: String) {
         self.changes().wakefulness_refused = Some(reason);
     }
@@ -198,14 +263,9 @@ impl Shared {
         self.changes().wakefulness_refused.clone()
     }
 
-    /// Why the forwarding thread has ended, if so.
+    /// Why the first forwarding thread that ended did.
     pub fn ended(&self) -> Option<String> {
         self.changes().ended.clone()
-    }
-
-    fn ring(&self) {
-        // It fails only when it has been rung 2^64 - 2 times without being heard.
-        let _ = self.bell.write(1);
     }
 
     fn changes(&self) -> MutexGuard<'_, Changes> {

@@ -2,9 +2,10 @@
 //! without root.
 //!
 //! Every interface of a host is one end of a pair whose other end is in a namespace of the carrier's own, the hub.
-//! There one thread reads and writes frames through packet sockets (with offload headers, so that TCP's super-frames
+//! There a thread reads and writes frames through packet sockets (with offload headers, so that TCP's super-frames
 //! pass whole where nobody could tell) and lets every frame leave when its direction's [`shape`] says. Packets of a TCP connection that
-//! leave at the same moment are handed over as one super-frame ([`frame::merge`]).
+//! leave at the same moment are handed over as one super-frame ([`frame::merge`]). When a thread has too much to do, another gets a part of
+//! it ([`handover`]).
 //!
 //! ```text
 //! host a ── pair ── socket ─▶ which direction? ─▶ shape ─▶ schedule ─▶ socket ── pair ── host b
@@ -18,9 +19,12 @@
 
 pub mod air;
 mod control;
+mod flight;
 mod forwarder;
 pub mod frame;
+mod handover;
 mod landing;
+mod load;
 mod outbox;
 pub mod pool;
 pub mod schedule;
@@ -30,15 +34,16 @@ pub(crate) mod wait;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
 
 use self::air::Air;
 use self::control::{Shared, Tally};
-use self::forwarder::{Destinations, Forwarder, Path, Port};
+use self::flight::{Flight, Path};
+use self::forwarder::{Destinations, Forwarder, LONG_VIGIL, Port, Share, VIGIL};
+pub use self::load::Growth;
 use self::shape::{Shaper, longest_lump};
 use super::carrier::{Plug, Vitals};
 use super::lateness::Monitor;
@@ -61,10 +66,11 @@ const NONE: [&str; 2] = ["noqueue", ""];
 pub struct Software {
     seed: u64,
     precise: bool,
+    growth: Growth,
     hub: Namespace,
     sender: Option<OwnedFd>,
-    // By interface of the hub, from FIRST_INDEX on.
-    ports: Vec<Destinations>,
+    // By interface of the hub, from FIRST_INDEX on, with the air that it shares.
+    ports: Vec<(Destinations, Option<usize>)>,
     indices: BTreeMap<Direction, Planned>,
     /// How many stations share each air.
     airs: Vec<usize>,
@@ -94,7 +100,8 @@ struct Running {
     shared: Arc<Shared>,
     sockets: Vec<Arc<OwnedFd>>,
     unread: AtomicU64,
-    thread: Option<JoinHandle<()>>,
+    /// As long as it is there, processors don't sleep.
+    _awake: Option<File>,
 }
 
 /// In which respect the carrier can't do all that it should.
@@ -150,6 +157,7 @@ impl Software {
         Ok(Software {
             seed,
             precise: false,
+            growth: Growth::default(),
             hub,
             sender: Some(sender),
             ports: Vec::new(),
@@ -168,7 +176,13 @@ impl Software {
         self
     }
 
-    /// How well the forwarding thread keeps up, also after the carrier has been handed on.
+    /// With other threads when the load asks for them. To be called before [`Carrier::start`].
+    pub fn growing(mut self, growth: Growth) -> Software {
+        self.growth = growth;
+        self
+    }
+
+    /// How well the forwarding threads keep up, also after the carrier has been handed on.
     pub fn monitor(&self) -> Arc<Monitor> {
         Arc::clone(&self.monitor)
     }
@@ -179,7 +193,7 @@ impl Software {
     }
 
     /// Makes the pair whose one end is the host's interface.
-    fn plug_in(&mut self, plug: &Plug<'_>, destinations: Destinations) -> Result<(), CarrierError> {
+    fn plug_in(&mut self, plug: &Plug<'_>, destinations: Destinations, air: Option<usize>) -> Result<(), CarrierError> {
         let index = FIRST_INDEX + self.ports.len() as u32;
         let name = format!("p{}", self.ports.len());
         let [_, rest @ ..] = plug.mac.0;
@@ -191,7 +205,7 @@ impl Software {
             veth::End { namespace: &self.hub, name: &name, index, mac },
         )
         .map_err(CarrierError::netlink(format!("making the interface {} of host {}", plug.name, plug.host)))?;
-        self.ports.push(destinations);
+        self.ports.push((destinations, air));
         Ok(())
     }
 
@@ -228,7 +242,7 @@ impl Software {
             }
         }
         for (plug, destinations) in members.iter().zip(destinations) {
-            self.plug_in(plug, destinations)?;
+            self.plug_in(plug, destinations, air)?;
         }
         Ok(())
     }
@@ -289,43 +303,35 @@ impl Carrier for Software {
                     station = Some((airs.len(), 0));
                     airs.push(Air::new(1));
                 }
-                Path { shaper, index: planned.index, station, waiting: 0 }
+                Some(Box::new(Path { shaper, index: planned.index, station, waiting: 0 }))
             })
             .collect();
-        let shared =
-            Arc::new(Shared::new(self.indices.len(), self.monitor()).map_err(CarrierError::io("opening an eventfd"))?);
+        let shared = Arc::new(Shared::new(self.indices.len(), self.monitor(), self.growth));
         let open = || (FIRST_INDEX..).take(self.ports.len()).map(socket::receiver).collect::<Result<Vec<_>, _>>();
         let sockets = self.hub.enter(open)?.map_err(CarrierError::io("opening packet sockets"))?;
         let sockets: Vec<Arc<OwnedFd>> = sockets.into_iter().map(Arc::new).collect();
         let ports = sockets.iter().cloned().zip(std::mem::take(&mut self.ports));
-        let ports = ports.map(|(socket, destinations)| Port { socket, destinations }).collect();
-        let forwarder = Forwarder { ports, paths, airs, sender, shared: Arc::clone(&shared), precise: self.precise };
-        let thread = thread::Builder::new()
-            .name("forwarder".to_owned())
-            .spawn({
-                let shared = Arc::clone(&shared);
-                move || {
-                    let reason = match panic::catch_unwind(AssertUnwindSafe(|| forwarder.run())) {
-                        Ok(Ok(())) => "it was stopped".to_owned(),
-                        Ok(Err(error)) => error.to_string(),
-                        Err(_) => "a mistake in it".to_owned(),
-                    };
-                    shared.end(reason);
-                }
-            })
+        let ports =
+            ports.map(|(socket, (destinations, air))| Some(Port { socket, destinations, air, work: 0 })).collect();
+        let awake = self.precise.then(wait::keep_processors_awake).transpose();
+        let vigil = if awake.is_ok() { VIGIL } else { LONG_VIGIL };
+        if let Err(error) = &awake {
+            shared.refuse_wakefulness(error.to_string());
+        }
+        let flight = Flight::new(paths, airs, Arc::clone(&shared));
+        let share = Share { ports, flight, sender: Arc::new(sender), vigil };
+        shared
+            .start(move |bell| Forwarder::run(share, bell))
             .map_err(CarrierError::io("starting the forwarding thread"))?;
         shared.await_beginning();
-        self.running = Some(Running { shared, sockets, unread: AtomicU64::new(0), thread: Some(thread) });
+        self.running = Some(Running { shared, sockets, unread: AtomicU64::new(0), _awake: awake.unwrap_or_default() });
         Ok(())
     }
 
     fn set_shape(&mut self, direction: Direction, shape: &Shape) -> Result<Shape, CarrierError> {
         let planned = self.indices.get_mut(&direction).ok_or(CarrierError::NoSuchDirection(direction))?;
         if let Some(running) = &self.running {
-            running
-                .shared
-                .set_shape(planned.number as usize, shape)
-                .map_err(|reason| CarrierError::Ended { reason })?;
+            running.shared.set_shape(planned.number, shape).map_err(|reason| CarrierError::Ended { reason })?;
         }
         planned.shape = shape.clone();
         Ok(planned.shape.clone())
@@ -383,10 +389,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.shared.stop();
-        if let Some(thread) = self.thread.take() {
-            // Whatever ended it has been told already.
-            let _ = thread.join();
-        }
         socket::close(std::mem::take(&mut self.sockets));
     }
 }

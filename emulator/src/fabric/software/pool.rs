@@ -2,6 +2,8 @@
 //! The kernel gives a page only when it is first written to, and freed blocks are used again first, so
 //! that an idle or slow network takes next to nothing.
 
+use std::iter;
+
 use super::frame::Layout;
 
 /// Bytes in a block: a full-size packet fits.
@@ -10,7 +12,7 @@ pub const BLOCK: usize = 2048;
 const NONE: u32 = u32::MAX;
 
 /// A frame in the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameId(u32);
 
 /// Frames, each a chain of blocks, kept until everyone who needs one has released it.
@@ -53,7 +55,18 @@ impl Pool {
         if needed > self.free_count as usize + untouched {
             return None;
         }
-        let mut chunks = frame.chunks(BLOCK);
+        Some(self.chain(frame.chunks(BLOCK), layout))
+    }
+
+    /// Copies a frame of another pool into this one, for one user. There must be room: in an empty pool that is as large as the other
+    /// there is for all of its frames.
+    pub fn adopt(&mut self, other: &Pool, frame: FrameId) -> FrameId {
+        let blocks =
+            iter::successors(Some(frame.0), |block| Some(other.next[*block as usize]).filter(|next| *next != NONE));
+        self.chain(blocks.map(|block| other.head(FrameId(block))), *other.layout(frame))
+    }
+
+    fn chain<'a>(&mut self, mut chunks: impl Iterator<Item = &'a [u8]>, layout: Layout) -> FrameId {
         let first = self.take(chunks.next().unwrap_or_default());
         let mut last = first;
         for chunk in chunks {
@@ -63,7 +76,7 @@ impl Pool {
         }
         self.users[first as usize] = 1;
         self.layouts[first as usize] = layout;
-        Some(FrameId(first))
+        FrameId(first)
     }
 
     /// The caller has made sure that there is one.
@@ -122,7 +135,7 @@ impl Pool {
             block = self.next.get(block as usize).copied().unwrap_or(NONE);
         }
         let (mut start, mut left) = (part.start % BLOCK, part.len());
-        std::iter::from_fn(move || {
+        iter::from_fn(move || {
             if left == 0 || block == NONE {
                 return None;
             }

@@ -75,6 +75,16 @@ impl Schedule {
         self.heap.pop().map(|entry| entry.leaving)
     }
 
+    /// Parts from what leaves on the paths that `goes` names, keeping its order; `carry` says where its frames are from now on.
+    pub fn split(&mut self, goes: impl Fn(u32) -> bool, mut carry: impl FnMut(FrameId) -> FrameId) -> Schedule {
+        let mut entries = std::mem::take(&mut self.heap).into_vec();
+        let mut gone = Vec::with_capacity(self.room);
+        gone.extend(entries.extract_if(.., |entry| goes(entry.leaving.path)));
+        gone.iter_mut().for_each(|entry| entry.leaving.frame = carry(entry.leaving.frame));
+        self.heap = BinaryHeap::from(entries);
+        Schedule { heap: BinaryHeap::from(gone), ..*self }
+    }
+
     /// Moves whatever waits for the rate of a path whose rate has changed, keeping its order. Works in place.
     pub fn retime(&mut self, path: u32, retiming: Retiming) {
         if retiming.is_none() {

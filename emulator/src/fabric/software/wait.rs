@@ -41,6 +41,14 @@ impl Waiter {
         Ok(self.epoll.add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, number))?)
     }
 
+    /// Waits for this descriptor no more.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn remove(&self, descriptor: &impl AsFd) -> io::Result<()> {
+        Ok(self.epoll.delete(descriptor)?)
+    }
+
     /// Waits until a descriptor is ready or the time has passed (`None`: however long that takes), and returns
     /// the numbers of those that are ready.
     ///
