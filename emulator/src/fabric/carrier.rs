@@ -85,6 +85,8 @@ pub struct Vitals {
     pub lateness: Option<Lateness>,
     /// Packets that were dropped before the carrier could read them, since the start.
     pub unread: u64,
+    /// How many threads of this process forward.
+    pub threads: usize,
     /// Directions in which something else is in force than what was asked, and what that is.
     pub amiss: Vec<(Direction, String)>,
     /// Why that could not be seen everywhere, if so.

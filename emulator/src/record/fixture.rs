@@ -148,7 +148,7 @@ fn sample() -> HostSample {
         looking: Duration::from_micros(1_200),
         cpu: Cpu { busy: 0.4, own: Some(0.31), stolen: 0.0 },
         pressure: Some(Pressure { cpu: 0.02, io: 0.001, memory: 0.0 }),
-        forwarder: Some(Forwarder { lateness: vec![(14, 400), (17, 1_790), (20, 10)], unread: 0 }),
+        forwarder: Some(Forwarder { lateness: vec![(14, 400), (17, 1_790), (20, 10)], unread: 0, threads: 1 }),
         links: vec![LinkUse {
             from: "n3".into(),
             to: "n4".into(),

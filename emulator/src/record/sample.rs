@@ -35,7 +35,7 @@ pub struct HostSample {
     /// Nodes that their control groups held back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub throttled: Vec<Throttled>,
-    /// The software carrier's thread; `None` with netem.
+    /// The software carrier's threads; `None` with netem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarder: Option<Forwarder>,
     /// Directions in which anything passed or was dropped.
@@ -79,14 +79,17 @@ pub struct Throttled {
     pub time: Duration,
 }
 
-/// The forwarding thread.
+/// The forwarding threads.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Forwarder {
     /// How many packets left how late: the bucket `b` is for those less than 2^b ns late.
     pub lateness: Vec<(u8, u64)>,
-    /// Packets that were dropped before it could read them.
+    /// Packets that were dropped before they could read them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unread: u64,
+    /// How many threads there were.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub threads: u64,
 }
 
 /// What passed in a direction.

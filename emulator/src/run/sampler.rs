@@ -190,6 +190,7 @@ impl Sampler {
             forwarder: lateness.map(|lateness| Forwarder {
                 lateness: lateness.counts(),
                 unread: new.vitals.unread.saturating_sub(old.vitals.unread),
+                threads: new.vitals.threads as u64,
             }),
             links: new
                 .vitals

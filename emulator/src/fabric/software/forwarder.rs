@@ -15,7 +15,7 @@ use super::landing::{self, Landing};
 use super::load::Load;
 use super::outbox::{self, Outbox};
 use super::schedule::Leaving;
-use super::wait::{self, Bell, Waiter};
+use super::wait::{Bell, Waiter};
 
 /// How much earlier than the next departure a forwarder ends its sleep, as waking up takes its time: the longer, the longer the
 /// processor slept.

@@ -2,10 +2,11 @@
 //!
 //! What is handed over are ports, with everything that begins at them: the directions with their shapers (dice go on where they are),
 //! the air that they share, and the packets under way. Both threads go on from the same state, so that nothing is lost, doubled or
-//! overtaken by it. What still waits in a port's socket is read by the other thread.
+//! overtaken by it. What still waits in a port's socket is read by the other thread. (What was sent on one processor a moment before, the
+//! kernel may deliver after what is sent on another, as when a thread moves between processors.)
 //!
 //! Ports that share an air stay together, and a direction is never forwarded by two threads: packets of one sender, or through one air,
-//! are one thread's work at most.
+//! are one thread's work at most. Nothing is ever handed back: an idle thread costs nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -132,5 +133,173 @@ impl Removal<'_> {
         }
         self.from.release(frame);
         there
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::Duration;
+
+    use node::clock::Instant;
+    use planner::units::{ByteSize, Rate};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fabric::lateness::Monitor;
+    use crate::fabric::software::control::Shared;
+    use crate::fabric::software::flight::Path;
+    use crate::fabric::software::frame::{OFFLOAD_BYTES, Offload};
+    use crate::fabric::software::load::Growth;
+    use crate::fabric::software::shape::Shaper;
+    use crate::fabric::{Direction, Shape};
+    use crate::scenario::network::{Aqm, Loss, Queue};
+
+    fn port(air: Option<usize>, work: u64) -> Option<Port> {
+        let socket = Arc::new(File::open("/dev/null").expect("there is one").into());
+        Some(Port { socket, destinations: Vec::new(), air, work })
+    }
+
+    #[test]
+    fn about_half_of_the_work_is_handed_over() {
+        let of = |works: &[u64]| half(&works.iter().map(|work| port(None, *work)).collect::<Vec<_>>());
+        assert_eq!(of(&[50, 40, 30, 20]), [1, 2]);
+        assert_eq!(of(&[1, 100, 100]), [2]);
+        // Who is idle may be busy later.
+        assert_eq!(of(&[100, 0, 0, 0, 0, 100]), [5, 2, 4]);
+    }
+
+    #[test]
+    fn who_has_one_thing_to_do_keeps_it() {
+        assert!(half(&[port(None, 100), port(None, 0), port(None, 5), None]).is_empty());
+        assert!(half(&[port(Some(1), 100), port(Some(1), 100), port(None, 5)]).is_empty(), "an air was cut");
+        assert!(half(&[port(None, 0), port(None, 0)]).is_empty());
+        assert_eq!(half(&[port(Some(1), 50), port(None, 110), port(Some(1), 50)]), [0, 2]);
+    }
+
+    /// A direction for every way in which packets can wait; the third and the fourth share an air, the fifth has its own.
+    fn flight() -> Flight {
+        let rate = Some(Rate::from_mbits_per_second(20.0));
+        let delay = Duration::from_millis(3);
+        let shared = Shape { rate, queue: Some(Queue::Bytes(ByteSize::from_bytes(20_000))), ..Shape::default() };
+        let awful = Shape {
+            delay,
+            jitter: delay,
+            loss: Loss::Random(0.2),
+            reorder: 0.1,
+            duplicate: 0.2,
+            corrupt: 0.2,
+            ..Shape::default()
+        };
+        let shapes = [
+            Shape { rate, delay, jitter: delay / 2, ..Shape::default() },
+            awful,
+            shared.clone(),
+            shared.clone(),
+            Shape { aqm: Aqm::Codel, ..shared },
+            Shape { delay, ..Shape::default() },
+        ];
+        let stations = [None, None, Some((0, 0)), Some((0, 1)), Some((1, 0)), None];
+        let paths = shapes.iter().zip(stations).enumerate().map(|(number, (shape, station))| {
+            let shaper = Shaper::new(shape, 7, Direction { from: number, to: 100 });
+            Some(Box::new(Path { shaper, index: number as u32, station, waiting: 0 }))
+        });
+        let shared = Shared::new(shapes.len(), Arc::new(Monitor::new()), Growth::default());
+        Flight::new(paths.collect(), vec![Air::new(2), Air::new(1)], Arc::new(shared))
+    }
+
+    /// A frame that stands for so many TCP packets.
+    fn frame(packets: usize, fill: u8) -> (Vec<u8>, Offload) {
+        let mut frame = vec![fill; 54 + packets * 1000];
+        frame[12..15].copy_from_slice(&[0x08, 0x00, 0x45]);
+        frame[34 + 12] = 0x50;
+        let mut offload = [0; OFFLOAD_BYTES];
+        if packets > 1 {
+            (offload[0], offload[1]) = (1, 1);
+            for (at, number) in [(4, 1000_u16), (6, 34), (8, 16)] {
+                offload[at..at + 2].copy_from_slice(&number.to_ne_bytes());
+            }
+        }
+        (frame, Offload::read(&offload))
+    }
+
+    #[derive(Debug, Clone)]
+    enum Event {
+        Frame { path: u32, packets: usize },
+        Shape { path: u32, mbits: f64, delay: u64 },
+    }
+
+    fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
+        let frame = (0..6u32, 1..6usize).prop_map(|(path, packets)| Event::Frame { path, packets });
+        let shape = (0..6u32, 1.0..50.0, 0..5u64).prop_map(|(path, mbits, delay)| Event::Shape { path, mbits, delay });
+        prop::collection::vec((0..1_500_000u64, prop_oneof![12 => frame, 1 => shape]), 1..150)
+    }
+
+    type Left = Vec<Vec<(Instant, u16, u16, Vec<u8>)>>;
+
+    /// What leaves until then, by direction.
+    fn depart(flight: &mut Flight, now: Instant, left: &mut Left) {
+        loop {
+            flight.transmit(now);
+            let Some((leaving, index)) = flight.pop_due(now) else { return };
+            assert_eq!(leaving.path, index);
+            let bytes = flight.pool.pieces(leaving.frame, 0..flight.pool.layout(leaving.frame).length());
+            let bytes = bytes.flatten().copied().collect();
+            flight.shared.tallies[index as usize].leave(leaving.count);
+            left[index as usize].push((leaving.due, leaving.first, leaving.count, bytes));
+            flight.pool.release(leaving.frame);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn from_both_threads_together_leaves_what_would_have_left_from_one(
+            events in events(), when in 0..150usize, pieces in prop::collection::vec(any::<bool>(), 5),
+        ) {
+            let (mut whole, mut here, mut there) = (flight(), flight(), None);
+            let (mut expected, mut left): (Left, Left) = (vec![Vec::new(); 6], vec![Vec::new(); 6]);
+            let mut now = Instant(1_000_000);
+            for (number, (pause, event)) in events.iter().enumerate() {
+                if number == when % events.len() {
+                    let numbers: Vec<u32> = [&[0][..], &[1], &[2, 3], &[4], &[5]]
+                        .into_iter().zip(&pieces).filter(|(_, goes)| **goes).flat_map(|(piece, _)| piece.to_vec()).collect();
+                    there = Some(here.split(&numbers));
+                }
+                now = now + Duration::from_nanos(*pause);
+                let flights = [Some(&mut whole), Some(&mut here), there.as_mut()];
+                let mut took = 0;
+                for (which, flight) in flights.into_iter().enumerate() {
+                    let Some(flight) = flight else { continue };
+                    depart(flight, now, if which == 0 { &mut expected } else { &mut left });
+                    match event {
+                        Event::Frame { path, packets } => {
+                            let (frame, offload) = frame(*packets, number as u8);
+                            took += i32::from(flight.take(*path, &frame, offload, now) > 0);
+                        }
+                        Event::Shape { path, mbits, delay } => {
+                            let was = flight.paths[*path as usize].as_ref().map(|path| path.shaper.shape().clone());
+                            let rate = Some(Rate::from_mbits_per_second(*mbits));
+                            let delay = Duration::from_millis(*delay);
+                            let shape = Shape { rate, delay, ..was.unwrap_or_default() };
+                            took += i32::from(flight.set_shape(now, *path, &shape));
+                        }
+                    }
+                }
+                prop_assert_eq!(took, 2, "the whole took it, and one of the halves");
+            }
+            let end = now + Duration::from_secs(1000);
+            depart(&mut whole, end, &mut expected);
+            for flight in [Some(&mut here), there.as_mut()].into_iter().flatten() {
+                depart(flight, end, &mut left);
+                prop_assert!(flight.pool.is_empty(), "frames are left behind");
+            }
+            for path in 0..6 {
+                prop_assert!(left[path] == expected[path], "path {path}");
+                let [expected, tally] = [&whole, &here].map(|flight| &flight.shared.tallies[path]);
+                prop_assert_eq!(tally.read(), expected.read());
+                prop_assert_eq!((tally.under_way(), expected.under_way()), (0, 0));
+            }
+        }
     }
 }

@@ -348,6 +348,7 @@ impl Carrier for Software {
             under_way: self.tallied(Tally::under_way).into_iter().filter(|(_, packets)| *packets > 0).collect(),
             lateness: Some(self.monitor.lateness()),
             unread: self.running.as_ref().map_or(0, Running::unread),
+            threads: self.running.as_ref().map_or(0, |running| running.shared.threads()),
             amiss,
             unseen,
         })

@@ -117,6 +117,11 @@ impl Pool {
         }
     }
 
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.free_count == self.untouched
+    }
+
     /// Which packets the frame stands for.
     pub fn layout(&self, frame: FrameId) -> &Layout {
         &self.layouts[frame.0 as usize]
@@ -182,6 +187,7 @@ mod tests {
             for (id, _) in kept {
                 pool.release(id);
             }
+            prop_assert!(pool.is_empty());
             // All of it is free again.
             prop_assert!(pool.store(&vec![0; 1 << 20], Layout::default()).is_some());
         }

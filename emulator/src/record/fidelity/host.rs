@@ -37,6 +37,9 @@ pub struct HostSummary {
     pub under_way: Option<Spread>,
     /// Packets that were dropped before the software carrier could read them.
     pub unread: u64,
+    /// How many threads the software carrier had at most: more than one where the load asked for it; 0 with netem.
+    #[serde(default)]
+    pub forwarders: u64,
     /// Packets that it had no room for.
     pub refused: u64,
     /// Page faults of the run's processes for which something had to be read.
@@ -73,7 +76,7 @@ pub struct Throttling {
 
 /// `None` without samples.
 pub fn host(tally: &Tally) -> Option<HostSummary> {
-    let HostSeen { seconds, lateness, unread, refused, major_faults, squeezed, throttled } = &tally.host;
+    let HostSeen { seconds, lateness, unread, forwarders, refused, major_faults, squeezed, throttled } = &tally.host;
     if seconds.is_empty() {
         return None;
     }
@@ -100,6 +103,7 @@ pub fn host(tally: &Tally) -> Option<HostSummary> {
         }),
         under_way: of(&|second| Some(second.under_way as f64)),
         unread: *unread,
+        forwarders: *forwarders,
         refused: *refused,
         major_faults: *major_faults,
         squeezed: *squeezed,

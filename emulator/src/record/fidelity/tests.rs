@@ -138,7 +138,7 @@ fn a_forwarder_that_is_late_is_told_when_it_is_noticed_in_the_latency() {
         judged(|run| {
             samples(run, |second, sample| {
                 let lateness = vec![(if (10..14).contains(&second) { bucket } else { 16 }, 1000)];
-                sample.forwarder = Some(Forwarder { lateness, unread: 0 });
+                sample.forwarder = Some(Forwarder { lateness, unread: 0, threads: 1 });
             });
         })
     };

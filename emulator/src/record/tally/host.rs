@@ -20,6 +20,8 @@ pub struct HostSeen {
     pub lateness: Lateness,
     /// Packets that were dropped before the software carrier could read them.
     pub unread: u64,
+    /// How many threads the software carrier had at most.
+    pub forwarders: u64,
     /// Packets that it had no room for.
     pub refused: u64,
     /// Page faults of the run's processes for which something had to be read.
@@ -94,6 +96,7 @@ impl HostSeen {
     pub(super) fn take(&mut self, at: Instant, sample: &HostSample, places: &mut Places) {
         let refused = total(&sample.links, |link| link.counters.refused);
         let unread = sample.forwarder.as_ref().map_or(0, |forwarder| forwarder.unread);
+        self.forwarders = self.forwarders.max(sample.forwarder.as_ref().map_or(0, |forwarder| forwarder.threads));
         // Figures of a log that was damaged may be anything.
         let add = |sum: &mut u64, count: u64| *sum = sum.saturating_add(count);
         add(&mut self.unread, unread);
