@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -86,7 +87,7 @@ pub fn receive(mut stream: TcpStream, time: Duration) -> Result<f64, BenchError>
     Ok(received as f64 * 8.0 / 1e6 / (last - began).as_secs_f64())
 }
 
-/// How long each of `count` round trips took, one after the other with `pause` between them; those that are lost are left out.
+/// When each of `count` round trips began and ended, one after the other with `pause` between them; those that are lost are left out.
 ///
 /// Both ends have real-time priority where that may be had: what is looked at is the network, not how long a busy host
 /// keeps a program waiting.
@@ -96,14 +97,14 @@ pub fn round_trips(
     to: usize,
     count: usize,
     pause: Duration,
-) -> Result<Vec<Duration>, BenchError> {
+) -> Result<Vec<Range<Instant>>, BenchError> {
     let there = SocketAddr::new(fabric.address(to), PORT);
     let echo = fabric.namespace(to)?.enter(|| UdpSocket::bind(there))?.map_err(io("binding"))?;
     let here = SocketAddr::new(fabric.address(from), PORT);
     let ping = fabric.namespace(from)?.enter(|| UdpSocket::bind(here))?.map_err(io("binding"))?;
     echo.set_read_timeout(Some(LOST)).and(ping.set_read_timeout(Some(LOST))).map_err(io("setting a limit"))?;
     let over = AtomicBool::new(false);
-    let mut took = Vec::new();
+    let mut trips = Vec::new();
     thread::scope(|scope| {
         scope.spawn(|| {
             let _ = wait::take_priority();
@@ -122,7 +123,7 @@ pub fn round_trips(
             // What comes late is another one's.
             while ping.recv(&mut bytes).is_ok() {
                 if bytes == sent.0 {
-                    took.push(sent.1.elapsed());
+                    trips.push(sent.1..Instant::now());
                     break;
                 }
             }
@@ -137,7 +138,7 @@ pub fn round_trips(
         over.store(true, Ordering::Relaxed);
         sent.map_err(io("sending"))
     })?;
-    Ok(took)
+    Ok(trips)
 }
 
 /// Datagrams of 64 bytes per second that arrive when as many are sent as can be.
