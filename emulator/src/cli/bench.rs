@@ -182,7 +182,7 @@ fn of_host(figures: &HostFigures) -> String {
         figures.cpu,
         figures.tcp_mbits / 1e3,
         figures.forwarder_cores,
-        figures.datagrams_per_s / 1e3,
+        figures.packets_per_s / 1e3,
     )
 }
 
@@ -272,7 +272,7 @@ WAKING UP       how late a real-time thread of this host wakes up after a nap as
     ];
     said += &columns(&header, &rows, &[1, 2, 3, 4, 5, 6]);
     said += &format!(
-        "datagrams of 64 bytes: {:.0} thousand per second; over a bare pair {:.0} thousand\n",
+        "datagrams of 64 bytes: {:.0} thousand per second arrive at the far interface; over a bare pair {:.0} thousand\n",
         own.datagrams_per_s / 1e3,
         bare.datagrams_per_s / 1e3
     );
