@@ -145,7 +145,7 @@ fn what_this_host_was_measured_to_forward_is_held_against_what_is_asked() {
     let run = [&run[..], &["--set", "expect={completed=1}"]].concat();
     let told = |key: &str, figure: f64, words: &str| {
         let mut slow = measured.clone();
-        (slow["processors"], slow["datagrams_per_s"], slow["tcp_mbits"]) = (64.into(), 1e9.into(), 1e9.into());
+        (slow["processors"], slow["packets_per_s"], slow["tcp_mbits"]) = (64.into(), 1e9.into(), 1e9.into());
         slow[key] = figure.into();
         user.write("cache/host.json", &slow.to_string());
         let summary = emu(&run).expect(0).json();
@@ -154,7 +154,7 @@ fn what_this_host_was_measured_to_forward_is_held_against_what_is_asked() {
         let refused = emu(&[&run[..], &["--strict"]].concat()).expect(7);
         assert!(refused.stderr.contains(words) && !refused.stderr.contains("load begins"), "{}", refused.stderr);
     };
-    told("datagrams_per_s", 10.0, "packets per second forwarded and this host forwards 10: ");
+    told("packets_per_s", 10.0, "packets per second forwarded and this host forwards 10: ");
     told("tcp_mbits", 20.0, "and a link carries 20 Mbit/s on this host");
 }
 

@@ -30,8 +30,8 @@ pub struct HostFigures {
     pub tcp_mbits: f64,
     /// Processors that the forwarding thread kept busy meanwhile.
     pub forwarder_cores: f64,
-    /// Datagrams of 64 bytes per second over the same link.
-    pub datagrams_per_s: f64,
+    /// Datagrams of 64 bytes per second that arrive at the far end of the same link.
+    pub packets_per_s: f64,
     /// How late a thread wakes up that sleeps for a millisecond: half of all times, and 99 of 100, in microseconds.
     pub wake_up_us: [f64; 2],
 }
@@ -60,7 +60,7 @@ pub fn measure(time: Duration) -> Result<HostFigures, BenchError> {
         processors,
         tcp_mbits,
         forwarder_cores: cores.unwrap_or(1.0),
-        datagrams_per_s: datagrams(&fabric, 0, 1, time)?,
+        packets_per_s: datagrams(&fabric, 0, 1, time)?,
         wake_up_us,
     };
     if let Some(path) = file() {
@@ -70,7 +70,8 @@ pub fn measure(time: Duration) -> Result<HostFigures, BenchError> {
     Ok(figures)
 }
 
-/// What was measured of this host; `None` if nothing was, or it was another kernel or processor.
+/// What was measured of this host; `None` if nothing was, it was another kernel or processor, or another version of `emu` measured
+/// something else.
 pub fn known() -> Option<HostFigures> {
     let figures: HostFigures = serde_json::from_slice(&fs::read(file()?).ok()?).ok()?;
     let env = Env::gather(jiff::Timestamp::UNIX_EPOCH, 0, Vec::new());

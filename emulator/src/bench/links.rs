@@ -9,40 +9,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use planner::units::{ByteSize, Rate};
+use planner::units::Rate;
 use serde::Serialize;
 
-use super::traffic::{HEADERS, PING, flows, round_trips};
+use super::traffic::flows;
+use super::trips::{Spread, Trips};
 use super::unshaped::{self, Ceiling, processor_times};
-use super::{BenchError, bare, build, pair, quantile};
+use super::{BenchError, bare, build, pair};
 use crate::fabric::{CarrierChoice, Fabric, Network, Shape};
 use crate::scenario::network::{Airtime, Medium};
 
 /// Payload and wire bytes of a full-size TCP packet with timestamps.
 const GOODPUT: f64 = 1448.0 / 1514.0;
-/// Between round trips.
-const PAUSE: Duration = Duration::from_millis(3);
-
-/// A distribution, in microseconds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Spread {
-    /// Half are below.
-    pub p50_us: f64,
-    /// Ninety per cent are below.
-    pub p90_us: f64,
-    /// Ninety-nine per cent are below.
-    pub p99_us: f64,
-}
-
-impl Spread {
-    fn of(times: impl IntoIterator<Item = Duration>, should: Duration) -> Spread {
-        let error = |took: Duration| (took.as_secs_f64() - should.as_secs_f64()) * 1e6;
-        let mut errors: Vec<f64> = times.into_iter().map(error).collect();
-        errors.sort_by(f64::total_cmp);
-        let [p50_us, p90_us, p99_us] = [0.5, 0.9, 0.99].map(|share| quantile(&errors, share));
-        Spread { p50_us, p90_us, p99_us }
-    }
-}
 
 /// What one link did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,9 +36,9 @@ pub struct LinkFigures {
     /// That, as a share of what the rate allows.
     pub ratio: f64,
     /// By how much longer than it should an idle round trip takes.
-    pub rtt_error: Spread,
+    pub rtt_error: Trips,
     /// What a round trip takes, right after that and at the same pace, over a plain pair of interfaces: the measure's own error.
-    pub bare_rtt: Spread,
+    pub bare_rtt: Trips,
     /// How late a thread with real-time priority wakes up after a nap as long as the delay, right after that: a forwarder naps
     /// twice in a round trip, its two ends at least once each.
     pub wake_up: Spread,
@@ -80,7 +58,7 @@ pub struct HubFigures {
     /// Of all.
     pub ratio_mean: f64,
     /// By how much longer than it should a round trip takes, beside all flows, where no flow is.
-    pub rtt_error: Spread,
+    pub rtt_error: Trips,
     /// Processors that the forwarding thread kept busy.
     pub forwarder_cores: Option<f64>,
 }
@@ -151,15 +129,13 @@ fn link(
     let shape = shape(mbits, millis);
     let fabric = build(&pair(&shape), choice)?;
     let carrier = fabric.carrier_name().to_owned();
-    let rtt_error = errors(&fabric, &shape, (0, 1), time)?;
+    let rtt_error = Trips::measure(&fabric, (0, 1), &shape, time)?;
     let (goodput, forwarder_cores) = flow(&fabric, time)?;
     warnings.extend(fabric.warnings());
     // What this carrier does for its own sake must not reach into what it is held against.
     drop(fabric);
-    let pace = PAUSE + round_trip(&shape);
-    let count = ((time.as_secs_f64() / 2.0 / pace.as_secs_f64()) as usize).max(10);
-    let bare_rtt = Spread::of(round_trips(&bare::fabric()?, 0, 1, count, pace)?, Duration::ZERO);
-    let wake_up = Spread::of(bare::wake_ups(shape.delay, count)?, Duration::ZERO);
+    let bare_rtt = Trips::measure_bare(&bare::fabric()?, &shape, time / 2)?;
+    let wake_up = Spread::of(bare::wake_ups(shape.delay, bare_rtt.trips)?, Duration::ZERO);
     let ratio = goodput / (mbits * GOODPUT);
     let (rate_mbits, delay_ms, goodput_mbits) = (mbits, millis as f64, goodput);
     Ok(LinkFigures {
@@ -194,7 +170,7 @@ fn hub(choice: CarrierChoice, time: Duration) -> Result<HubFigures, BenchError> 
     let pairs: Vec<(usize, usize)> = (0..nodes).map(|node| (node, (node + 1) % nodes)).collect();
     // Acknowledgements go back by (1, 0): from 0 to 2 and back nothing else is sent.
     let (mut ratios, (rtt_error, forwarder_cores)) =
-        flows(&fabric, &pairs, time.mul_f64(1.2), || busy_while(|| errors(&fabric, &shape, (0, 2), time)))?;
+        flows(&fabric, &pairs, time.mul_f64(2.2), || busy_while(|| Trips::measure(&fabric, (0, 2), &shape, time)))?;
     ratios.iter_mut().for_each(|goodput| *goodput /= mbits * GOODPUT);
     ratios.sort_by(f64::total_cmp);
     Ok(HubFigures {
@@ -230,19 +206,6 @@ impl Drop for Burners {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-/// How much longer than they should round trips take: as many as `time` has room for.
-fn errors(fabric: &Fabric, shape: &Shape, (from, to): (usize, usize), time: Duration) -> Result<Spread, BenchError> {
-    let should = round_trip(shape);
-    let count = (time.as_secs_f64() / (should + PAUSE).as_secs_f64()) as usize;
-    Ok(Spread::of(round_trips(fabric, from, to, count.max(10), PAUSE)?, should))
-}
-
-/// How long one should take.
-fn round_trip(shape: &Shape) -> Duration {
-    let transmission = shape.rate.map_or(Duration::ZERO, |rate| rate.time_for(ByteSize::from_bytes(PING + HEADERS)));
-    2 * (shape.delay + transmission)
 }
 
 /// What `work` returns, and how many processors the forwarding thread keeps busy meanwhile.

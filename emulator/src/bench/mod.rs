@@ -3,8 +3,8 @@
 //! installed, and what the host has to give ([`host`]), which runs are held against.
 //!
 //! ```text
-//! traffic ─> bare, rattan ─> links, unshaped ─> host
-//!                            setup
+//! traffic, stalls ─> bare, rattan, trips ─> links, unshaped ─> host
+//!                                           setup
 //! ```
 
 mod bare;
@@ -13,7 +13,9 @@ pub mod links;
 mod offload;
 pub mod rattan;
 pub mod setup;
+mod stalls;
 mod traffic;
+pub mod trips;
 pub mod unshaped;
 
 use std::io;

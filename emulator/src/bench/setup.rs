@@ -1,7 +1,8 @@
 //! How long it takes to set a network up and to take it down, beside Mininet's where that is installed.
 
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use planner::units::Rate;
 use serde::Serialize;
@@ -18,6 +19,10 @@ const MININET: &str = "import sys, time; from functools import partial; from min
     link=partial(TCLink, bw=10, delay='10ms')); net.start(); print(time.time() - before); net.stop()";
 /// The same with plain links, for kernels whose Mininet can't shape them (it needs netem).
 const PLAIN: (&str, &str) = ("link=partial(TCLink, bw=10, delay='10ms')", "autoSetMacs=True");
+
+/// For each node, until the kernel has taken apart what is given up, which it does by itself and later: meanwhile whatever comes next waits for its
+/// locks.
+const AFTERMATH: Duration = Duration::from_millis(5);
 
 /// What setting up a star of nodes took.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,6 +59,7 @@ pub fn measure(nodes: usize, rounds: u32, mininet: bool, choice: CarrierChoice) 
         let began = Instant::now();
         drop(fabric);
         down = down.min(began.elapsed().as_secs_f64());
+        thread::sleep(AFTERMATH * u32::try_from(nodes).unwrap_or(u32::MAX));
         if mininet {
             theirs = [theirs, by_mininet(nodes)].into_iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0));
         }
@@ -94,11 +100,8 @@ fn by_mininet(nodes: usize) -> Option<(f64, String)> {
 }
 
 fn star(nodes: usize) -> Network {
-    let shape = Shape {
-        rate: Some(Rate::from_mbits_per_second(10.0)),
-        delay: std::time::Duration::from_millis(10),
-        ..Shape::default()
-    };
+    let shape =
+        Shape { rate: Some(Rate::from_mbits_per_second(10.0)), delay: Duration::from_millis(10), ..Shape::default() };
     let link = |node| Link { a: node, b: nodes, a_to_b: shape.clone(), b_to_a: shape.clone() };
     Network { nodes, switches: vec!["s0".to_owned()], links: (0..nodes).map(link).collect(), ..Network::default() }
 }

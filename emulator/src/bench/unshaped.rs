@@ -21,7 +21,7 @@ pub struct Capacity {
     pub tcp_mbits: f64,
     /// The same of one that sends packet by packet, without super-frames.
     pub tcp_packets_mbits: f64,
-    /// Datagrams of 64 bytes per second.
+    /// Datagrams of 64 bytes per second that arrive at the far interface.
     pub datagrams_per_s: f64,
 }
 

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 
-use super::carrier::{Plug, UNLIMITED_SEGMENTS};
+use super::cabling::{self, Draft, Interface};
+use super::carrier::UNLIMITED_SEGMENTS;
 use super::namespace::{NamespaceError, blackhole_rule};
 use super::routes::NextHops;
 use super::veth::{self, Mac};
@@ -15,9 +16,6 @@ use super::{
     Carrier, CarrierChoice, CarrierError, Counters, Direction, Namespace, Network, Shape, Vitals, address, gso, probe,
     routes,
 };
-
-/// Index of a host's first interface: above those that kernels put into fresh namespaces by themselves.
-const FIRST_INDEX: u32 = 100;
 
 /// An emulated network could not be made or changed.
 #[derive(Debug, thiserror::Error)]
@@ -64,12 +62,6 @@ struct Host {
     neighbours: BTreeMap<usize, (u32, Mac)>,
 }
 
-struct Interface {
-    name: String,
-    index: u32,
-    mac: Mac,
-}
-
 /// An interface of a host, as others may look at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
@@ -112,15 +104,16 @@ impl Fabric {
         next_hops: &NextHops,
     ) -> Result<Fabric, FabricError> {
         check(network, names, next_hops)?;
-        let mut hosts = Namespace::create_all(names)?
-            .into_iter()
-            .enumerate()
-            .map(|(host, namespace)| {
-                namespace.add_address(address::address(host))?;
-                Ok(Host { namespace: Arc::new(namespace), interfaces: Vec::new(), neighbours: BTreeMap::new() })
-            })
-            .collect::<Result<Vec<Host>, NamespaceError>>()?;
-        plug_in(&mut hosts, carrier.as_mut(), network)?;
+        let (hosts, cables) = cabling::plan(network)?;
+        let named: Vec<(&str, IpAddr)> =
+            names.iter().enumerate().map(|(host, name)| (&**name, address::address(host))).collect();
+        let hosts = Namespace::create_all(&named, &cabling::order(&cables, names.len()), |coming| {
+            cabling::plug_in(&hosts, &cables, coming, carrier.as_mut(), network)?;
+            let host = |(host, Draft { interfaces, neighbours })| {
+                Ok(Host { namespace: coming.of(host)?, interfaces, neighbours })
+            };
+            hosts.into_iter().enumerate().map(host).collect::<Result<Vec<Host>, FabricError>>()
+        })?;
         for (from, host) in hosts.iter().enumerate() {
             host.connect(from, next_hops)?;
         }
@@ -331,54 +324,6 @@ impl Host {
         }
         Ok(())
     }
-
-    /// Reserves the host's next interface.
-    fn reserve(&mut self, host: usize) -> usize {
-        let count = self.interfaces.len();
-        self.interfaces.push(Interface {
-            name: format!("eth{count}"),
-            index: FIRST_INDEX + count as u32,
-            mac: address::mac(host, count),
-        });
-        count
-    }
-
-    fn plug(&self, host: usize, interface: usize) -> Plug<'_> {
-        let Interface { name, index, mac } = &self.interfaces[interface];
-        Plug { host, namespace: &self.namespace, name, index: *index, mac: *mac }
-    }
-}
-
-/// Lets the carrier make all links and media, and notes who is whose neighbour.
-fn plug_in(hosts: &mut [Host], carrier: &mut dyn Carrier, network: &Network) -> Result<(), FabricError> {
-    for link in &network.links {
-        let ends = [link.a, link.b].map(|host| (host, hosts[host].reserve(host)));
-        let [a, b] = ends.map(|(host, interface)| hosts[host].plug(host, interface));
-        carrier.add_link(a, b, &link.a_to_b, &link.b_to_a)?;
-        meet(hosts, &ends)?;
-    }
-    for medium in &network.media {
-        let members: Vec<(usize, usize)> =
-            medium.members.iter().map(|&host| (host, hosts[host].reserve(host))).collect();
-        let plugs: Vec<Plug<'_>> = members.iter().map(|&(host, interface)| hosts[host].plug(host, interface)).collect();
-        carrier.add_medium(medium, &plugs)?;
-        meet(hosts, &members)?;
-    }
-    Ok(())
-}
-
-/// Makes the owners of these interfaces each other's neighbours.
-fn meet(hosts: &mut [Host], members: &[(usize, usize)]) -> Result<(), FabricError> {
-    for &(from, interface) in members {
-        for &(to, other) in members.iter().filter(|(to, _)| *to != from) {
-            let mac = hosts[to].interfaces[other].mac;
-            let index = hosts[from].interfaces[interface].index;
-            if hosts[from].neighbours.insert(to, (index, mac)).is_some() {
-                return Err(CarrierError::JoinedTwice(Direction { from, to }).into());
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Whether the parts speak of the same hosts, so that nothing is out of bounds later.

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use super::carrier::UNLIMITED_SEGMENTS;
 use super::routes::{NextHops, path};
 use super::{Carrier, Direction, Shape};
 
@@ -16,10 +15,11 @@ pub(super) fn limits(
 ) -> BTreeMap<Direction, u32> {
     let own: BTreeMap<Direction, u32> =
         shapes.iter().map(|(&direction, shape)| (direction, carrier.longest_super_frame(shape).max(1))).collect();
-    let mut limits = own.clone();
-    if own.values().all(|limit| *limit == UNLIMITED_SEGMENTS) {
-        return limits;
+    // Where all are alike, every way bears as much.
+    if own.values().is_sorted_by(|one, next| one == next) {
+        return own;
     }
+    let mut limits = own.clone();
     for from in 0..next_hops.len() {
         for to in (0..next_hops.len()).filter(|to| *to != from) {
             let Some(hops) = path(next_hops, from, to) else { continue };

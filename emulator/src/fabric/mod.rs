@@ -7,6 +7,7 @@
 
 pub mod address;
 mod build;
+mod cabling;
 pub mod carrier;
 pub mod distribution;
 mod gso;

@@ -7,7 +7,9 @@ use std::fs::{self, File};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
@@ -83,6 +85,28 @@ pub struct Namespace {
     netlink: Mutex<Socket>,
 }
 
+/// Namespaces that are being made.
+pub struct Coming {
+    receiver: Receiver<(usize, Result<Namespace, NamespaceError>)>,
+    there: Vec<Option<Arc<Namespace>>>,
+}
+
+impl Coming {
+    /// A host's, as soon as it is there.
+    pub fn of(&mut self, host: usize) -> Result<Arc<Namespace>, NamespaceError> {
+        loop {
+            if let Some(namespace) = self.there.get(host).and_then(Option::as_ref) {
+                return Ok(Arc::clone(namespace));
+            }
+            let Ok((host, made)) = self.receiver.recv() else {
+                let source = io::Error::other("nobody makes it");
+                return Err(NamespaceError::System { name: format!("host {host}"), action: "waiting for it", source });
+            };
+            self.there[host] = Some(Arc::new(made?));
+        }
+    }
+}
+
 impl Namespace {
     /// Makes a namespace whose hostname is `name`, with loopback up and settings in place. The calling
     /// thread stays where it is.
@@ -90,19 +114,35 @@ impl Namespace {
         apart(name, || Namespace::fresh(name))?
     }
 
-    /// The same for each of these hostnames, in their order: a thread for each processor makes its share of them, since
-    /// all that it takes is the kernel's time.
-    pub fn create_all(names: &[String]) -> Result<Vec<Namespace>, NamespaceError> {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let share = names.len().div_ceil(threads).max(1);
+    /// The same for each of these hosts, with its address: a thread for each processor makes some of them, since all that it takes is the
+    /// kernel's time, and `meanwhile` uses those that are there already. They come in the order of `order`, which names each host once.
+    pub fn create_all<T, E: From<NamespaceError>>(
+        hosts: &[(&str, IpAddr)],
+        order: &[usize],
+        meanwhile: impl FnOnce(&mut Coming) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let next = &AtomicUsize::new(0);
         thread::scope(|scope| {
-            // Each namespace takes its thread out of the one before.
-            let create = |names: &[String]| names.iter().map(|name| Namespace::fresh(name)).collect();
-            let threads = names.chunks(share).map(|names| spawn(scope, &names[0], move || create(names)));
-            let threads: Vec<ScopedJoinHandle<'_, Result<Vec<Namespace>, NamespaceError>>> =
-                threads.collect::<Result<_, _>>()?;
-            let made: Vec<Vec<Namespace>> = threads.into_iter().map(join).collect::<Result<_, _>>()?;
-            Ok(made.into_iter().flatten().collect())
+            let (sender, receiver) = mpsc::channel();
+            for _ in 0..thread::available_parallelism().map_or(1, usize::from).min(order.len()) {
+                let sender = sender.clone();
+                let make = move || {
+                    // Each namespace takes this thread out of the one before.
+                    while let Some(&host) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let (name, address) = hosts[host];
+                        let made = Namespace::fresh(name);
+                        let made = made.and_then(|made| made.add_address(address).map(|()| made));
+                        // Nobody waits for it any more if something failed elsewhere.
+                        if sender.send((host, made)).is_err() {
+                            return;
+                        }
+                    }
+                };
+                spawn(scope, "namespaces", make)?;
+            }
+            drop(sender);
+            // The receiver goes with `Coming`, before the scope waits for the threads.
+            meanwhile(&mut Coming { receiver, there: vec![None; hosts.len()] })
         })
     }
 

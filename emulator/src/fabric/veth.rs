@@ -67,6 +67,10 @@ fn interface(end: &End<'_>) -> LinkMessage {
         LinkAttribute::IfName(end.name.to_owned()),
         LinkAttribute::Address(end.mac.0.to_vec()),
         LinkAttribute::Mtu(MTU),
+        // Otherwise the kernel makes a pair of queues for each processor, and takes all but one away again: for each end it waits then until no
+        // processor can be using them.
+        LinkAttribute::NumTxQueues(1),
+        LinkAttribute::NumRxQueues(1),
     ];
     message
 }

@@ -156,7 +156,7 @@ fn of_packets(
         Some(transfer.share * f64::from(2 * hops) * transfer.size.bytes().div_ceil(frame) as f64)
     };
     let each: f64 = transfers(scenario, plan, profile).iter().filter_map(packets).sum();
-    let (need, have) = (requests * each, host.datagrams_per_s);
+    let (need, have) = (requests * each, host.packets_per_s);
     (need > have).then_some(Shortage::Packets { need, have, requests, each })
 }
 
