@@ -1,5 +1,6 @@
 //! Traffic through an emulated network, and what comes of it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -7,6 +8,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpCongestion;
 
 use super::{BenchError, io, offload};
 use crate::fabric::Fabric;
@@ -66,8 +70,12 @@ pub fn flows<T>(
     })
 }
 
-/// Sends until it is over or nobody receives any more.
+/// Sends until it is over or nobody receives any more. With Linux's own default of congestion control, whatever the host is set to: others
+/// rest on purpose, which is not the link's doing. BBR sends next to nothing for 200 ms in every 10 s to see how long an empty
+/// way takes (ProbeRTT; IETF, draft-ietf-ccwg-bbr).
 pub fn send(mut stream: TcpStream, over: &AtomicBool) {
+    // A kernel that has none has reno, which doesn't rest either, or is set to what it has.
+    let _ = setsockopt(&stream, TcpCongestion, &OsString::from("cubic"));
     let bytes = vec![0x55; 256 << 10];
     while !over.load(Ordering::Relaxed) && stream.write_all(&bytes).is_ok() {}
 }

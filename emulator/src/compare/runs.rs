@@ -156,7 +156,7 @@ pub fn run(folder: &Path) -> Result<Run, RunsError> {
     let env = folder.join(ENV);
     let host = if env.exists() {
         let env: Env = json(&env)?;
-        format!("{} cores of {}, Linux {}", env.cores, env.cpu, env.kernel)
+        format!("{} cores of {}, Linux {}, TCP {}", env.cores, env.cpu, env.kernel, env.congestion_control)
     } else {
         "unknown".to_owned()
     };

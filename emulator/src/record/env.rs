@@ -18,6 +18,9 @@ pub struct Env {
     pub seed: u64,
     /// Release of the kernel.
     pub kernel: String,
+    /// TCP's congestion control where a program does not choose: nodes have the host's.
+    #[serde(default = "unknown")]
+    pub congestion_control: String,
     /// Architecture, as Rust names it.
     pub architecture: String,
     /// Model of the CPU, as the kernel names it.
@@ -48,7 +51,8 @@ impl Env {
     /// Looks at this machine. What can't be found out is `unknown` or zero.
     pub fn gather(started: jiff::Timestamp, seed: u64, command: Vec<String>) -> Env {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
-        let kernel = read("/proc/sys/kernel/osrelease").trim().to_owned();
+        let line = |path| Some(read(path).trim().to_owned()).filter(|line| !line.is_empty());
+        let or_unknown = |found: Option<String>| found.unwrap_or_else(unknown);
         // Not every architecture has a "model name".
         let cpu = field(&read("/proc/cpuinfo"), &["model name", "Model", "Hardware", "uarch"]);
         let kibibytes = field(&read("/proc/meminfo"), &["MemTotal"])
@@ -58,9 +62,10 @@ impl Env {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             command,
             seed,
-            kernel: if kernel.is_empty() { "unknown".to_owned() } else { kernel },
+            kernel: or_unknown(line("/proc/sys/kernel/osrelease")),
+            congestion_control: or_unknown(line("/proc/sys/net/ipv4/tcp_congestion_control")),
             architecture: std::env::consts::ARCH.to_owned(),
-            cpu: cpu.unwrap_or_else(|| "unknown".to_owned()),
+            cpu: or_unknown(cpu),
             cores: cores(),
             memory: ByteSize::from_bytes(kibibytes.unwrap_or(0) * 1024),
             model: None,
@@ -68,6 +73,10 @@ impl Env {
             limits: Vec::new(),
         }
     }
+}
+
+fn unknown() -> String {
+    "unknown".to_owned()
 }
 
 /// Cores that this process may use, by its affinity and cgroup quota.

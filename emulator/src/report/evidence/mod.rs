@@ -111,6 +111,7 @@ pub fn surroundings(evidence: Evidence<'_>) -> Vec<(String, String)> {
         ("emu", env.version.clone()),
         ("started", env.started.to_string()),
         ("kernel", env.kernel.clone()),
+        ("TCP's congestion control", env.congestion_control.clone()),
         ("processor", format!("{}, {} × {}", env.architecture, env.cores, env.cpu)),
         ("memory", env.memory.to_string()),
         ("links", env.carrier.clone().unwrap_or_else(|| "none".to_owned())),
