@@ -49,7 +49,7 @@ pub struct Trips {
     pub lost: usize,
     /// Seconds in which a hypervisor kept processors from this host meanwhile, all together, as the kernel counts them.
     pub stolen_s: f64,
-    /// As many again, right after that, while [stalls](stalls) of processors were watched for; `None`: they can't be seen here.
+    /// As many again, right after that, while [stalls] of processors were watched for; `None`: they can't be seen here.
     pub watched: Option<Watched>,
 }
 
