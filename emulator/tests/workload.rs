@@ -352,7 +352,9 @@ fn a_run_of_programs_is_replayed_and_compared_like_any_other() {
     let user = User::new();
     let first = run(&user, &scenario("twice", &format!("{LIVES}{PING}"))).expect(0).json();
     let second = user.run(&["replay", "results/twice/latest", "--json"]).expect(0).json();
-    assert_eq!(first["measured"][0]["offered"], second["measured"][0]["offered"]);
+    let [one, other] = [&first, &second].map(|summary| number(&measured(summary, "ping")["offered"]));
+    // What is due just when the load ends may be offered or not.
+    assert!((one - other).abs() <= 1.0, "{one} and {other}");
     let runs = fs::read_dir(user.path().join("results/twice")).expect("runs").flatten();
     let runs: Vec<String> =
         runs.map(|run| run.path().display().to_string()).filter(|run| !run.contains("latest")).collect();
