@@ -15,7 +15,7 @@ use crate::scenario::network::Medium;
 /// By how much a thread with real-time priority, where that may be had, wakes up late from each of so many naps.
 pub fn wake_ups(nap: Duration, count: usize) -> Result<Vec<Duration>, BenchError> {
     let nap_often = move || {
-        let _ = wait::take_priority();
+        let _ = wait::take_priority(wait::FORWARDING);
         wait::sharpen_timers();
         let once = |_| {
             let before = Instant::now();

@@ -3,7 +3,6 @@
 //!
 //! One thread on each processor naps over and over with a priority above everything of ours, and notes when the timer's interrupt was late.
 //! That one was woken up in time and then had to wait is no stall: what it waited for was this host's own kernel at work, for us perhaps.
-//! `unsafe` is needed here for `sched_setscheduler`, which no crate that we have wraps.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +13,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -25,7 +23,7 @@ const NAP: Duration = Duration::from_micros(500);
 /// An interrupt that is later than this had no processor to come to; waking one up takes less.
 const LATE: Duration = Duration::from_micros(200);
 /// Above the forwarding thread's and that of whoever measures, so that neither is taken for a stall.
-const PRIORITY: libc::c_int = 50;
+const PRIORITY: libc::c_int = 5 * wait::FORWARDING;
 
 /// What `work` returns, and the stalls meanwhile of all processors that this process may use, or why they can't be seen: ordinary users may
 /// have no such priority.
@@ -71,9 +69,7 @@ fn look(processor: usize, over: &AtomicBool) -> io::Result<Vec<Range<Instant>>> 
     let mut only = CpuSet::new();
     only.set(processor)?;
     sched_setaffinity(Pid::from_raw(0), &only)?;
-    let parameters = libc::sched_param { sched_priority: PRIORITY };
-    // SAFETY: the pointer is to a local value, which the kernel reads.
-    Errno::result(unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) })?;
+    wait::take_priority(PRIORITY)?;
     wait::sharpen_timers();
     let times = File::open("/proc/thread-self/schedstat")?;
     let (mut stalls, mut waited) = (Vec::new(), ready(&times)?);

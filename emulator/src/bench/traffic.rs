@@ -116,7 +116,7 @@ pub fn round_trips(
     let mut trips = Vec::new();
     thread::scope(|scope| {
         scope.spawn(|| {
-            let _ = wait::take_priority();
+            let _ = wait::take_priority(wait::FORWARDING);
             let mut bytes = [0; PING as usize];
             while !over.load(Ordering::Relaxed) {
                 if let Ok((length, back)) = echo.recv_from(&mut bytes) {
@@ -140,7 +140,7 @@ pub fn round_trips(
             Ok(())
         };
         let pinging = scope.spawn(move || {
-            let _ = wait::take_priority();
+            let _ = wait::take_priority(wait::FORWARDING);
             (0..count).try_for_each(&mut trip)
         });
         let sent = pinging.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));

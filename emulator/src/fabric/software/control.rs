@@ -158,7 +158,7 @@ impl Shared {
         let shared = Arc::clone(self);
         let thread = thread::Builder::new().name("forwarder".to_owned()).spawn(move || {
             wait::sharpen_timers();
-            if let Err(error) = wait::take_priority() {
+            if let Err(error) = wait::take_priority(wait::FORWARDING) {
                 wait::shorten_slice();
                 shared.changes().priority_refused = Some(error.to_string());
             }

@@ -107,13 +107,15 @@ pub fn sharpen_timers() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong, 0, 0, 0) };
 }
 
-/// Puts the calling thread before all ordinary ones (SCHED_FIFO).
+/// The real-time priority of a thread that forwards.
+pub const FORWARDING: libc::c_int = 10;
+
+/// Puts the calling thread before all ordinary ones, and real-time ones of a lower priority (SCHED_FIFO).
 ///
 /// # Errors
 /// The kernel's: ordinary users may not.
-pub fn take_priority() -> io::Result<()> {
-    const PRIORITY: libc::c_int = 10;
-    let parameters = libc::sched_param { sched_priority: PRIORITY };
+pub fn take_priority(priority: libc::c_int) -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: priority };
     // SAFETY: the pointer is to a local value, which the kernel reads.
     let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
     Ok(Errno::result(set).map(|_| ())?)
